@@ -1,0 +1,1 @@
+"""Oracle network of DDLP: evidence, consensus, receipts, and the audit that replays them."""

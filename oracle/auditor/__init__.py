@@ -1,0 +1,1 @@
+"""Auditor: replays consensus and money from chain and content alone."""

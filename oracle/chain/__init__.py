@@ -1,0 +1,1 @@
+"""Chain adapters: reader, event decoding, poster, devnet, ABIs and deployments."""

@@ -1,0 +1,1 @@
+"""Truth inference: exact integer methods that decide money, float estimators that advise."""

@@ -1,0 +1,1 @@
+"""Content adapters: Kubo, local directory, CAR; every block read is verified."""

@@ -1,0 +1,240 @@
+"""Canonical bytes: blocks, their digests and CIDs, and the columns inside them (docs/FORMATS.md, section 1).
+
+Whatever is read is encoded again and compared: bytes that are valid but not canonical are refused, so that one object has one digest.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cbor2
+import numpy as np
+import rfc8785
+from numpy.typing import NDArray
+
+from oracle.errors import FormatError
+from oracle.evidence.hashing import sha256
+
+MAX_BLOCK = 1 << 20
+SHARD_ROWS = 8192
+RAW, DAG_CBOR = 0x55, 0x71
+
+Array = NDArray[Any]
+_CID_TAG = 42
+_TYPES = {"u16": ">u2", "u32": ">u4", "u64": ">u8"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """One content-addressed block: its codec and bytes (at most 1 MiB)."""
+
+    codec: int
+    data: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.data) > MAX_BLOCK:
+            raise FormatError(f"a block of {len(self.data)} bytes is over 1 MiB: split it into shards")
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the bytes, 32 bytes."""
+        return sha256(self.data)
+
+    @property
+    def link(self) -> Link:
+        """The CID of the block."""
+        return Link(self.codec, self.digest)
+
+
+@dataclass(frozen=True, order=True)
+class Link:
+    """A CIDv1 with SHA-256: codec (`RAW` or `DAG_CBOR`) and 32-byte digest."""
+
+    codec: int
+    digest: bytes
+
+    def __post_init__(self) -> None:
+        if self.codec not in (RAW, DAG_CBOR) or len(self.digest) != 32:
+            raise FormatError("a link is a CIDv1 of codec raw or dag-cbor with a 32-byte SHA-256")
+
+    @property
+    def binary(self) -> bytes:
+        """The binary CID, 36 bytes."""
+        return bytes([1, self.codec, 0x12, 0x20]) + self.digest
+
+    def __str__(self) -> str:
+        return "b" + base64.b32encode(self.binary).decode().lower().rstrip("=")
+
+    @classmethod
+    def from_binary(cls, data: bytes) -> Link:
+        """Parse a 36-byte binary CID; FormatError for any other kind of CID."""
+        if len(data) != 36 or data[0] != 1 or data[2:4] != b"\x12\x20":
+            raise FormatError(f"not a CIDv1 with SHA-256: {data[:8].hex()}…")
+        return cls(data[1], data[4:])
+
+    @classmethod
+    def parse(cls, text: str) -> Link:
+        """Parse the base32 text of a CIDv1; FormatError unless it is canonical."""
+        try:
+            body = text[1:].upper()
+            link = cls.from_binary(base64.b32decode(body + "=" * (-len(body) % 8)))
+        except ValueError as error:
+            raise FormatError(f"not a CID: {text[:80]!r}") from error
+        if str(link) != text:
+            raise FormatError(f"not a canonical CID: {text[:80]!r}")
+        return link
+
+
+def encode_json(value: Any) -> bytes:
+    """Return the RFC 8785 bytes of `value`; FormatError for floats and for integers of 2^53 and more."""
+    _refuse_floats(value)
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, UnicodeError) as error:
+        raise FormatError(f"not canonical JSON: {error}") from error
+
+
+def decode_json(data: bytes) -> Any:
+    """Parse canonical JSON bytes; FormatError for anything that RFC 8785 would write otherwise."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"not JSON: {error}") from error
+    if encode_json(value) != data:
+        raise FormatError("JSON is valid but not canonical (RFC 8785)")
+    return value
+
+
+def encode_cbor(value: Any) -> bytes:
+    """Return the DAG-CBOR bytes of `value`; `Link`s become tag 42."""
+    return cbor2.dumps(_to_cbor(value), canonical=True)
+
+
+def decode_cbor(data: bytes) -> Any:
+    """Parse DAG-CBOR bytes; FormatError for whatever DAG-CBOR would write otherwise."""
+    try:
+        value = _from_cbor(cbor2.loads(data))
+    except FormatError:
+        raise
+    except Exception as error:  # cbor2 raises many kinds on hostile bytes
+        raise FormatError(f"not DAG-CBOR: {error}") from error
+    if encode_cbor(value) != data:
+        raise FormatError("CBOR is valid but not canonical (DAG-CBOR)")
+    return value
+
+
+def json_block(value: Any) -> Block:
+    """Return `value` as a raw block of canonical JSON."""
+    return Block(RAW, encode_json(value))
+
+
+def cbor_block(kind: str, fields: Mapping[str, Any]) -> Block:
+    """Return `fields` as a DAG-CBOR block with its `v` and `kind`."""
+    return Block(DAG_CBOR, encode_cbor({"v": 1, "kind": kind, **fields}))
+
+
+def read_cbor(data: bytes, kind: str, keys: Iterable[str]) -> dict[str, Any]:
+    """Parse a DAG-CBOR block that must be of `kind` and hold exactly `keys` (beside `v` and `kind`)."""
+    value = decode_cbor(data)
+    if not isinstance(value, dict) or value.get("v") != 1 or value.get("kind") != kind:
+        raise FormatError(f"expected a block of kind {kind!r}, version 1")
+    expected = {"v", "kind", *keys}
+    if set(value) != expected:
+        raise FormatError(f"{kind}: keys {sorted(value)} instead of {sorted(expected)}")
+    return value
+
+
+def column(values: Array | Sequence[int], cell: str) -> bytes:
+    """Pack non-negative integers as a `u16`, `u32` or `u64` column; FormatError where one doesn't fit."""
+    if isinstance(values, np.ndarray) and values.dtype == np.dtype(_TYPES[cell]):
+        return values.tobytes()
+    limit = np.iinfo(np.dtype(_TYPES[cell])).max
+    listed = values.tolist() if isinstance(values, np.ndarray) else list(values)
+    if listed and (min(listed) < 0 or max(listed) > limit):
+        raise FormatError(f"a value doesn't fit a {cell} column")
+    return np.array(listed, dtype=_TYPES[cell]).tobytes()
+
+
+def integers(data: Any, cell: str, rows: int | None = None) -> Array:
+    """Unpack an integer column into a native array (int64; uint64 for `u64`), checking its length against `rows`."""
+    width = int(cell[1:]) // 8
+    _check_column(data, width, rows)
+    return np.frombuffer(data, dtype=_TYPES[cell]).astype(np.uint64 if cell == "u64" else np.int64)
+
+
+def cells(data: Any, width: int, rows: int | None = None) -> list[bytes]:
+    """Unpack a column of byte strings of `width` bytes each."""
+    _check_column(data, width, rows)
+    return [data[at : at + width] for at in range(0, len(data), width)]
+
+
+def text_table(texts: Sequence[bytes]) -> tuple[list[str], list[int]]:
+    """Return the distinct canonical texts sorted by bytes, and each row's index into them."""
+    table = sorted(set(texts))
+    number = {text: index for index, text in enumerate(table)}
+    return [text.decode() for text in table], [number[text] for text in texts]
+
+
+def table_rows(table: Any, indexes: Array) -> list[bytes]:
+    """Undo `text_table`; FormatError for an unsorted table or an index outside it."""
+    if not isinstance(table, list) or not all(isinstance(text, str) for text in table):
+        raise FormatError("a table is a list of texts")
+    encoded = [text.encode() for text in table]
+    if encoded != sorted(set(encoded)) or (len(indexes) and int(indexes.max()) >= len(encoded)):
+        raise FormatError("a table is sorted, without repeats, and holds every index")
+    if len(set(indexes.tolist())) != len(encoded):
+        raise FormatError("a table holds no text that no row uses")
+    return [encoded[index] for index in indexes.tolist()]
+
+
+def split[T](rows: Sequence[T], size: int = SHARD_ROWS) -> list[Sequence[T]]:
+    """Cut `rows` into shards of at most `size`; no rows, no shards."""
+    return [rows[at : at + size] for at in range(0, len(rows), size)]
+
+
+def _check_column(data: Any, width: int, rows: int | None) -> None:
+    if not isinstance(data, bytes) or len(data) % width or (rows is not None and len(data) != rows * width):
+        raise FormatError(f"a column of {width}-byte cells has the wrong length")
+
+
+def _refuse_floats(value: Any) -> None:
+    if isinstance(value, float):
+        raise FormatError("a float can't be hashed: write it as an integer at a stated scale, or as text")
+    if isinstance(value, dict):
+        for part in value.values():
+            _refuse_floats(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            _refuse_floats(part)
+
+
+def _to_cbor(value: Any) -> Any:
+    if isinstance(value, Link):
+        return cbor2.CBORTag(_CID_TAG, b"\0" + value.binary)
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise FormatError("DAG-CBOR maps have text keys")
+        return {key: _to_cbor(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_cbor(part) for part in value]
+    if value is None or isinstance(value, (bool, int, str, bytes)):
+        if type(value) is int and not -(2**64) <= value < 2**64:
+            raise FormatError("DAG-CBOR integers stop at 64 bits: use a 32-byte string")
+        return value
+    raise FormatError(f"DAG-CBOR here has no {type(value).__name__}")
+
+
+def _from_cbor(value: Any) -> Any:
+    if isinstance(value, cbor2.CBORTag):
+        if value.tag != _CID_TAG or not isinstance(value.value, bytes) or value.value[:1] != b"\0":
+            raise FormatError("DAG-CBOR has no tag but 42, for CIDs")
+        return Link.from_binary(value.value[1:])
+    if isinstance(value, dict):
+        return {key: _from_cbor(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_from_cbor(part) for part in value]
+    return value

@@ -1,0 +1,1 @@
+"""Gateway: draws, leases, intake, the log and its signed heads."""

@@ -1,0 +1,1 @@
+"""Protocols between the pure rules and the adapters."""

@@ -1,0 +1,1 @@
+"""decide(manifest, previous, log, supplement): the one place where rules become payouts."""

@@ -1,0 +1,1 @@
+"""Gold, agreement, reputation, and the rules of payment and slashing."""

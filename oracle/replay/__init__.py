@@ -1,0 +1,1 @@
+"""Replay: label files and simulated contributors driven through the whole protocol."""

@@ -1,0 +1,1 @@
+"""Operator's loop: follow, decide, sign, post, finalize."""

@@ -1,0 +1,1 @@
+"""SQLAlchemy adapters: SQLite (WAL) by default, PostgreSQL by URL."""

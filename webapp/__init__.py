@@ -1,0 +1,1 @@
+"""Web application: create_app, a blueprint per noun, thin views."""
