@@ -1,1 +1,332 @@
-"""Protocols between the pure rules and the adapters."""
+"""Protocols between the pure rules and the adapters: one section per adapter family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from oracle.evidence.codec import Link
+from oracle.evidence.entries import LogRow
+
+# --- content and labels (adapters: oracle/content, oracle/store) ----------------------------------
+
+
+class ContentStore(Protocol):
+    """Blocks by their SHA-256. `codec` is `RAW` or `DAG_CBOR` of oracle.evidence.codec; a block is at most 1 MiB.
+
+    Errors: ContentMissing, ContentCorrupt (bytes that aren't the digest's), ContentUnavailable (the place can't be used).
+    """
+
+    def get(self, digest: bytes, codec: int) -> bytes:
+        """Return the verified bytes of a block."""
+        ...
+
+    def put(self, data: bytes, codec: int) -> bytes:
+        """Store a block durably and return its 32-byte digest; FormatError where it is over 1 MiB."""
+        ...
+
+    def has(self, digest: bytes, codec: int) -> bool:
+        """Say whether this place itself holds the block, without reading it."""
+        ...
+
+    def iterate(self) -> Iterator[Link]:
+        """Yield the CID of every block held, sorted."""
+        ...
+
+
+@dataclass(frozen=True)
+class StoredSubmission:
+    """A submission's index and plain opening. `answers` are canonical JSON texts; None once erased, together with `seed`.
+
+    `opening` is the digest of the sealed block, `digest` the EIP-712 digest of the Submission.
+    """
+
+    position: int
+    contributor: bytes
+    session_key: bytes
+    sequence: int
+    digest: bytes
+    opening: bytes
+    answers: tuple[bytes, ...] | None
+    seed: bytes | None
+
+
+@dataclass(frozen=True)
+class ClaimJob:
+    """A claim whose gas the relayer pays; `state` is queued, sent, done or failed."""
+
+    job: int
+    campaign: int
+    epoch: int
+    account: bytes
+    state: str
+    transaction_hash: bytes | None
+    error: str | None
+
+
+class LabelStore(Protocol):
+    """A gateway's database. Every method is one transaction; `now` is in Unix seconds.
+
+    Errors: StoreConflict where another writer was first, StoreError where the database can't be used.
+    """
+
+    def register(
+        self, campaign: int, *, chain_id: int, escrow: bytes, manifest: bytes, now: int
+    ) -> None:
+        """Note a campaign once; StoreConflict where it is known with another chain, escrow or manifest."""
+        ...
+
+    def campaigns(self) -> list[int]:
+        """Return the ids of the campaigns registered, ascending."""
+        ...
+
+    def append(
+        self,
+        campaign: int,
+        row: LogRow,
+        *,
+        now: int,
+        submission: StoredSubmission | None = None,
+        opening_block: bytes | None = None,
+    ) -> None:
+        """Write a log row with its signed head, and a submission's openings, all or none.
+
+        StoreConflict unless `row` is next and a submission's session key and sequence are new.
+        """
+        ...
+
+    def rows(self, campaign: int, first: int = 1, last: int | None = None) -> list[LogRow]:
+        """Return the log's rows at positions `first` to `last` (both included), ascending."""
+        ...
+
+    def last_row(self, campaign: int) -> LogRow | None:
+        """Return the newest row; None for an empty log."""
+        ...
+
+    def submissions(
+        self,
+        campaign: int,
+        *,
+        positions: Sequence[int] | None = None,
+        contributor: bytes | None = None,
+        session: tuple[bytes, int] | None = None,
+    ) -> list[StoredSubmission]:
+        """Return submissions by position, narrowed by what is given; `session` is (session key, sequence)."""
+        ...
+
+    def opening_block(self, campaign: int, digest: bytes) -> bytes | None:
+        """Return a sealed opening block; None where it is unknown or erased."""
+        ...
+
+    def erase(self, campaign: int, positions: Sequence[int], *, now: int) -> int:
+        """Delete answers, seed and sealed block of the submissions at `positions`; return how many were not erased before."""
+        ...
+
+    def session_owner(self, campaign: int, session_key: bytes) -> bytes | None:
+        """Return the contributor of the newest delegation to `session_key`, whether or not it still holds."""
+        ...
+
+    def queue_claim(self, campaign: int, epoch: int, account: bytes, *, now: int) -> ClaimJob:
+        """Queue a relayed claim once per epoch and account; a failed one is queued again."""
+        ...
+
+    def claim_jobs(self, *, state: str | None = None, account: bytes | None = None) -> list[ClaimJob]:
+        """Return claim jobs, oldest first."""
+        ...
+
+    def update_claim(
+        self,
+        job: int,
+        state: str,
+        *,
+        now: int,
+        transaction_hash: bytes | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Note what became of a claim job."""
+        ...
+
+    def add_receipt_signature(
+        self, campaign: int, receipt: bytes, operator: bytes, signature: bytes, *, now: int
+    ) -> None:
+        """Keep an operator's signature of a receipt digest; the first one kept stays."""
+        ...
+
+    def receipt_signatures(self, campaign: int, receipt: bytes) -> dict[bytes, bytes]:
+        """Return signatures of a receipt digest by operator address."""
+        ...
+
+
+# --- the contributor's page (implemented in oracle/bootstrap, used by webapp) ---------------------
+
+
+@dataclass(frozen=True)
+class Network:
+    """The chain and token that a page works on. `genesis` is block 0's hash: it tells a restarted devnet from the one before."""
+
+    chain_id: int
+    name: str
+    development: bool
+    genesis: bytes
+    escrow: bytes
+    token: bytes
+    symbol: str
+    decimals: int
+
+
+@dataclass(frozen=True)
+class CampaignView:
+    """What the page shows of a campaign and needs to sign for it.
+
+    `gateway` (address) signs Heads; `operator_keys` are X25519 keys, 32 bytes each, to which openings are sealed. `guideline` and
+    `consent` are digests, beside their texts. `reward` and `expected_reward` are base units per label for a lease drawn now:
+    nominal, and what an honest contributor got at the end in the model of SPEC section 7. `base_share` is in ppm.
+    `accepting` says whether new leases are drawn at all.
+    """
+
+    number: int
+    title: str
+    description: str
+    classes: tuple[str, ...]
+    guideline: bytes
+    guideline_text: str
+    consent: bytes
+    consent_text: str
+    gateway: bytes
+    operator_keys: tuple[bytes, ...]
+    reward: int
+    expected_reward: int
+    base_share: int
+    seconds_per_item: int
+    item_count: int
+    items_closed: int
+    accepting: bool
+
+
+@dataclass(frozen=True)
+class LoggedEntry:
+    """A log row with the head before it, so that a browser can check the chain and the signed Head on its own."""
+
+    before: bytes
+    row: LogRow
+
+
+@dataclass(frozen=True)
+class LeasedItem:
+    """An item to label: its number in the item index and its 32-byte id. Gold items look no different."""
+
+    number: int
+    item: bytes
+
+
+@dataclass(frozen=True)
+class LeaseReply:
+    """A running lease with those of its items that still wait for an answer; or none, why, and when to ask again.
+
+    With a lease `reason` is empty and `wait_seconds` 0; `wait_seconds` 0 without a lease means that asking again won't help.
+    """
+
+    lease: LoggedEntry | None
+    items: tuple[LeasedItem, ...]
+    reason: str = ""
+    wait_seconds: int = 0
+
+
+@dataclass(frozen=True)
+class ContributorStatus:
+    """A contributor's standing in one campaign, money in base units.
+
+    `generation` is the highest delegated (0: none), `session_keys` are that generation's unexpired keys. `pending` labels are
+    submitted and in no finalized receipt yet; `earned` is the finalized cumulative, `claimed` what the escrow paid, `balance` the
+    wallet's tokens.
+    """
+
+    generation: int
+    session_keys: tuple[bytes, ...]
+    submitted: int
+    pending: int
+    accepted: int
+    earned: int
+    claimed: int
+    balance: int
+    reward: int
+    expected_reward: int
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """A relayed claim that stands on chain: transaction hash, what it moved, and the wallet's balance after it (base units)."""
+
+    transaction: bytes
+    amount: int
+    balance: int
+
+
+@dataclass(frozen=True)
+class Media:
+    """An item's media: its MIME type and bytes."""
+
+    type: str
+    data: bytes
+
+
+class LabelingDesk(Protocol):
+    """Everything the contributor's page needs of the platform: campaigns, one's standing, the log's intake, relayed claims.
+
+    Methods may be called from several threads. `contributor` is the signed-in wallet, 20 bytes; an entry that names another one
+    is refused (InputError). Errors: UnknownCampaign for a number that the platform doesn't serve, GatewayRefusal for what the
+    gateway declines, FormatError, SignatureError and InputError for what can't be taken, ChainError, StoreError and the
+    content errors where a part can't be reached.
+    """
+
+    def network(self) -> Network:
+        """Return the chain and token served; ChainError where the chain can't be reached."""
+        ...
+
+    def campaigns(self) -> Sequence[CampaignView]:
+        """Return the campaigns served, newest first."""
+        ...
+
+    def campaign(self, campaign: int) -> CampaignView:
+        """Return one campaign."""
+        ...
+
+    def delegate(self, campaign: int, contributor: bytes, entry: bytes) -> LoggedEntry:
+        """Take a delegation entry (kind 1, source 0) into the log; the same entry again returns where it stands."""
+        ...
+
+    def lease(self, campaign: int, contributor: bytes, count: int) -> LeaseReply:
+        """Return the running lease with what is unanswered, else draw a new one of up to `count` (1 to 10) items."""
+        ...
+
+    def submit(
+        self,
+        campaign: int,
+        contributor: bytes,
+        entry: bytes,
+        answers: Sequence[bytes],
+        seed: bytes,
+        opening: bytes,
+    ) -> LoggedEntry:
+        """Take a submission entry (kind 3) with its plain answers (canonical JSON each), seed and sealed opening block.
+
+        The same entry again returns where it stands, so that a page may resend what it got no reply to.
+        """
+        ...
+
+    def skip(self, campaign: int, contributor: bytes, item: int, reason: int) -> LoggedEntry:
+        """Give a leased item back (reasons of docs/FORMATS.md, section 4)."""
+        ...
+
+    def status(self, campaign: int, contributor: bytes) -> ContributorStatus:
+        """Return the contributor's standing at the newest block."""
+        ...
+
+    def claim(self, campaign: int, contributor: bytes) -> ClaimResult:
+        """Claim everything finalized for the contributor, the relayer paying gas; InputError where there is nothing."""
+        ...
+
+    def media(self, campaign: int, item: int) -> Media:
+        """Return an item's media by item number; InputError for an item that the campaign doesn't have."""
+        ...
