@@ -9,7 +9,7 @@ import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import cbor2
 import numpy as np
@@ -24,6 +24,7 @@ SHARD_ROWS = 8192
 RAW, DAG_CBOR = 0x55, 0x71
 
 Array = NDArray[Any]
+_Row = TypeVar("_Row")
 _CID_TAG = 42
 _TYPES = {"u16": ">u2", "u32": ">u4", "u64": ">u8"}
 
@@ -37,7 +38,9 @@ class Block:
 
     def __post_init__(self) -> None:
         if len(self.data) > MAX_BLOCK:
-            raise FormatError(f"a block of {len(self.data)} bytes is over 1 MiB: split it into shards")
+            raise FormatError(
+                f"a block of {len(self.data)} bytes is over 1 MiB: split it into shards"
+            )
 
     @property
     def digest(self) -> bytes:
@@ -59,7 +62,9 @@ class Link:
 
     def __post_init__(self) -> None:
         if self.codec not in (RAW, DAG_CBOR) or len(self.digest) != 32:
-            raise FormatError("a link is a CIDv1 of codec raw or dag-cbor with a 32-byte SHA-256")
+            raise FormatError(
+                "a link is a CIDv1 of codec raw or dag-cbor with a 32-byte SHA-256"
+            )
 
     @property
     def binary(self) -> bytes:
@@ -163,7 +168,9 @@ def integers(data: Any, cell: str, rows: int | None = None) -> Array:
     """Unpack an integer column into a native array (int64; uint64 for `u64`), checking its length against `rows`."""
     width = int(cell[1:]) // 8
     _check_column(data, width, rows)
-    return np.frombuffer(data, dtype=_TYPES[cell]).astype(np.uint64 if cell == "u64" else np.int64)
+    return np.frombuffer(data, dtype=_TYPES[cell]).astype(
+        np.uint64 if cell == "u64" else np.int64
+    )
 
 
 def cells(data: Any, width: int, rows: int | None = None) -> list[bytes]:
@@ -184,26 +191,34 @@ def table_rows(table: Any, indexes: Array) -> list[bytes]:
     if not isinstance(table, list) or not all(isinstance(text, str) for text in table):
         raise FormatError("a table is a list of texts")
     encoded = [text.encode() for text in table]
-    if encoded != sorted(set(encoded)) or (len(indexes) and int(indexes.max()) >= len(encoded)):
+    if encoded != sorted(set(encoded)) or (
+        len(indexes) and int(indexes.max()) >= len(encoded)
+    ):
         raise FormatError("a table is sorted, without repeats, and holds every index")
     if len(set(indexes.tolist())) != len(encoded):
         raise FormatError("a table holds no text that no row uses")
     return [encoded[index] for index in indexes.tolist()]
 
 
-def split[T](rows: Sequence[T], size: int = SHARD_ROWS) -> list[Sequence[T]]:
+def split(rows: Sequence[_Row], size: int = SHARD_ROWS) -> list[Sequence[_Row]]:
     """Cut `rows` into shards of at most `size`; no rows, no shards."""
     return [rows[at : at + size] for at in range(0, len(rows), size)]
 
 
 def _check_column(data: Any, width: int, rows: int | None) -> None:
-    if not isinstance(data, bytes) or len(data) % width or (rows is not None and len(data) != rows * width):
+    if (
+        not isinstance(data, bytes)
+        or len(data) % width
+        or (rows is not None and len(data) != rows * width)
+    ):
         raise FormatError(f"a column of {width}-byte cells has the wrong length")
 
 
 def _refuse_floats(value: Any) -> None:
     if isinstance(value, float):
-        raise FormatError("a float can't be hashed: write it as an integer at a stated scale, or as text")
+        raise FormatError(
+            "a float can't be hashed: write it as an integer at a stated scale, or as text"
+        )
     if isinstance(value, dict):
         for part in value.values():
             _refuse_floats(part)
@@ -230,7 +245,11 @@ def _to_cbor(value: Any) -> Any:
 
 def _from_cbor(value: Any) -> Any:
     if isinstance(value, cbor2.CBORTag):
-        if value.tag != _CID_TAG or not isinstance(value.value, bytes) or value.value[:1] != b"\0":
+        if (
+            value.tag != _CID_TAG
+            or not isinstance(value.value, bytes)
+            or value.value[:1] != b"\0"
+        ):
             raise FormatError("DAG-CBOR has no tag but 42, for CIDs")
         return Link.from_binary(value.value[1:])
     if isinstance(value, dict):

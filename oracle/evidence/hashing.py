@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-import sha3
+import sha3  # type: ignore[import-untyped]
 
 ZERO32 = b"\0" * 32
 

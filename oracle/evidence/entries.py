@@ -1,0 +1,393 @@
+"""The log: entry kinds as fixed-width bytes, their hash chain and the shards that publish it (docs/FORMATS.md, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from oracle.errors import FormatError
+from oracle.evidence import structs
+from oracle.evidence.codec import Block, cbor_block, cells, column, integers, read_cbor
+from oracle.evidence.hashing import ZERO32, keccak256, uint
+
+MAX_LABELS = 100
+SHARD_ENTRIES = 512
+SHARD_BYTES = 786_432
+NO_SIGNATURE = b"\0" * 65
+
+
+@dataclass(frozen=True)
+class Delegation:
+    """A delegation taken into the log; `source` is 0 for a signature, 1 for an event of CampaignEscrow."""
+
+    KIND: ClassVar[int] = 1
+    source: int
+    contributor: bytes
+    session_key: bytes
+    generation: int
+    valid_until: int
+    consent: bytes
+    signature: bytes
+
+    def body(self) -> bytes:
+        """The fields' bytes."""
+        return b"".join(
+            (
+                uint(self.source, 1),
+                self.contributor,
+                self.session_key,
+                uint(self.generation, 8),
+                uint(self.valid_until, 8),
+                self.consent,
+                self.signature,
+            )
+        )
+
+    def struct(self, campaign: int) -> structs.Delegation:
+        """The EIP-712 struct that the contributor's wallet signed."""
+        return structs.Delegation(
+            self.contributor,
+            self.session_key,
+            campaign,
+            self.generation,
+            self.valid_until,
+            self.consent,
+        )
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Items (numbers in the item index) given to a contributor at `reward` base units each until `expiry`."""
+
+    KIND: ClassVar[int] = 2
+    contributor: bytes
+    reward: int
+    expiry: int
+    items: tuple[int, ...]
+
+    def body(self) -> bytes:
+        """The fields' bytes."""
+        return b"".join(
+            (
+                self.contributor,
+                uint(self.reward, 16),
+                uint(self.expiry, 8),
+                _numbers(self.items),
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A signed submission, with the leased item that each label is for."""
+
+    KIND: ClassVar[int] = 3
+    contributor: bytes
+    sequence: int
+    guideline: bytes
+    opening: bytes
+    submitted_at: int
+    labels: tuple[bytes, ...]
+    items: tuple[int, ...]
+    signature: bytes
+
+    def body(self) -> bytes:
+        """The fields' bytes."""
+        return b"".join(
+            (
+                self.contributor,
+                uint(self.sequence, 8),
+                self.guideline,
+                self.opening,
+                uint(self.submitted_at, 8),
+                uint(len(self.labels), 2),
+                *self.labels,
+                *(uint(item, 4) for item in self.items),
+                self.signature,
+            )
+        )
+
+    def struct(self, campaign: int) -> structs.Submission:
+        """The EIP-712 struct that the session key signed."""
+        return structs.Submission(
+            self.contributor,
+            campaign,
+            self.sequence,
+            self.guideline,
+            self.labels,
+            self.opening,
+            self.submitted_at,
+        )
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A leased item given back: reason 0 skipped, 1 unclear, 2 broken media, 3 offensive."""
+
+    KIND: ClassVar[int] = 4
+    contributor: bytes
+    item: int
+    reason: int
+
+    def body(self) -> bytes:
+        """The fields' bytes."""
+        return self.contributor + uint(self.item, 4) + uint(self.reason, 1)
+
+
+@dataclass(frozen=True)
+class Adjudication:
+    """An expert's signed answer; `item` is the item's id."""
+
+    KIND: ClassVar[int] = 5
+    expert: bytes
+    item: bytes
+    answer_digest: bytes
+    reason: bytes
+    signature: bytes
+
+    def body(self) -> bytes:
+        """The fields' bytes."""
+        return (
+            self.expert + self.item + self.answer_digest + self.reason + self.signature
+        )
+
+    def struct(self, campaign: int) -> structs.Adjudication:
+        """The EIP-712 struct that the expert signed."""
+        return structs.Adjudication(
+            self.expert, campaign, self.item, self.answer_digest, self.reason
+        )
+
+
+@dataclass(frozen=True)
+class Appeal:
+    """A contributor's signed objection; `submission` is the EIP-712 digest of the submission."""
+
+    KIND: ClassVar[int] = 6
+    contributor: bytes
+    submission: bytes
+    index: int
+    reason: bytes
+    signature: bytes
+
+    def body(self) -> bytes:
+        """The fields' bytes."""
+        return b"".join(
+            (
+                self.contributor,
+                self.submission,
+                uint(self.index, 2),
+                self.reason,
+                self.signature,
+            )
+        )
+
+    def struct(self, campaign: int) -> structs.Appeal:
+        """The EIP-712 struct that the contributor signed."""
+        return structs.Appeal(
+            self.contributor, campaign, self.submission, self.index, self.reason
+        )
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A finalized block at a multiple of K: the log's only clock."""
+
+    KIND: ClassVar[int] = 7
+    block_number: int
+    block_hash: bytes
+
+    def body(self) -> bytes:
+        """The fields' bytes."""
+        return uint(self.block_number, 8) + self.block_hash
+
+
+Entry = Delegation | Lease | Submission | Skip | Adjudication | Appeal | Anchor
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """Return the entry's bytes; OverflowError or FormatError where a field doesn't fit."""
+    data = bytes([entry.KIND]) + entry.body()
+    if decode_entry(data) != entry:
+        raise FormatError(f"an entry's field has the wrong width: {entry!r}"[:300])
+    return data
+
+
+def decode_entry(data: bytes) -> Entry:
+    """Parse an entry's bytes; FormatError unless they are exactly one entry."""
+    take = _Cursor(data)
+    kind = take.number(1)
+    entry: Entry
+    if kind == Delegation.KIND:
+        entry = Delegation(
+            take.number(1),
+            take.part(20),
+            take.part(20),
+            take.number(8),
+            take.number(8),
+            take.part(32),
+            take.part(65),
+        )
+    elif kind == Lease.KIND:
+        contributor, reward, expiry = take.part(20), take.number(16), take.number(8)
+        count = take.number(2)
+        entry = Lease(
+            contributor, reward, expiry, tuple(take.number(4) for _ in range(count))
+        )
+    elif kind == Submission.KIND:
+        contributor, sequence = take.part(20), take.number(8)
+        guideline, opening, submitted_at = take.part(32), take.part(32), take.number(8)
+        count = take.number(2)
+        labels = tuple(take.part(32) for _ in range(count))
+        items = tuple(take.number(4) for _ in range(count))
+        entry = Submission(
+            contributor,
+            sequence,
+            guideline,
+            opening,
+            submitted_at,
+            labels,
+            items,
+            take.part(65),
+        )
+    elif kind == Skip.KIND:
+        entry = Skip(take.part(20), take.number(4), take.number(1))
+    elif kind == Adjudication.KIND:
+        entry = Adjudication(
+            take.part(20), take.part(32), take.part(32), take.part(32), take.part(65)
+        )
+    elif kind == Appeal.KIND:
+        entry = Appeal(
+            take.part(20), take.part(32), take.number(2), take.part(32), take.part(65)
+        )
+    elif kind == Anchor.KIND:
+        entry = Anchor(take.number(8), take.part(32))
+    else:
+        raise FormatError(f"no log entry is of kind {kind}")
+    take.finish()
+    return entry
+
+
+def next_head(previous: bytes, entry_hash: bytes) -> bytes:
+    """Return the log's head after an entry."""
+    return keccak256(previous + entry_hash)
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """One entry in its place: its bytes, its hash, the head after it and the gateway's signature of that Head."""
+
+    position: int
+    data: bytes
+    entry_hash: bytes
+    head: bytes
+    signature: bytes
+
+    @property
+    def entry(self) -> Entry:
+        """The parsed entry; FormatError where its bytes are none (such an entry is skipped)."""
+        return decode_entry(self.data)
+
+    def signed_head(self, campaign: int) -> structs.Head:
+        """The EIP-712 struct that the gateway signed."""
+        return structs.Head(campaign, self.position, self.entry_hash, self.head)
+
+
+def chain_rows(
+    entries: Iterable[tuple[bytes, bytes]], *, first: int = 1, before: bytes = ZERO32
+) -> Iterator[LogRow]:
+    """Yield `(entry bytes, signature)` pairs as rows, from position `first` on, after head `before`."""
+    head = before
+    for position, (data, signature) in enumerate(entries, first):
+        entry_hash = keccak256(data)
+        head = next_head(head, entry_hash)
+        yield LogRow(position, data, entry_hash, head, signature)
+
+
+def encode_log(campaign: int, rows: Sequence[LogRow], *, before: bytes) -> list[Block]:
+    """Cut consecutive rows into log shards; `before` is the head before the first."""
+    blocks: list[Block] = []
+    shard: list[LogRow] = []
+    size = 0
+    for row in rows:
+        if shard and (
+            len(shard) == SHARD_ENTRIES or size + len(row.data) > SHARD_BYTES
+        ):
+            blocks.append(_log_block(campaign, shard, before))
+            before, shard, size = shard[-1].head, [], 0
+        shard.append(row)
+        size += len(row.data)
+    if shard:
+        blocks.append(_log_block(campaign, shard, before))
+    return blocks
+
+
+def decode_log(data: bytes, campaign: int) -> list[LogRow]:
+    """Parse one log shard; FormatError where it is not one of `campaign`."""
+    fields = read_cbor(
+        data, "log", ("campaign", "first", "before", "lengths", "entries", "signatures")
+    )
+    if fields["campaign"] != campaign.to_bytes(32, "big"):
+        raise FormatError("the log shard is of another campaign")
+    if not isinstance(fields["first"], int) or len(cells(fields["before"], 32)) != 1:
+        raise FormatError("a log shard names its first position and the head before it")
+    lengths = integers(fields["lengths"], "u32").tolist()
+    parts = slice_bytes(fields["entries"], lengths)
+    signatures = cells(fields["signatures"], 65, len(lengths))
+    return list(
+        chain_rows(
+            zip(parts, signatures, strict=True),
+            first=fields["first"],
+            before=fields["before"],
+        )
+    )
+
+
+def slice_bytes(data: bytes, lengths: Sequence[int]) -> list[bytes]:
+    """Cut `data` into parts of the given lengths, which must use it up."""
+    if not isinstance(data, bytes) or sum(lengths) != len(data):
+        raise FormatError("the lengths of a shard's entries don't add up")
+    parts, at = [], 0
+    for length in lengths:
+        parts.append(data[at : at + length])
+        at += length
+    return parts
+
+
+def _log_block(campaign: int, rows: Sequence[LogRow], before: bytes) -> Block:
+    return cbor_block(
+        "log",
+        {
+            "campaign": campaign.to_bytes(32, "big"),
+            "first": rows[0].position,
+            "before": before,
+            "lengths": column([len(row.data) for row in rows], "u32"),
+            "entries": b"".join(row.data for row in rows),
+            "signatures": b"".join(row.signature for row in rows),
+        },
+    )
+
+
+def _numbers(items: Sequence[int]) -> bytes:
+    return uint(len(items), 2) + b"".join(uint(item, 4) for item in items)
+
+
+class _Cursor:
+    """Reads fixed-width fields one after another."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def part(self, size: int) -> bytes:
+        part = self._data[self._at : self._at + size]
+        if len(part) != size:
+            raise FormatError("a log entry ends too early")
+        self._at += size
+        return part
+
+    def number(self, size: int) -> int:
+        return int.from_bytes(self.part(size), "big")
+
+    def finish(self) -> None:
+        if self._at != len(self._data):
+            raise FormatError("a log entry has bytes left over")

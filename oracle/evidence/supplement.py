@@ -1,0 +1,227 @@
+"""The supplement: gold, seed, filings and openings that an epoch needs beside the log (docs/FORMATS.md, section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from oracle.errors import FormatError
+from oracle.evidence.campaign import Fetch, links
+from oracle.evidence.codec import (
+    Block,
+    cbor_block,
+    cells,
+    column,
+    integers,
+    read_cbor,
+    split,
+    table_rows,
+    text_table,
+)
+from oracle.evidence.entries import SHARD_BYTES, slice_bytes
+from oracle.evidence.hashing import keccak256
+
+FILED = 1 << 63
+
+
+@dataclass(frozen=True, order=True)
+class Opening:
+    """One opened label: item, log position of its submission (a filing's number + 2^63), place in it, answer (canonical JSON), salt."""
+
+    item: int
+    position: int
+    index: int
+    answer: bytes
+    salt: bytes
+
+
+@dataclass(frozen=True, order=True)
+class GoldOpening:
+    """One opened gold item: its batch's epoch and place, item, answer (canonical JSON) and salt."""
+
+    epoch: int
+    index: int
+    item: int
+    answer: bytes
+    salt: bytes
+
+
+@dataclass(frozen=True)
+class Supplement:
+    """Everything that operators exchange for a cut; rows in canonical order (see `encode`)."""
+
+    campaign: int
+    epoch: int
+    final: bool
+    seed: bytes
+    gold: tuple[GoldOpening, ...]
+    filings: tuple[bytes, ...]
+    openings: tuple[Opening, ...]
+
+    def encode(self) -> tuple[Block, list[Block]]:
+        """Return the index block and its shards; FormatError where rows are out of order or repeated."""
+        _check_order(self.gold, [(row.epoch, row.index) for row in self.gold])
+        _check_order(self.filings, [keccak256(entry) for entry in self.filings])
+        _check_order(
+            self.openings,
+            [(row.item, row.position, row.index) for row in self.openings],
+        )
+        gold = [_gold_block(part) for part in split(self.gold)]
+        filings = [_filings_block(part) for part in _by_size(self.filings)]
+        openings = [_openings_block(part) for part in split(self.openings)]
+        index = cbor_block(
+            "supplement",
+            {
+                "campaign": self.campaign.to_bytes(32, "big"),
+                "epoch": self.epoch,
+                "final": self.final,
+                "seed": self.seed,
+                "gold": [block.link for block in gold],
+                "filings": [block.link for block in filings],
+                "openings": [block.link for block in openings],
+            },
+        )
+        return index, [*gold, *filings, *openings]
+
+    @classmethod
+    def decode(cls, data: bytes, fetch: Fetch) -> Supplement:
+        """Parse an index block, fetching shards by link; FormatError unless encoding gives the same bytes."""
+        fields = read_cbor(
+            data,
+            "supplement",
+            ("campaign", "epoch", "final", "seed", "gold", "filings", "openings"),
+        )
+        seed, campaign = fields["seed"], fields["campaign"]
+        if len(cells(seed, 32)) != 1 or len(cells(campaign, 32)) != 1:
+            raise FormatError("supplement: seed and campaign are 32 bytes")
+        if not isinstance(fields["epoch"], int) or not isinstance(
+            fields["final"], bool
+        ):
+            raise FormatError("supplement: epoch is an integer, final a boolean")
+        supplement = cls(
+            int.from_bytes(campaign, "big"),
+            fields["epoch"],
+            fields["final"],
+            seed,
+            tuple(
+                row for link in links(fields["gold"]) for row in _read_gold(fetch(link))
+            ),
+            tuple(
+                entry
+                for link in links(fields["filings"])
+                for entry in _read_filings(fetch(link))
+            ),
+            tuple(
+                row
+                for link in links(fields["openings"])
+                for row in _read_openings(fetch(link))
+            ),
+        )
+        if supplement.encode()[0].data != data:
+            raise FormatError("supplement: its shards are not cut canonically")
+        return supplement
+
+
+def _check_order(rows: Sequence[object], keys: Sequence[object]) -> None:
+    if any(not one < other for one, other in pairwise(keys)):  # type: ignore[operator]
+        raise FormatError(
+            f"supplement: {type(rows[0]).__name__} rows are out of order or repeated"
+        )
+
+
+def _by_size(entries: Sequence[bytes]) -> list[list[bytes]]:
+    shards: list[list[bytes]] = []
+    size = 0
+    for entry in entries:
+        if not shards or size + len(entry) > SHARD_BYTES:
+            shards.append([])
+            size = 0
+        shards[-1].append(entry)
+        size += len(entry)
+    return shards
+
+
+def _openings_block(rows: Sequence[Opening]) -> Block:
+    table, answers = text_table([row.answer for row in rows])
+    return cbor_block(
+        "openings",
+        {
+            "positions": column([row.position for row in rows], "u64"),
+            "indexes": column([row.index for row in rows], "u16"),
+            "items": column([row.item for row in rows], "u32"),
+            "answers": column(answers, "u32"),
+            "table": table,
+            "salts": b"".join(row.salt for row in rows),
+        },
+    )
+
+
+def _read_openings(data: bytes) -> list[Opening]:
+    fields = read_cbor(
+        data, "openings", ("positions", "indexes", "items", "answers", "table", "salts")
+    )
+    items = integers(fields["items"], "u32")
+    count = len(items)
+    return [
+        Opening(*row)
+        for row in zip(
+            items.tolist(),
+            integers(fields["positions"], "u64", count).tolist(),
+            integers(fields["indexes"], "u16", count).tolist(),
+            table_rows(fields["table"], integers(fields["answers"], "u32", count)),
+            cells(fields["salts"], 32, count),
+            strict=True,
+        )
+    ]
+
+
+def _gold_block(rows: Sequence[GoldOpening]) -> Block:
+    table, answers = text_table([row.answer for row in rows])
+    return cbor_block(
+        "gold-openings",
+        {
+            "batches": column([row.epoch for row in rows], "u32"),
+            "indexes": column([row.index for row in rows], "u32"),
+            "items": column([row.item for row in rows], "u32"),
+            "answers": column(answers, "u32"),
+            "table": table,
+            "salts": b"".join(row.salt for row in rows),
+        },
+    )
+
+
+def _read_gold(data: bytes) -> list[GoldOpening]:
+    fields = read_cbor(
+        data,
+        "gold-openings",
+        ("batches", "indexes", "items", "answers", "table", "salts"),
+    )
+    items = integers(fields["items"], "u32")
+    count = len(items)
+    return [
+        GoldOpening(*row)
+        for row in zip(
+            integers(fields["batches"], "u32", count).tolist(),
+            integers(fields["indexes"], "u32", count).tolist(),
+            items.tolist(),
+            table_rows(fields["table"], integers(fields["answers"], "u32", count)),
+            cells(fields["salts"], 32, count),
+            strict=True,
+        )
+    ]
+
+
+def _filings_block(entries: Sequence[bytes]) -> Block:
+    return cbor_block(
+        "filings",
+        {
+            "lengths": column([len(entry) for entry in entries], "u32"),
+            "entries": b"".join(entries),
+        },
+    )
+
+
+def _read_filings(data: bytes) -> list[bytes]:
+    fields = read_cbor(data, "filings", ("lengths", "entries"))
+    return slice_bytes(fields["entries"], integers(fields["lengths"], "u32").tolist())
