@@ -127,7 +127,8 @@ def log_fixed(values: Int64) -> Int64:
     fraction = scaled & (LOG_ONE - 1)
     lower = LOG_TABLE[index]
     slope = LOG_TABLE[index + 1] - lower
-    return OCTAVE_TABLE[exponent] + lower + ((slope * fraction) >> LOG_BITS)
+    logarithm: Int64 = OCTAVE_TABLE[exponent] + lower + ((slope * fraction) >> LOG_BITS)
+    return logarithm
 
 
 def exp_fixed(values: Int64) -> Int64:
