@@ -1,0 +1,83 @@
+# Every target does its own set-up; what is already set up costs well under a second.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+# The venv's bin comes first: ape-vyper looks for `vyper` on PATH, and downloads it otherwise.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+PYTHON ?= python3.11
+VENV := .venv/stamp-$(shell sha256sum requirements-dev.lock pyproject.toml | sha256sum | cut -c 1-16)
+NPM := node_modules/stamp-$(shell sha256sum package.json package-lock.json | sha256sum | cut -c 1-16)
+BUNDLE := webapp/static/app.js
+
+.PHONY: help venv demo serve test test-browser test-contracts lint format bench abi locks clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
+
+venv: $(VENV) ## create .venv from requirements-dev.lock, checked by hash
+
+demo: $(VENV) $(NPM) $(BUNDLE) ## three epochs end to end on a local chain, then the audit; report in build/demo
+	.venv/bin/python -m oracle.cli demo --out build/demo
+
+serve: $(VENV) $(NPM) $(BUNDLE) ## chain, contracts, gateway, operators and page at one local address
+	.venv/bin/ddlp serve
+
+test: $(VENV) $(NPM) $(BUNDLE) ## all tests but those in the browser
+	.venv/bin/pytest -m "not browser" -n 2 --dist loadfile
+	.ci/with-node npm test
+
+test-browser: $(VENV) $(NPM) $(BUNDLE) ## tests in a real Chromium (apt install chromium)
+	.venv/bin/pytest -m browser
+
+test-contracts: $(VENV) $(NPM) ## the contracts' own tests and invariants
+	.venv/bin/pytest -n 2 --dist loadfile $(wildcard tests/contracts tests/invariants)
+
+lint: $(VENV) ## ruff, mypy and import-linter
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy oracle
+	.venv/bin/lint-imports
+
+format: $(VENV) ## let ruff format and fix what it can
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+bench: $(VENV) $(NPM) ## benchmarks against peers
+	for file in bench/*.py; do echo "== $$file"; .venv/bin/python "$$file"; done
+
+abi: $(VENV) ## compile the contracts and refresh oracle/chain/abi
+	.venv/bin/python scripts/export_abi.py
+
+locks: $(VENV) ## resolve the dependencies anew: edit pyproject.toml, run this, then run the tests
+	export UV_CUSTOM_COMPILE_COMMAND="make locks"; \
+	compile="uv pip compile --quiet --generate-hashes --python-version 3.11 --no-emit-index-url"; \
+	$$compile --no-emit-package ddlp --extra dev pyproject.toml --output-file requirements-dev.lock; \
+	$$compile pyproject.toml --output-file requirements-audit.lock
+
+clean: ## remove what was built, but keep .venv and node_modules
+	rm -rf build dist *.egg-info .build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage $(BUNDLE)
+	find . -name __pycache__ -not -path './.venv/*' -not -path './node_modules/*' -prune -exec rm -rf {} +
+
+# The stamps' names hold a hash of what they depend on, so a fresh clone or a switched branch can't
+# mislead them. setuptools needs a newer `packaging` than eth-ape allows, and carries it in _vendor.
+$(VENV):
+	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON): install Python 3.11, or run make PYTHON=..." >&2; exit 1; }
+	@[ -x .venv/bin/pip ] || $(PYTHON) -m venv .venv || \
+	  { rm -rf .venv; echo "no venv module: apt install python3-venv" >&2; exit 1; }
+	rm -f .venv/stamp-*
+	.venv/bin/pip install --quiet --require-hashes -r requirements-dev.lock
+	PYTHONPATH="$$(.venv/bin/python -c 'import pathlib, setuptools; print(pathlib.Path(setuptools.__file__).parent / "_vendor")')" \
+	  .venv/bin/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(NPM): | $(VENV)
+	.ci/with-node npm ci --ignore-scripts
+	touch $@
+
+$(BUNDLE): $(shell find webapp/frontend -type f -not -path '*/test/*' 2>/dev/null) $(NPM)
+	.ci/with-node npm run --silent build

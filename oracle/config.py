@@ -1,0 +1,123 @@
+"""Settings, read from the environment once; nothing else in the project reads it.
+
+A setting's variable is its name in capitals after ``DDLP_``: ``rpc_url`` is ``DDLP_RPC_URL``.
+`docs/OPERATIONS.md` documents each.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from oracle.errors import ConfigError
+
+PREFIX = "DDLP_"
+FINALITIES = ("latest", "finalized")
+SECRETS = ("gateway_key", "operator_keys", "relayer_key", "web_secret")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Frozen settings of one process.
+
+    A secret has no default, is left out of ``repr``, and is fetched by `secret`, which raises
+    where it is unset. ``None`` means "use the embedded default": a devnet for ``rpc_url``, a local
+    folder for ``ipfs_url``.
+    """
+
+    rpc_url: str | None = None
+    finality: str = "finalized"
+    ipfs_url: str | None = None
+    content_dir: Path = Path("build/serve/content")
+    database_url: str = "sqlite:///build/serve/ddlp.sqlite"
+    state_dir: Path = Path("build/serve")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    data: Path = Path("../shared/data")
+    gateway_key: str | None = field(default=None, repr=False)
+    operator_keys: tuple[str, ...] | None = field(default=None, repr=False)
+    relayer_key: str | None = field(default=None, repr=False)
+    web_secret: str | None = field(default=None, repr=False)
+
+    def secret(self, name: str) -> str:
+        """Return the single-valued secret called ``name`` (see ``SECRETS``).
+
+        Raises:
+            ConfigError: it is unset; the message names its variable.
+        """
+        value = getattr(self, name) if name in SECRETS else None
+        if not isinstance(value, str):
+            raise ConfigError(f"a secret is missing: set {PREFIX}{name.upper()}")
+        return value
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read settings from ``environ`` (by default the process's own).
+
+    An empty variable counts as unset. ``DDLP_CONTENT_DIR`` and ``DDLP_DATABASE_URL`` follow
+    ``DDLP_STATE_DIR`` where they are unset themselves.
+
+    Raises:
+        ConfigError: a variable is malformed, or starts with ``DDLP_`` and names no setting.
+            Values of secrets never appear in the message.
+    """
+    source = os.environ if environ is None else environ
+    given = {
+        key.removeprefix(PREFIX).lower(): value
+        for key, value in source.items()
+        if key.startswith(PREFIX) and value
+    }
+    known = [setting.name for setting in fields(Settings)]
+    for name in sorted(given.keys() - set(known)):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {PREFIX}{near[0].upper()}?" if near else "unset it"
+        raise ConfigError(f"{PREFIX}{name.upper()} is no setting: {hint}")
+
+    values: dict[str, Any] = {name: _parse(name, text) for name, text in given.items()}
+    state_dir: Path = values.get("state_dir", Settings.state_dir)
+    values.setdefault("content_dir", state_dir / "content")
+    values.setdefault("database_url", f"sqlite:///{state_dir / 'ddlp.sqlite'}")
+    return Settings(**values)
+
+
+def _parse(name: str, text: str) -> object:
+    """Turn the text of one variable into the value of the setting called ``name``."""
+    variable = PREFIX + name.upper()
+    match name:
+        case "rpc_url":
+            if urlsplit(text).scheme not in {"http", "https", "ws", "wss"}:
+                raise ConfigError(
+                    f"{variable} is no http or ws URL: give one such as http://127.0.0.1:8545"
+                )
+        case "finality":
+            if text not in FINALITIES:
+                raise ConfigError(f"{variable} is {text!r}: set it to {' or '.join(FINALITIES)}")
+        case "database_url":
+            if "://" not in text:
+                raise ConfigError(
+                    f"{variable} is no database URL: give one such as sqlite:///ddlp.sqlite"
+                )
+        case "port":
+            if not (text.isascii() and text.isdecimal() and 0 <= int(text) <= 65_535):
+                raise ConfigError(f"{variable} is {text!r}: set it to a port from 0 to 65535")
+            return int(text)
+        case "content_dir" | "state_dir" | "data":
+            return Path(text).expanduser()
+        case "gateway_key" | "relayer_key":
+            return _private_key(variable, text)
+        case "operator_keys":
+            return tuple(_private_key(variable, key.strip()) for key in text.split(","))
+    return text
+
+
+def _private_key(variable: str, text: str) -> str:
+    """Check the form of a private key without ever repeating it."""
+    digits = text.removeprefix("0x")
+    if len(digits) != 64 or not set(digits.lower()) <= set("0123456789abcdef"):
+        raise ConfigError(f"{variable} holds a malformed key: a private key has 64 hex digits")
+    return "0x" + digits.lower()
