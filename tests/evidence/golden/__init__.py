@@ -1,0 +1,1 @@
+"""Golden vectors of docs/FORMATS.md: `vectors.json` and its generator, `python -m tests.evidence.golden`."""
