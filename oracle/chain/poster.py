@@ -1,0 +1,1 @@
+"""Poster: the only module that signs and sends transactions."""
