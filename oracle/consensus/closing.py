@@ -1,4 +1,4 @@
-"""When an item has labels enough: its posterior from its own labels, and the rule that closes it."""
+"""When an item has labels enough: its posterior from its own labels, and the closing rule."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oracle.consensus.dawid_skene import (
-    DEFAULT_PRIOR,
     SkillPrior,
     log_class_prior_of,
     log_confusion_of,
@@ -18,6 +17,10 @@ from oracle.consensus.fixed import PPM, Int64, softmax_ppm
 from oracle.consensus.labels import MAX_LABELS, LabelTable
 from oracle.consensus.result import item_scores
 from oracle.errors import InputError
+
+# Four labels per row, not one as in the fit: an open item can wait for another label, so a worker
+# seen rarely weighs less here.
+CLOSING_PRIOR = SkillPrior(weight_ppm=4 * PPM)
 
 
 class Closing(IntEnum):
@@ -38,14 +41,14 @@ def item_posterior(
     n_classes: int,
     skills: Int64 | None = None,
     class_counts: Int64 | None = None,
-    prior: SkillPrior = DEFAULT_PRIOR,
+    prior: SkillPrior = CLOSING_PRIOR,
 ) -> Int64:
     """Posterior of each item from its own labels and the skills of an earlier receipt.
 
-    `items`, `workers`, `labels`: integers (L,). `skills`: int64 (n_workers, n_classes, n_classes) soft
-    counts in ppm of a label, zero rows for workers not seen before; `class_counts`: int64 (n_classes,)
-    in ppm of an item; None means nothing is known yet: the prior alone, and equal classes. Returns
-    int64 (n_items, n_classes) in ppm, rows summing to exactly 1,000,000.
+    `items`, `workers`, `labels`: integers (L,). `skills`: int64 (n_workers, n_classes, n_classes)
+    soft counts in ppm of a label, zero rows for workers not seen before; `class_counts`: int64
+    (n_classes,) in ppm of an item; None means nothing is known yet: the prior alone, and equal
+    classes. Returns int64 (n_items, n_classes) in ppm, rows summing to exactly 1,000,000.
 
     The uncertainty of each confusion row, given its counts, is integrated exactly: a label's
     likelihood is linear in the row, so the integral is the posterior mean, and few labels keep a

@@ -18,27 +18,25 @@ from oracle.consensus.labels import LabelTable
 from oracle.consensus.result import Consensus, answers, clamp_gold, item_scores, soft_confusion
 from oracle.errors import InputError
 
-ITERATIONS = 50
+ITERATIONS = 30
 MAX_ITERATIONS = 1_000
 
 
 @dataclass(frozen=True)
 class SkillPrior:
-    """What is believed of a worker before any label: a Dirichlet on every row of the confusion matrix.
+    """What is believed of a worker before any label: a Dirichlet on each row of the confusion.
 
     accuracy_ppm: prior share of right answers; the rest is spread evenly over the other classes.
     weight_ppm: how many labels per row the prior weighs, in ppm of a label.
     """
 
     accuracy_ppm: int = 700_000
-    weight_ppm: int = 2 * PPM
+    weight_ppm: int = PPM
 
     def counts(self, n_classes: int) -> Int64:
         """Pseudo-counts (n_classes, n_classes) in ppm of a label, each at least 1."""
         if not 0 < self.accuracy_ppm < PPM or not 0 < self.weight_ppm <= 1_000 * PPM:
-            raise InputError(
-                "a skill prior needs an accuracy between 0 and 1 and a weight up to 1000"
-            )
+            raise InputError("a prior needs an accuracy between 0 and 1 and a weight up to 1000")
         right = self.weight_ppm * self.accuracy_ppm // PPM
         wrong = max(1, (self.weight_ppm - right) // (n_classes - 1))
         counts = np.full((n_classes, n_classes), wrong, dtype=np.int64)
@@ -83,9 +81,10 @@ def dawid_skene(
 ) -> Consensus:
     """Integer expectation-maximisation from the shares of the vote.
 
-    `items`, `workers`, `labels`: integers (L,); `gold`: integers (n_items,), -1 where unknown, clamped
-    where known. Runs `iterations` times, or until an iteration changes no posterior, after which no
-    further one can. Row order, worker names and the machine make no difference. Raises `InputError`.
+    `items`, `workers`, `labels`: integers (L,); `gold`: integers (n_items,), -1 where unknown,
+    clamped where known. Runs `iterations` times, or until an iteration changes no posterior, after
+    which no further one can. Row order, worker names and the machine make no difference. Raises
+    `InputError`.
     """
     if not 1 <= iterations <= MAX_ITERATIONS:
         raise InputError(f"iterations must be from 1 to {MAX_ITERATIONS}")

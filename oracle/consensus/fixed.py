@@ -1,9 +1,9 @@
 """Fixed-point logarithm, exponential and softmax on int64, from frozen integer tables.
 
 Floats differ in the last bit between instruction sets (AVX2, AVX-512) and math libraries; money may
-not. Everything here is integer arithmetic, so every machine gets the same bits. The tables are built
-once, at import, from exact Python integers with 128 fractional bits and rounded to nearest; a test
-freezes their SHA-256.
+not. Everything here is integer arithmetic, so every machine gets the same bits. The tables are
+built once, at import, from exact Python integers with 128 fractional bits and rounded to nearest; a
+test freezes their SHA-256.
 
 Units: logarithms are natural, in 1/`LOG_ONE` nats (Q24); exponentials in 1/`EXP_ONE` (Q30);
 probabilities in ppm, where `PPM` is one.
@@ -109,9 +109,9 @@ def _floor_log2(values: Int64) -> Int64:
 def log_fixed(values: Int64) -> Int64:
     """Natural logarithm of positive integers, in Q24.
 
-    `values`: int64 of any shape, each in [1, 2^62). Returns int64 of the same shape in [0, 43·2^24],
-    within 3 units (2e-7) of the truth and never decreasing in its argument.
-    Take the log of a ratio as the difference of two logs.
+    `values`: int64 of any shape, each in [1, 2^62). Returns int64 of the same shape in [0,
+    43·2^24], within 3 units (2e-7) of the truth and never decreasing in its argument. Take the log
+    of a ratio as the difference of two logs.
     """
     values = np.asarray(values, dtype=np.int64)
     if values.size and (int(values.min()) < 1 or int(values.max()) >= 1 << 62):

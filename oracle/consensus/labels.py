@@ -1,7 +1,7 @@
 """The label table every method reads: checked once, grouped by item and by (worker, label).
 
-A table is three int64 columns of equal length. Row order never matters: everything that follows is a
-sum of integers over groups, and integer sums are exact in any order.
+A table is three int64 columns of equal length. Row order never matters: everything that follows is
+a sum of integers over groups, and integer sums are exact in any order.
 """
 
 from __future__ import annotations
@@ -80,8 +80,9 @@ class LabelTable:
     ) -> LabelTable:
         """Check ranges, shapes, dtypes and limits; raises `InputError` naming what is wrong.
 
-        The first label of a worker on an item is the one that counts by the protocol, so callers pass
-        each (item, worker) pair once; repeated pairs are summed as if from the same worker twice.
+        The first label of a worker on an item is the one that counts by the protocol, so callers
+        pass each (item, worker) pair once; repeated pairs are summed as if from the same worker
+        twice.
         """
         for name, size, limit in (
             ("n_items", n_items, MAX_ITEMS),

@@ -26,13 +26,13 @@ def leave_one_out(
     """For each label: the answer of its item without it, and how many other labels the item has.
 
     `consensus` comes from any method on the same labels. Returns `(reference, others)`, int64 (L,)
-    each, in the order given. The reference is the class of the greatest log score without the label's
-    own part, the lowest class among equals; where `gold` is known, it is the gold answer. With no
-    other label it says nothing but the class prior: ask `others` first.
+    each, in the order given. The reference is the class of the greatest log score without the
+    label's own part, the lowest class among equals; where `gold` is known, it is the gold answer.
+    With no other label it says nothing but the class prior: ask `others` first.
 
     The skills of the others stay those of the full fit, in which the judged label had its part: by
-    agreeing with a worker it raised that worker's weight a little. The effect falls with the number of
-    labels per worker, and is measured in `docs/CONSENSUS.md`. Raises `InputError`.
+    agreeing with a worker it raised that worker's weight a little. The effect falls with the number
+    of labels per worker, and is measured in `docs/CONSENSUS.md`. Raises `InputError`.
     """
     table = LabelTable.of(
         items,

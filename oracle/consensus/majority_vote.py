@@ -24,8 +24,8 @@ def majority_vote(
 ) -> Consensus:
     """The class with most labels, the lowest among equals; posteriors are the shares of the vote.
 
-    Arguments as in `dawid_skene`. `log_confusion` is one where label and class agree, so a score is a
-    count of votes and leave-one-out needs no case of its own. An item without a label has equal
+    Arguments as in `dawid_skene`. `log_confusion` is one where label and class agree, so a score is
+    a count of votes and leave-one-out needs no case of its own. An item without a label has equal
     shares and the answer -1. Raises `InputError`.
     """
     table = LabelTable.of(

@@ -16,13 +16,13 @@ class Consensus:
     """The inferred answers and the skills they rest on, all int64.
 
     posterior_ppm: (n_items, n_classes), rows sum to exactly 1,000,000.
-    answer: (n_items,) class of the greatest posterior, the lowest class among equals, -1 for an item
-        with neither label nor gold.
-    log_confusion: (n_workers, n_classes, n_classes), Q24: entry [w, t, l] is what a label l by worker
-        w adds to the score of class t.
+    answer: (n_items,) class of the greatest posterior, the lowest class among equals; -1 for an
+        item with neither label nor gold.
+    log_confusion: (n_workers, n_classes, n_classes), Q24: entry [w, t, l] is what a label l by
+        worker w adds to the score of class t.
     log_prior: (n_classes,), Q24: the score of each class before any label.
-    skills: (n_workers, n_classes, n_classes) soft counts in ppm of a label: [w, t, l] is how often w
-        said l where the answer is t. Stored, they are the skills of the next epoch.
+    skills: (n_workers, n_classes, n_classes) soft counts in ppm of a label: [w, t, l] is how often
+        w said l where the answer is t. Stored, they are the skills of the next epoch.
     class_counts: (n_classes,) soft number of items per class in ppm of an item.
     n_iter: iterations run; converged: whether the last one changed nothing.
     """

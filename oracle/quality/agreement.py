@@ -1,4 +1,4 @@
-"""The `agreement` payment policy: how much better than chance a contributor agrees with the others."""
+"""The `agreement` payment policy: how far above chance a contributor agrees with the others."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Agreement:
 
 
 def judged_labels(expected: Int64, stands: NDArray[np.bool_], others: Int64) -> NDArray[np.bool_]:
-    """Which labels have a reference, bool (L,): on gold that stands, or with two others on the item.
+    """Which labels have a reference: those on gold that stands, or with two others on the item.
 
     `expected` (gold answer or -1) and `others` (labels by others): int64 (L,); `stands`: bool (L,)
-    from `gold_stands`.
+    from `gold_stands`. Returns bool (L,).
     """
     return stands | ((expected < 0) & (others >= JUDGES))
 
@@ -55,7 +55,8 @@ def measure_agreement(
 
     `workers`, `labels`, `reference`: int64 (L,), the labels on closed items and the leave-one-out
     answers (the gold answer where there is one). `judged`: bool (L,) from `judged_labels`.
-    `answer_counts`: int64 (n_classes,), how many closed items the campaign answered with each class.
+    `answer_counts`: int64 (n_classes,), how many closed items the campaign answered with each
+    class.
 
     a is matches over judged labels, shrunk to c by a prior of 4 labels, which makes the whole
     (matches - judged · c) / ((judged + 4)(1 - c)). c is the greater of two chances of a match for
@@ -109,7 +110,7 @@ def _above_chance_ppm(matches: int, judged: int, chance: Fraction) -> int:
 
 
 def passed_by_agreement(matches: int, judged: int, chance_ppm: int, n_classes: int) -> bool:
-    """Whether agreement rejects chance at 5 %: the test at final for whoever has not passed by gold.
+    """Whether agreement rejects chance at 5 %: the final test for who has not passed by gold.
 
     Chance is the contributor's own, and at least one in the number of classes.
     """

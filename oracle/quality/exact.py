@@ -15,9 +15,9 @@ def upper_tail_at_most(
 ) -> bool:
     """Whether P(X ≥ successes) ≤ level for X binomial over `trials` with success rate `rate`.
 
-    `rate` and `level` are fractions (numerator, denominator) from 0 to 1. Terms are integers over one
-    common denominator, each made from the last by one exact division, and the sum stops as soon as it
-    is too large; 10,000 trials take milliseconds in the usual case. Raises `InputError`.
+    `rate` and `level` are fractions (numerator, denominator) from 0 to 1. Terms are integers over
+    one common denominator, each made from the last by one exact division, and the sum stops as soon
+    as it is too large; 10,000 trials take milliseconds in the usual case. Raises `InputError`.
     """
     if not 0 <= successes <= trials <= MAX_TRIALS:
         raise InputError(f"a test needs 0 <= successes <= trials <= {MAX_TRIALS}")
@@ -63,8 +63,8 @@ def rejects_floor(
 ) -> bool:
     """Whether `successes` of `trials` reject "accuracy ≥ floor": P(X ≤ successes) ≤ α.
 
-    Few successes are many failures, so this is the upper tail of the failures. Without trials nothing
-    is rejected.
+    Few successes are many failures, so this is the upper tail of the failures. Without trials
+    nothing is rejected.
     """
     return trials > 0 and upper_tail_at_most(
         trials - successes, trials, (PPM - floor_ppm, PPM), (alpha_num, alpha_den)

@@ -16,9 +16,10 @@ JUDGES = 2  # so many others an item needs before they can judge a label, or con
 def gold_stands(expected: Int64, reference: Int64, others: Int64) -> NDArray[np.bool_]:
     """Which labels are on gold that counts.
 
-    `expected`: int64 (L,) gold answer of each label's item, -1 where it is not gold. `reference` and
-    `others`: from `leave_one_out` with gold NOT given, so that gold can't vouch for itself. Gold that
-    at least two others contradict is likely wrong itself, and counts for nothing. Returns bool (L,).
+    `expected`: int64 (L,) gold answer of each label's item, -1 where it is not gold. `reference`
+    and `others`: from `leave_one_out` with gold NOT given, so that gold can't vouch for itself.
+    Gold that at least two others contradict is likely wrong itself, and counts for nothing. Returns
+    bool (L,).
     """
     contradicted = (others >= JUDGES) & (reference != expected)
     stands: NDArray[np.bool_] = (expected >= 0) & ~contradicted

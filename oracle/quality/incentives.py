@@ -1,4 +1,4 @@
-"""Incentive control: reward and threshold follow the error in bounded steps, with a plain reason."""
+"""Incentive control: reward and threshold follow the error in bounded steps, and say why."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def next_terms(
     """Terms of the next epoch from the judged labels of the campaign.
 
     Error above the target raises reward and threshold by one step each; error below half the target
-    lowers them by one step; in between, or with fewer than 30 judged labels, they stay. Both are held
-    within their limits. Raises `InputError`.
+    lowers them by one step; in between, or with fewer than 30 judged labels, they stay. Both are
+    held within their limits. Raises `InputError`.
     """
     if not 0 <= matches <= judged:
         raise InputError("matches must be from 0 to judged")

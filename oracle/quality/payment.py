@@ -34,8 +34,8 @@ def fee_total(payout_total: int, fee_bps: int) -> int:
 class Capped:
     """Leaves of a receipt within its cap.
 
-    cumulative: every account that has a leaf. payout_total and fee_total: cumulative. waiting: what is
-    wanted and not granted yet.
+    cumulative: every account that has a leaf. payout_total and fee_total: cumulative. waiting: what
+    is wanted and not granted yet.
     """
 
     cumulative: dict[bytes, int]
@@ -54,12 +54,12 @@ def apply_cap(
 ) -> Capped:
     """Raise leaves from `previous` towards `wanted`, payouts and fee together by at most `cap`.
 
-    A leaf is the maximum of the two, so none falls. What exceeds the cap waits for the next receipt:
-    accounts (20-byte addresses) are served in ascending order, the one at the boundary gets a part, those after it
-    nothing. `previous_fee` is the fee already taken, by default that of the previous total. The total
-    granted is the greatest P with P + ⌊P · fee / 10,000⌋ within the old total, the old fee and the
-    cap; as the left side is ⌊P · (10,000 + fee) / 10,000⌋, that P has a closed form. Accounts that
-    would have a leaf of zero have none. Raises `InputError`.
+    A leaf is the maximum of the two, so none falls. What exceeds the cap waits for the next
+    receipt: accounts (20-byte addresses) are served in ascending order, the one at the boundary
+    gets a part, those after it nothing. `previous_fee` is the fee already taken, by default that of
+    the previous total. The total granted is the greatest P with P + ⌊P · fee / 10,000⌋ within the
+    old total, the old fee and the cap; as the left side is ⌊P · (10,000 + fee) / 10,000⌋, that P
+    has a closed form. Accounts that would have a leaf of zero have none. Raises `InputError`.
     """
     if cap < 0 or not 0 <= fee_bps <= BPS:
         raise InputError(f"the cap must be >= 0 and the fee from 0 to {BPS} bps")
@@ -82,6 +82,6 @@ def apply_cap(
         if old + granted:
             cumulative[account] = old + granted
     total = sum(cumulative.values())
-    # A fee rate that was higher before leaves more fee than this total owes: a fee never falls either.
+    # A rate that was higher before leaves more fee than this total owes; a fee never falls.
     fee = max(fee_before, fee_total(total, fee_bps))
     return Capped(cumulative, total, fee, waiting)

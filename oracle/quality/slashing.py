@@ -1,4 +1,4 @@
-"""Slashing only on statistical proof: gold must reject "accuracy at or above the declared floor"."""
+"""Slashing only on statistical proof: gold must reject "accuracy at or above the floor"."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def slash(
 ) -> int:
     """Cumulative slash of a contributor in base units of stake.
 
-    `right` of `total`: gold that stands. The test is repeated every epoch, so epoch e (from 1) spends
-    α / (e(e + 1)), which sums to α however long the campaign lasts. A proof costs `cap`, the amount
-    that the manifest names; nothing else costs anything, and what was slashed stays. Raises
+    `right` of `total`: gold that stands. The test is repeated every epoch, so epoch e (from 1)
+    spends α / (e(e + 1)), which sums to α however long the campaign lasts. A proof costs `cap`, the
+    amount that the manifest names; nothing else costs anything, and what was slashed stays. Raises
     `InputError`.
     """
     if epoch < 1 or cap < 0 or previous < 0:
