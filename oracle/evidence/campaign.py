@@ -1,4 +1,6 @@
-"""A campaign's content beside its manifest: items, gold commitments, draw seeds, label commitments (docs/FORMATS.md, sections 2, 3)."""
+"""A campaign's content beside its manifest: items, gold commitments, draw seeds, label commitments
+(docs/FORMATS.md, sections 2, 3).
+"""
 
 from __future__ import annotations
 
@@ -45,9 +47,7 @@ def earlier_seed(seed: bytes, steps: int) -> bytes:
     return seed
 
 
-def encode_items(
-    ids: Sequence[bytes], *, records_public: bool
-) -> tuple[Block, list[Block]]:
+def encode_items(ids: Sequence[bytes], *, records_public: bool) -> tuple[Block, list[Block]]:
     """Return the item index and its shards for item ids (32 bytes each) in order."""
     shards = [
         cbor_block(
@@ -59,9 +59,7 @@ def encode_items(
         )
         for part in split(ids)
     ]
-    index = cbor_block(
-        "items", {"count": len(ids), "shards": [shard.link for shard in shards]}
-    )
+    index = cbor_block("items", {"count": len(ids), "shards": [shard.link for shard in shards]})
     return index, shards
 
 
@@ -69,12 +67,14 @@ def decode_items(index: bytes, fetch: Fetch) -> list[bytes]:
     """Return the item ids of an index, fetching its shards by link."""
     fields = read_cbor(index, "items", ("count", "shards"))
     ids: list[bytes] = []
+    public = False
     for link in links(fields["shards"]):
         shard = read_cbor(fetch(link), "items-shard", ("ids", "records"))
         ids.extend(cells(shard["ids"], 32))
-    if fields["count"] != len(ids) or len(set(ids)) != len(ids):
+        public = public or shard["records"] != []
+    if len(set(ids)) != len(ids) or encode_items(ids, records_public=public)[0].data != index:
         raise FormatError(
-            "the item index counts other items than its shards hold, or repeats one"
+            "the item index repeats an item, counts others than its shards do, or is cut otherwise"
         )
     return ids
 
@@ -101,7 +101,9 @@ def links(value: object) -> list[Link]:
 
 @dataclass(frozen=True)
 class SealedOpening:
-    """An opening block: answers and seed, sealed once to each operator's 32-byte X25519 key, sorted by key."""
+    """An opening block: answers and seed, sealed once to each operator's 32-byte X25519 key, sorted
+    by key.
+    """
 
     boxes: tuple[tuple[bytes, bytes], ...]
 

@@ -1,4 +1,6 @@
-"""The log: entry kinds as fixed-width bytes, their hash chain and the shards that publish it (docs/FORMATS.md, section 4)."""
+"""The log: entry kinds as fixed-width bytes, their hash chain and the shards that publish it
+(docs/FORMATS.md, section 4).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from typing import ClassVar
 
 from oracle.errors import FormatError
 from oracle.evidence import structs
-from oracle.evidence.codec import Block, cbor_block, cells, column, integers, read_cbor
+from oracle.evidence.codec import Block, cbor_block, cells, column, integers, read_cbor, whole
 from oracle.evidence.hashing import ZERO32, keccak256, uint
 
 MAX_LABELS = 100
@@ -19,7 +21,9 @@ NO_SIGNATURE = b"\0" * 65
 
 @dataclass(frozen=True)
 class Delegation:
-    """A delegation taken into the log; `source` is 0 for a signature, 1 for an event of CampaignEscrow."""
+    """A delegation taken into the log; `source` is 0 for a signature, 1 for an event of
+    CampaignEscrow.
+    """
 
     KIND: ClassVar[int] = 1
     source: int
@@ -58,7 +62,9 @@ class Delegation:
 
 @dataclass(frozen=True)
 class Lease:
-    """Items (numbers in the item index) given to a contributor at `reward` base units each until `expiry`."""
+    """Items (numbers in the item index) given to a contributor at `reward` base units each until
+    `expiry`.
+    """
 
     KIND: ClassVar[int] = 2
     contributor: bytes
@@ -148,9 +154,7 @@ class Adjudication:
 
     def body(self) -> bytes:
         """The fields' bytes."""
-        return (
-            self.expert + self.item + self.answer_digest + self.reason + self.signature
-        )
+        return self.expert + self.item + self.answer_digest + self.reason + self.signature
 
     def struct(self, campaign: int) -> structs.Adjudication:
         """The EIP-712 struct that the expert signed."""
@@ -184,9 +188,7 @@ class Appeal:
 
     def struct(self, campaign: int) -> structs.Appeal:
         """The EIP-712 struct that the contributor signed."""
-        return structs.Appeal(
-            self.contributor, campaign, self.submission, self.index, self.reason
-        )
+        return structs.Appeal(self.contributor, campaign, self.submission, self.index, self.reason)
 
 
 @dataclass(frozen=True)
@@ -231,9 +233,7 @@ def decode_entry(data: bytes) -> Entry:
     elif kind == Lease.KIND:
         contributor, reward, expiry = take.part(20), take.number(16), take.number(8)
         count = take.number(2)
-        entry = Lease(
-            contributor, reward, expiry, tuple(take.number(4) for _ in range(count))
-        )
+        entry = Lease(contributor, reward, expiry, tuple(take.number(4) for _ in range(count)))
     elif kind == Submission.KIND:
         contributor, sequence = take.part(20), take.number(8)
         guideline, opening, submitted_at = take.part(32), take.part(32), take.number(8)
@@ -257,9 +257,7 @@ def decode_entry(data: bytes) -> Entry:
             take.part(20), take.part(32), take.part(32), take.part(32), take.part(65)
         )
     elif kind == Appeal.KIND:
-        entry = Appeal(
-            take.part(20), take.part(32), take.number(2), take.part(32), take.part(65)
-        )
+        entry = Appeal(take.part(20), take.part(32), take.number(2), take.part(32), take.part(65))
     elif kind == Anchor.KIND:
         entry = Anchor(take.number(8), take.part(32))
     else:
@@ -275,7 +273,9 @@ def next_head(previous: bytes, entry_hash: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class LogRow:
-    """One entry in its place: its bytes, its hash, the head after it and the gateway's signature of that Head."""
+    """One entry in its place: its bytes, its hash, the head after it and the gateway's signature of
+    that Head.
+    """
 
     position: int
     data: bytes
@@ -296,7 +296,9 @@ class LogRow:
 def chain_rows(
     entries: Iterable[tuple[bytes, bytes]], *, first: int = 1, before: bytes = ZERO32
 ) -> Iterator[LogRow]:
-    """Yield `(entry bytes, signature)` pairs as rows, from position `first` on, after head `before`."""
+    """Yield `(entry bytes, signature)` pairs as rows, from position `first` on, after head
+    `before`.
+    """
     head = before
     for position, (data, signature) in enumerate(entries, first):
         entry_hash = keccak256(data)
@@ -310,9 +312,7 @@ def encode_log(campaign: int, rows: Sequence[LogRow], *, before: bytes) -> list[
     shard: list[LogRow] = []
     size = 0
     for row in rows:
-        if shard and (
-            len(shard) == SHARD_ENTRIES or size + len(row.data) > SHARD_BYTES
-        ):
+        if shard and (len(shard) == SHARD_ENTRIES or size + len(row.data) > SHARD_BYTES):
             blocks.append(_log_block(campaign, shard, before))
             before, shard, size = shard[-1].head, [], 0
         shard.append(row)
@@ -329,11 +329,15 @@ def decode_log(data: bytes, campaign: int) -> list[LogRow]:
     )
     if fields["campaign"] != campaign.to_bytes(32, "big"):
         raise FormatError("the log shard is of another campaign")
-    if not isinstance(fields["first"], int) or len(cells(fields["before"], 32)) != 1:
-        raise FormatError("a log shard names its first position and the head before it")
+    if not whole(fields["first"]) or len(cells(fields["before"], 32)) != 1:
+        raise FormatError("a log shard names its first position, from 1, and the head before it")
     lengths = integers(fields["lengths"], "u32").tolist()
     parts = slice_bytes(fields["entries"], lengths)
     signatures = cells(fields["signatures"], 65, len(lengths))
+    size_ok = len(parts) == 1 or len(fields["entries"]) <= SHARD_BYTES
+    if not 0 < len(parts) <= SHARD_ENTRIES or not size_ok:
+        raise FormatError("a log shard holds 1 to 512 entries of at most 786,432 bytes in all")
+    whole(fields["first"] + len(parts) - 1)
     return list(
         chain_rows(
             zip(parts, signatures, strict=True),

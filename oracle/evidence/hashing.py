@@ -1,7 +1,7 @@
 """The two hash functions of the protocol, and Merkle trees over them.
 
-keccak-256 is used where a contract recomputes (EIP-712, leaves, log heads, label commitments); SHA-256 names content, so
-that a digest on chain is an IPFS CID.
+keccak-256 is used where a contract recomputes (EIP-712, leaves, log heads, label commitments);
+SHA-256 names content, so that a digest on chain is an IPFS CID.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-import sha3  # type: ignore[import-untyped]
+import sha3
 
 ZERO32 = b"\0" * 32
 
@@ -42,8 +42,9 @@ def address_word(address: bytes) -> bytes:
 class MerkleTree:
     """OpenZeppelin's StandardMerkleTree over already encoded leaves.
 
-    `leaves` are ABI-encoded values (bytes each); they are hashed twice, sorted by hash and laid out as a complete binary tree
-    whose inner nodes hash their children in ascending order. The empty tree's root is zero.
+    `leaves` are ABI-encoded values (bytes each); they are hashed twice, sorted by hash and laid out
+    as a complete binary tree whose inner nodes hash their children in ascending order. The empty
+    tree's root is zero.
 
     Source: @openzeppelin/merkle-tree 1.0, "Standard Merkle Trees".
     """

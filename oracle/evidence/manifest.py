@@ -14,8 +14,9 @@ from oracle.evidence.hashing import sha256
 
 PPM = 1_000_000
 
-_DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-_AMOUNT = {"type": "string", "pattern": "^(0|[1-9][0-9]{0,38})$"}
+# \Z rather than $, which lets a line break follow.
+_DIGEST = {"type": "string", "pattern": r"^[0-9a-f]{64}\Z"}
+_AMOUNT = {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,38})\Z"}
 _SHARE = {"type": "integer", "minimum": 0, "maximum": PPM}
 _COUNT = {"type": "integer", "minimum": 0, "maximum": 0xFFFFFFFF}
 _POSITIVE = {"type": "integer", "minimum": 1, "maximum": 0xFFFFFFFF}
@@ -39,7 +40,7 @@ SCHEMA: dict[str, Any] = _record(
         classes={
             "type": "array",
             "items": {"type": "string", "minLength": 1, "maxLength": 1000},
-            "minItems": 1,
+            "minItems": 2,
             "maxItems": 1000,
             "uniqueItems": True,
         },
@@ -85,7 +86,7 @@ SCHEMA: dict[str, Any] = _record(
     quotas={"type": "object", "additionalProperties": _SHARE},
     auditors={
         "type": "array",
-        "items": {"type": "string", "pattern": "^0x[0-9a-fA-F]{40}$"},
+        "items": {"type": "string", "pattern": r"^0x[0-9a-fA-F]{40}\Z"},
     },
     secondsPerItem=_POSITIVE,
     epochSeconds=_POSITIVE,
@@ -98,7 +99,9 @@ _VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 @dataclass(frozen=True)
 class Manifest:
-    """A validated manifest. `document` is the JSON value; the properties below name what the rules read."""
+    """A validated manifest. `document` is the JSON value; the properties below name what the rules
+    read.
+    """
 
     document: dict[str, Any]
 
@@ -107,20 +110,14 @@ class Manifest:
         """Validate a JSON value; FormatError naming the place of the first fault."""
         fault = next(iter(sorted(_VALIDATOR.iter_errors(document), key=_place)), None)
         if fault is not None:
-            raise FormatError(
-                f"manifest, {_place(fault) or 'top'}: {fault.message}"[:500]
-            )
+            raise FormatError(f"manifest, {_place(fault) or 'top'}: {fault.message}"[:500])
         manifest = cls(document)
         if manifest.redundancy_max < manifest.redundancy_min:
-            raise FormatError(
-                "manifest, consensus: redundancyMax is below redundancyMin"
-            )
+            raise FormatError("manifest, consensus: redundancyMax is below redundancyMin")
         if manifest.reward_max < manifest.reward_min:
             raise FormatError("manifest, payment: rewardMax is below rewardMin")
         if manifest.epoch_seconds <= manifest.grace_seconds:
-            raise FormatError(
-                "manifest: graceSeconds leaves no time to label in an epoch"
-            )
+            raise FormatError("manifest: graceSeconds leaves no time to label in an epoch")
         return manifest
 
     @classmethod
@@ -171,9 +168,7 @@ class Manifest:
     def gold_share(self, ordinal: int) -> int:
         """The share of gold, ppm, for a contributor's leased item number `ordinal`."""
         gold = self.document["gold"]
-        return int(
-            gold["newcomerShare"] if ordinal < gold["newcomerItems"] else gold["share"]
-        )
+        return int(gold["newcomerShare"] if ordinal < gold["newcomerItems"] else gold["share"])
 
     @property
     def draw_seed(self) -> bytes:

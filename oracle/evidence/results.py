@@ -1,4 +1,6 @@
-"""What an epoch's evidence says: closed items, contributors, leaves, and the index that a receipt names (docs/FORMATS.md, section 6)."""
+"""What an epoch's evidence says: closed items, contributors, leaves, and the index that a receipt
+names (docs/FORMATS.md, section 6).
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from oracle.evidence.codec import (
     integers,
     read_cbor,
     split,
+    whole,
 )
 from oracle.evidence.hashing import MerkleTree, word
 from oracle.evidence.structs import payout_leaf, slash_leaf
@@ -25,7 +28,9 @@ AGREED, GOLD, AMBIGUOUS, FINAL, ADJUDICATED = 1, 2, 3, 4, 5
 
 @dataclass(frozen=True)
 class ItemResult:
-    """A closed item: its number, the epoch and status it closed with, the answer's class, label count, posterior (ppm by class)."""
+    """A closed item: its number, the epoch and status it closed with, the answer's class, label
+    count, posterior (ppm by class).
+    """
 
     item: int
     epoch: int
@@ -37,7 +42,9 @@ class ItemResult:
 
 @dataclass(frozen=True)
 class PayoutLeaf:
-    """What an account has earned in this campaign so far (base units), with counters for its reputation."""
+    """What an account has earned in this campaign so far (base units), with counters for its
+    reputation.
+    """
 
     account: bytes
     cumulative: int
@@ -106,7 +113,9 @@ class Evidence:
         return MerkleTree([leaf.encode() for leaf in self.slashes])
 
     def encode(self) -> tuple[Block, list[Block]]:
-        """Return the index block, whose digest the receipt names, and its result shards (not log and supplement)."""
+        """Return the index block, whose digest the receipt names, and its result shards (not log
+        and supplement).
+        """
         for rows in (self.leaves, self.slashes, self.contributors):
             accounts = [row.account for row in rows]
             if accounts != sorted(set(accounts)):
@@ -117,9 +126,7 @@ class Evidence:
         items = [_items_block(part) for part in split(self.items, 2048)]
         leaves = [_leaves_block(part) for part in split(self.leaves)]
         slashes = [_slashes_block(part) for part in split(self.slashes)]
-        contributors = [
-            _contributors_block(part) for part in split(self.contributors, 4096)
-        ]
+        contributors = [_contributors_block(part) for part in split(self.contributors, 4096)]
         index = cbor_block(
             "evidence",
             {
@@ -141,7 +148,9 @@ class Evidence:
 
     @classmethod
     def decode(cls, data: bytes, fetch: Fetch) -> Evidence:
-        """Parse an index block, fetching result shards by link; FormatError unless encoding gives the same bytes."""
+        """Parse an index block, fetching result shards by link; FormatError unless encoding gives
+        the same bytes.
+        """
         fields = read_cbor(
             data,
             "evidence",
@@ -163,28 +172,16 @@ class Evidence:
         _check_index(fields)
         evidence = cls(
             int.from_bytes(fields["campaign"], "big"),
-            fields["epoch"],
-            fields["attempt"],
+            whole(fields["epoch"]),
+            whole(fields["attempt"], 32),
             fields["final"],
             fields["manifest"],
             fields["previous"],
             tuple(links(fields["log"])),
             fields["supplement"],
-            tuple(
-                row
-                for link in links(fields["items"])
-                for row in _read_items(fetch(link))
-            ),
-            tuple(
-                row
-                for link in links(fields["leaves"])
-                for row in _read_leaves(fetch(link))
-            ),
-            tuple(
-                row
-                for link in links(fields["slashes"])
-                for row in _read_slashes(fetch(link))
-            ),
+            tuple(row for link in links(fields["items"]) for row in _read_items(fetch(link))),
+            tuple(row for link in links(fields["leaves"]) for row in _read_leaves(fetch(link))),
+            tuple(row for link in links(fields["slashes"]) for row in _read_slashes(fetch(link))),
             tuple(
                 row
                 for link in links(fields["contributors"])
@@ -197,12 +194,9 @@ class Evidence:
 
 
 def _check_index(fields: dict[str, object]) -> None:
-    whole = isinstance(fields["epoch"], int) and isinstance(fields["attempt"], int)
-    linked = isinstance(fields["manifest"], Link) and isinstance(
-        fields["supplement"], Link
-    )
+    linked = isinstance(fields["manifest"], Link) and isinstance(fields["supplement"], Link)
     previous = fields["previous"] is None or isinstance(fields["previous"], Link)
-    if not (whole and linked and previous and isinstance(fields["final"], bool)):
+    if not (linked and previous and isinstance(fields["final"], bool)):
         raise FormatError("evidence: a field has the wrong type")
     if len(cells(fields["campaign"], 32)) != 1:
         raise FormatError("evidence: campaign is 32 bytes")
@@ -217,9 +211,7 @@ def _items_block(rows: Sequence[ItemResult]) -> Block:
             "status": bytes(row.status for row in rows),
             "answers": column([row.answer for row in rows], "u32"),
             "labels": column([row.labels for row in rows], "u32"),
-            "posteriors": column(
-                [share for row in rows for share in row.posterior], "u32"
-            ),
+            "posteriors": column([share for row in rows for share in row.posterior], "u32"),
         },
     )
 
@@ -263,9 +255,7 @@ def _leaves_block(rows: Sequence[PayoutLeaf]) -> Block:
 
 
 def _read_leaves(data: bytes) -> list[PayoutLeaf]:
-    fields = read_cbor(
-        data, "leaves", ("accounts", "cumulatives", "accepted", "submitted")
-    )
+    fields = read_cbor(data, "leaves", ("accounts", "cumulatives", "accepted", "submitted"))
     accounts = cells(fields["accounts"], 20)
     count = len(accounts)
     return [

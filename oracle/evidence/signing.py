@@ -1,7 +1,7 @@
 """secp256k1 signatures over 32-byte digests, as Ethereum writes them.
 
-A signature is 65 bytes r‖s‖v with v 27 or 28 and s in the lower half of the order (EIP-2); the contracts take the compact form of
-EIP-2098. Signing is deterministic (RFC 6979).
+A signature is 65 bytes r‖s‖v with v 27 or 28 and s in the lower half of the order (EIP-2); the
+contracts take the compact form of EIP-2098. Signing is deterministic (RFC 6979).
 """
 
 from __future__ import annotations
@@ -31,20 +31,16 @@ def sign(private_key: bytes, digest: bytes) -> bytes:
 def recover(digest: bytes, signature: bytes) -> bytes:
     """Return the 20-byte address that signed `digest`.
 
-    Raises SignatureError for a signature that is not 65 bytes, not in the lower half, or of no key. Results are cached: every
-    epoch verifies the log from its start.
+    Raises SignatureError for a signature that is not 65 bytes, not in the lower half, or of no key.
+    Results are cached: every epoch verifies the log from its start.
     """
     if len(signature) != 65 or signature[64] not in (27, 28):
         raise SignatureError("a signature is 65 bytes r‖s‖v with v 27 or 28")
     if int.from_bytes(signature[32:64], "big") > _ORDER // 2:
-        raise SignatureError(
-            "the signature's s is in the upper half: use the lower one (EIP-2)"
-        )
+        raise SignatureError("the signature's s is in the upper half: use the lower one (EIP-2)")
     try:
         recoverable = signature[:64] + bytes([signature[64] - 27])
-        key = coincurve.PublicKey.from_signature_and_message(
-            recoverable, digest, hasher=None
-        )
+        key = coincurve.PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
     except Exception as error:  # coincurve raises bare Exception and ValueError
         raise SignatureError("the signature is of no key") from error
     return _address(key)
@@ -59,11 +55,7 @@ def compact(signature: bytes) -> tuple[bytes, bytes]:
 def from_compact(r: bytes, vs: bytes) -> bytes:
     """Return the 65-byte signature of an EIP-2098 pair."""
     value = int.from_bytes(vs, "big")
-    return (
-        r
-        + (value & ((1 << 255) - 1)).to_bytes(32, "big")
-        + bytes([27 + (value >> 255)])
-    )
+    return r + (value & ((1 << 255) - 1)).to_bytes(32, "big") + bytes([27 + (value >> 255)])
 
 
 def checksum(address: bytes) -> str:

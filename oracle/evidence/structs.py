@@ -1,7 +1,7 @@
 """What is signed: the EIP-712 structs of docs/FORMATS.md, section 2.
 
-A struct's dataclass fields stand in the order of its type string; `TYPE` is that string. Field names are Python's, types are the
-contract's. Source: EIP-712.
+A struct's dataclass fields stand in the order of its type string; `TYPE` is that string. Field
+names are Python's, types are the contract's. Source: EIP-712.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ from typing import Any, ClassVar
 from oracle.errors import FormatError
 from oracle.evidence.hashing import address_word, keccak256, word
 
-_DOMAIN_TYPE = (
-    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-)
+_DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,9 @@ class Struct:
 
 @dataclass(frozen=True)
 class Delegation(Struct):
-    """A wallet lets a session key label for it in one campaign; `consent` is the digest of the terms agreed to."""
+    """A wallet lets a session key label for it in one campaign; `consent` is the digest of the
+    terms agreed to.
+    """
 
     TYPE = (
         "Delegation(address contributor,address sessionKey,uint256 campaign,uint64 generation,"
@@ -99,7 +99,9 @@ class Delegation(Struct):
 
 @dataclass(frozen=True)
 class Submission(Struct):
-    """1 to 100 committed labels, signed by the session key; `sequence` is unique per campaign and key."""
+    """1 to 100 committed labels, signed by the session key; `sequence` is unique per campaign and
+    key.
+    """
 
     TYPE = (
         "Submission(address contributor,uint256 campaign,uint64 sequence,bytes32 guideline,"
@@ -116,7 +118,9 @@ class Submission(Struct):
 
 @dataclass(frozen=True)
 class Head(Struct):
-    """The gateway's word that `entry` stands at `position` and the log's hash is `head`; two for one position are a fork."""
+    """The gateway's word that `entry` stands at `position` and the log's hash is `head`; two for
+    one position are a fork.
+    """
 
     TYPE = "Head(uint256 campaign,uint64 position,bytes32 entry,bytes32 head)"
     campaign: int
@@ -129,7 +133,10 @@ class Head(Struct):
 class Adjudication(Struct):
     """An expert's answer to a contested item (its 32-byte id)."""
 
-    TYPE = "Adjudication(address expert,uint256 campaign,bytes32 item,bytes32 answerDigest,bytes32 reason)"
+    TYPE = (
+        "Adjudication(address expert,uint256 campaign,bytes32 item,bytes32 answerDigest,"
+        "bytes32 reason)"
+    )
     expert: bytes
     campaign: int
     item: bytes
@@ -139,9 +146,14 @@ class Adjudication(Struct):
 
 @dataclass(frozen=True)
 class Appeal(Struct):
-    """A contributor's objection to how label `index` of a submission (its EIP-712 digest) was judged."""
+    """A contributor's objection to how label `index` of a submission (its EIP-712 digest) was
+    judged.
+    """
 
-    TYPE = "Appeal(address contributor,uint256 campaign,bytes32 submission,uint16 index,bytes32 reason)"
+    TYPE = (
+        "Appeal(address contributor,uint256 campaign,bytes32 submission,uint16 index,"
+        "bytes32 reason)"
+    )
     contributor: bytes
     campaign: int
     submission: bytes
@@ -151,13 +163,16 @@ class Appeal(Struct):
 
 @dataclass(frozen=True)
 class Receipt(Struct):
-    """The oracle's signed statement of an epoch: what is owed in all, on what evidence (docs/FORMATS.md, section 2)."""
+    """The oracle's signed statement of an epoch: what is owed in all, on what evidence
+    (docs/FORMATS.md, section 2).
+    """
 
     TYPE = (
         "Receipt(uint256 campaign,uint64 epoch,uint32 attempt,bool final,bytes32 evidence,"
         "bytes32 payoutRoot,uint128 payoutTotal,uint128 feeTotal,uint128 bondCharge,"
         "bytes32 slashRoot,uint64 logPosition,bytes32 logHead,uint64 asOf,uint64 labelCount,"
-        "uint64 itemCount,uint32 agreement,uint128 nextReward,uint32 nextThreshold,bytes32 previous)"
+        "uint64 itemCount,uint32 agreement,uint128 nextReward,uint32 nextThreshold,"
+        "bytes32 previous)"
     )
     campaign: int
     epoch: int
@@ -189,9 +204,7 @@ class Receipt(Struct):
         return cls(*values)
 
 
-def payout_leaf(
-    account: bytes, cumulative: int, accepted: int, submitted: int
-) -> bytes:
+def payout_leaf(account: bytes, cumulative: int, accepted: int, submitted: int) -> bytes:
     """ABI-encode a payout leaf `(address, uint256, uint64, uint64)`."""
     return address_word(account) + word(cumulative) + word(accepted) + word(submitted)
 
@@ -210,9 +223,7 @@ def _members(type_string: str) -> tuple[str, tuple[tuple[str, str], ...]]:
 
 @lru_cache
 def _parse(type_string: str) -> tuple[bytes, tuple[str, ...]]:
-    return keccak256(type_string.encode()), tuple(
-        kind for kind, _ in _members(type_string)[1]
-    )
+    return keccak256(type_string.encode()), tuple(kind for kind, _ in _members(type_string)[1])
 
 
 def _encode(kind: str, value: Any) -> bytes:

@@ -1,4 +1,6 @@
-"""The supplement: gold, seed, filings and openings that an epoch needs beside the log (docs/FORMATS.md, section 5)."""
+"""The supplement: gold, seed, filings and openings that an epoch needs beside the log
+(docs/FORMATS.md, section 5).
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,7 @@ from oracle.evidence.codec import (
     split,
     table_rows,
     text_table,
+    whole,
 )
 from oracle.evidence.entries import SHARD_BYTES, slice_bytes
 from oracle.evidence.hashing import keccak256
@@ -27,7 +30,9 @@ FILED = 1 << 63
 
 @dataclass(frozen=True, order=True)
 class Opening:
-    """One opened label: item, log position of its submission (a filing's number + 2^63), place in it, answer (canonical JSON), salt."""
+    """One opened label: item, log position of its submission (a filing's number + 2^63), place in
+    it, answer (canonical JSON), salt.
+    """
 
     item: int
     position: int
@@ -60,7 +65,9 @@ class Supplement:
     openings: tuple[Opening, ...]
 
     def encode(self) -> tuple[Block, list[Block]]:
-        """Return the index block and its shards; FormatError where rows are out of order or repeated."""
+        """Return the index block and its shards; FormatError where rows are out of order or
+        repeated.
+        """
         _check_order(self.gold, [(row.epoch, row.index) for row in self.gold])
         _check_order(self.filings, [keccak256(entry) for entry in self.filings])
         _check_order(
@@ -86,7 +93,9 @@ class Supplement:
 
     @classmethod
     def decode(cls, data: bytes, fetch: Fetch) -> Supplement:
-        """Parse an index block, fetching shards by link; FormatError unless encoding gives the same bytes."""
+        """Parse an index block, fetching shards by link; FormatError unless encoding gives the same
+        bytes.
+        """
         fields = read_cbor(
             data,
             "supplement",
@@ -95,28 +104,18 @@ class Supplement:
         seed, campaign = fields["seed"], fields["campaign"]
         if len(cells(seed, 32)) != 1 or len(cells(campaign, 32)) != 1:
             raise FormatError("supplement: seed and campaign are 32 bytes")
-        if not isinstance(fields["epoch"], int) or not isinstance(
-            fields["final"], bool
-        ):
-            raise FormatError("supplement: epoch is an integer, final a boolean")
+        if not isinstance(fields["final"], bool):
+            raise FormatError("supplement: final is a boolean")
         supplement = cls(
             int.from_bytes(campaign, "big"),
-            fields["epoch"],
+            whole(fields["epoch"]),
             fields["final"],
             seed,
+            tuple(row for link in links(fields["gold"]) for row in _read_gold(fetch(link))),
             tuple(
-                row for link in links(fields["gold"]) for row in _read_gold(fetch(link))
+                entry for link in links(fields["filings"]) for entry in _read_filings(fetch(link))
             ),
-            tuple(
-                entry
-                for link in links(fields["filings"])
-                for entry in _read_filings(fetch(link))
-            ),
-            tuple(
-                row
-                for link in links(fields["openings"])
-                for row in _read_openings(fetch(link))
-            ),
+            tuple(row for link in links(fields["openings"]) for row in _read_openings(fetch(link))),
         )
         if supplement.encode()[0].data != data:
             raise FormatError("supplement: its shards are not cut canonically")
@@ -125,9 +124,7 @@ class Supplement:
 
 def _check_order(rows: Sequence[object], keys: Sequence[object]) -> None:
     if any(not one < other for one, other in pairwise(keys)):  # type: ignore[operator]
-        raise FormatError(
-            f"supplement: {type(rows[0]).__name__} rows are out of order or repeated"
-        )
+        raise FormatError(f"supplement: {type(rows[0]).__name__} rows are out of order or repeated")
 
 
 def _by_size(entries: Sequence[bytes]) -> list[list[bytes]]:

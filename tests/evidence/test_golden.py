@@ -1,4 +1,6 @@
-"""The committed golden vectors are what the code gives: a format that has been released doesn't change."""
+"""The committed golden vectors are what the code gives: a format that has been released doesn't
+change.
+"""
 
 import json
 

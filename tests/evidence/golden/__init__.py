@@ -1,1 +1,3 @@
-"""Golden vectors of docs/FORMATS.md: `vectors.json` and its generator, `python -m tests.evidence.golden`."""
+"""Golden vectors of docs/FORMATS.md: `vectors.json` and its generator, `python -m
+tests.evidence.golden`.
+"""

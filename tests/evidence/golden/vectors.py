@@ -1,8 +1,9 @@
 """Builds the golden vectors, from fixed values only.
 
-Notation: bytes are lower-case 0x-hex, integers are decimal strings, names are those of docs/FORMATS.md. Values that are JSON
-themselves (`typedData`, and `value` in `json` and `answers`) stand as they are. In `cbor`, every value names its type:
-`{"int": "7"}`, `{"text": "…"}`, `{"bytes": "0x…"}`, `{"link": CID}`, `{"list": […]}`, `{"map": [[key, value], …]}`, or a plain true,
+Notation: bytes are lower-case 0x-hex, integers are decimal strings, names are those of
+docs/FORMATS.md. Values that are JSON themselves (`typedData`, and `value` in `json` and `answers`)
+stand as they are. In `cbor`, every value names its type: `{"int": "7"}`, `{"text": "…"}`,
+`{"bytes": "0x…"}`, `{"link": CID}`, `{"list": […]}`, `{"map": [[key, value], …]}`, or a plain true,
 false or null. The private keys are for tests alone.
 """
 
@@ -63,8 +64,13 @@ def build() -> dict[str, Any]:
         "cbor": [_cbor(value) for value in _cbor_values()],
         "cids": [
             _cid(codec, data)
-            for codec, data in ((RAW, b""), (RAW, b"DDLP"), (RAW, bytes(range(256))))
-            + ((DAG_CBOR, encode_cbor({})), (DAG_CBOR, encode_cbor({"v": 1, "kind": "x"})))
+            for codec, data in (
+                (RAW, b""),
+                (RAW, b"DDLP"),
+                (RAW, bytes(range(256))),
+                (DAG_CBOR, encode_cbor({})),
+                (DAG_CBOR, encode_cbor({"v": 1, "kind": "x"})),
+            )
         ],
         "openingTexts": [
             _opening_text([], 1),
