@@ -1,1 +1,1 @@
-"""decide(manifest, previous, log, supplement): the one place where rules become payouts."""
+"""Rules become money here and nowhere else: draws, the log's ledger, epochs, `decide`."""

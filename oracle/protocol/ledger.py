@@ -1,0 +1,595 @@
+"""The log's rules, applied entry by entry: who may label, which leases hold, which labels count.
+
+One ledger serves the gateway (may this entry be appended?), the operators and the auditor (what did
+the log achieve up to the cut?). An entry that breaks a rule raises `ProtocolFault`, changes nothing
+and counts as absent; a lease that the gateway should not have given is kept and marked, because its
+labels are paid from the gateway's bond (SPEC, section 4).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+
+from oracle.errors import FormatError, ProtocolFault, SignatureError
+from oracle.evidence import entries
+from oracle.evidence.entries import LogRow
+from oracle.evidence.manifest import Manifest
+from oracle.evidence.signing import recover
+from oracle.evidence.structs import Struct
+from oracle.protocol.draws import CANDIDATES, candidates, draw, gold_item, is_gold
+from oracle.protocol.facts import Block, ChainFacts
+from oracle.protocol.terms import Bounded, fee_of
+from oracle.quality.incentives import Terms
+
+OPEN_ITEMS_TIER_0 = 10
+FREE_FLOOR = 100
+UNPAID_ITEMS = 1_000_000_000  # a reward of zero needs no backing
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What a cut opens, as far as it is known: draw seeds by epoch, gold items in batch order by
+    epoch.
+
+    The gateway knows all of it; operators and auditors what supplements have opened. `whole` says
+    that every gold item is known, so that nothing can still turn out to be reserved.
+    """
+
+    seeds: Mapping[int, bytes]
+    batches: Mapping[int, tuple[int, ...]]
+    whole: bool
+
+    @property
+    def gold(self) -> frozenset[int]:
+        """All known gold items."""
+        return frozenset(item for batch in self.batches.values() for item in batch)
+
+
+@dataclass
+class LeasedItem:
+    """One item in a contributor's hands, and what became of it."""
+
+    contributor: bytes
+    item: int
+    reward: int
+    expiry: int
+    epoch: int
+    position: int
+    state: str = "running"  # running, submitted, skipped, lapsed
+    fault: str | None = None
+
+
+@dataclass(frozen=True)
+class Label:
+    """A committed label: where it stands, the commitment, and the lease it fulfils."""
+
+    position: int
+    index: int
+    commitment: bytes
+    leased: LeasedItem
+
+    @property
+    def item(self) -> int:
+        """The item's number."""
+        return self.leased.item
+
+    @property
+    def contributor(self) -> bytes:
+        """The contributor's address."""
+        return self.leased.contributor
+
+
+@dataclass
+class _Wallet:
+    generation: int = -1
+    keys: dict[bytes, int] = field(default_factory=dict)  # session key -> valid until
+    anchors_before: int = 0
+    ordinal: int = 0
+    open_items: int = 0
+
+
+class Ledger:
+    """The state of a campaign's log up to an entry.
+
+    `closed` maps items that posted receipts have opened to the epoch they closed in. `secrets` lets
+    draws be checked; without a seed for an epoch they are left unchecked.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        facts: ChainFacts,
+        *,
+        closed: Mapping[int, int],
+        secrets: Secrets,
+    ) -> None:
+        self.manifest, self.facts, self.secrets = manifest, facts, secrets
+        self.bounded = Bounded.of(manifest, facts)
+        self.closed = dict(closed)
+        self.position, self.head = 0, b"\0" * 32
+        self.anchor: Block | None = None
+        self.anchor_count = 0
+        self.epoch = 1
+        self.cut_positions: dict[int, int] = {}  # epoch -> position of its cut's anchor
+        self.cut_anchors: dict[int, Block] = {}
+        self.labels: dict[tuple[int, int], Label] = {}
+        self.by_item: defaultdict[int, list[Label]] = defaultdict(list)
+        self.leases: dict[tuple[bytes, int], LeasedItem] = {}
+        self.rejected: list[tuple[int, ProtocolFault]] = []
+        self.gateway_faults: list[tuple[int, ProtocolFault]] = []
+        self.slots: defaultdict[int, int] = defaultdict(int)
+        self._wallets: defaultdict[bytes, _Wallet] = defaultdict(_Wallet)
+        self._sequences: set[tuple[bytes, int]] = set()
+        self._running: dict[tuple[bytes, int], LeasedItem] = {}
+        self._open_tier_0 = 0
+        self._leased_rewards = 0
+        self._held_by_epoch: defaultdict[int, int] = defaultdict(int)
+        self._gap = False
+        self._gold = secrets.gold
+
+    def follow(self, facts: ChainFacts, closed: Mapping[int, int]) -> None:
+        """Take newer chain facts, and the items that receipts posted meanwhile have opened."""
+        self.facts, self.bounded = facts, Bounded.of(self.manifest, facts)
+        self.closed = dict(closed)
+
+    # -- reading the log ---------------------------------------------------------------------
+
+    def read(self, rows: Iterable[LogRow]) -> None:
+        """Take rows in order: checks chain and gateway signature, applies entries, notes those that
+        break a rule.
+
+        Raises ProtocolFault `LOG-CHAIN` or `LOG-SIGNATURE` where the log itself is not the
+        gateway's.
+        """
+        for row in rows:
+            if row.position != self.position + 1:
+                raise ProtocolFault(
+                    "LOG-CHAIN", f"log {row.position}", f"follows position {self.position}"
+                )
+            if row.head != entries.next_head(self.head, row.entry_hash):
+                raise ProtocolFault(
+                    "LOG-CHAIN",
+                    f"log {row.position}",
+                    "the head is not the hash of what precedes it",
+                )
+            self._check_head_signature(row)
+            try:
+                self.apply(row.entry, row.position)
+            except FormatError as error:
+                fault = ProtocolFault("ENTRY-FORMAT", f"log {row.position}", str(error))
+                self.rejected.append((row.position, fault))
+            except ProtocolFault as fault:
+                self.rejected.append((row.position, fault))
+            self.position, self.head = row.position, row.head
+
+    def _check_head_signature(self, row: LogRow) -> None:
+        digest = row.signed_head(self.facts.campaign).digest(self.facts.escrow_domain)
+        try:
+            signer = recover(digest, row.signature)
+        except SignatureError as error:
+            raise ProtocolFault("LOG-SIGNATURE", f"log {row.position}", str(error)) from error
+        if signer != self.facts.gateway:
+            raise ProtocolFault(
+                "LOG-SIGNATURE",
+                f"log {row.position}",
+                "the head is not signed by the gateway's key",
+            )
+
+    def apply(self, entry: entries.Entry, position: int) -> None:
+        """Take one entry at `position`; ProtocolFault, and no change, where it breaks a rule."""
+        place = f"log {position}"
+        if isinstance(entry, entries.Anchor):
+            self._anchor(entry, position)
+        elif isinstance(entry, entries.Delegation):
+            self._delegate(entry, place)
+        elif isinstance(entry, entries.Lease):
+            self._lease(entry, position)
+        elif isinstance(entry, entries.Submission):
+            self._submit(entry, position, filed=False)
+        elif isinstance(entry, entries.Skip):
+            self._skip(entry, place)
+        elif isinstance(entry, entries.Adjudication):
+            self._signed_by(entry.struct(self.facts.campaign), entry.signature, entry.expert, place)
+        else:
+            self._signed_by(
+                entry.struct(self.facts.campaign), entry.signature, entry.contributor, place
+            )
+
+    def file(self, entry: entries.Submission, position: int, *, after_epoch: int) -> None:
+        """Take a filing as at the cut: its leases are of epochs after `after_epoch`, lapsed or
+        not."""
+        self._submit(entry, position, filed=True, after_epoch=after_epoch)
+
+    # -- anchors -----------------------------------------------------------------------------
+
+    def next_anchor(self) -> int:
+        """The block number that the next anchor must have."""
+        step = self.manifest.anchor_blocks
+        if self.anchor is not None:
+            return self.anchor.number + step
+        return -(-self.facts.created.number // step) * step
+
+    def epoch_at(self, timestamp: int) -> int:
+        """The epoch that an entry after an anchor of this time belongs to."""
+        passed = max(0, timestamp - self.facts.created.timestamp)
+        return passed // self.bounded.epoch_seconds + 1
+
+    def _anchor(self, entry: entries.Anchor, position: int) -> None:
+        place = f"log {position}"
+        block = self.facts.anchors.get(entry.block_number)
+        expected = self.next_anchor()
+        if block is None or block.hash != entry.block_hash:
+            raise ProtocolFault(
+                "ANCHOR-UNKNOWN", place, f"block {entry.block_number} is not the chain's"
+            )
+        if entry.block_number < expected or entry.block_number % self.manifest.anchor_blocks:
+            raise ProtocolFault(
+                "ANCHOR-ORDER", place, f"anchor {entry.block_number} where {expected} is next"
+            )
+        if entry.block_number > expected:
+            fault = ProtocolFault(
+                "ANCHOR-SKIPPED", place, f"anchor {expected} was skipped before {block.number}"
+            )
+            self.gateway_faults.append((position, fault))
+            self._gap = True
+        self.anchor = block
+        self.anchor_count += 1
+        self._touch_gap()
+        now = self.epoch_at(block.timestamp)
+        for epoch in range(self.epoch, now):
+            self.cut_positions[epoch] = position
+            self.cut_anchors[epoch] = block
+            self._gap = False
+        self.epoch = now
+        for leased in [one for one in self._running.values() if one.expiry < block.timestamp]:
+            self._end(leased, "lapsed")
+            self.slots[leased.item] -= 1
+            self._leased_rewards -= leased.reward
+            self._held_by_epoch[leased.epoch] -= leased.reward
+
+    def _touch_gap(self) -> None:
+        if self._gap:
+            for leased in self._running.values():
+                leased.fault = leased.fault or "ANCHOR-SKIPPED"
+
+    # -- delegations -------------------------------------------------------------------------
+
+    def live_key(self, contributor: bytes, session_key: bytes) -> bool:
+        """Say whether the session key may act for the contributor now."""
+        if self.anchor is None or contributor not in self._wallets:
+            return False
+        return self._wallets[contributor].keys.get(session_key, -1) >= self.anchor.timestamp
+
+    def generation(self, contributor: bytes) -> int:
+        """The contributor's highest generation, -1 without any."""
+        return self._wallets[contributor].generation if contributor in self._wallets else -1
+
+    def _delegate(self, entry: entries.Delegation, place: str) -> None:
+        anchor = self._clock(place)
+        if entry.consent != self.manifest.consent:
+            raise ProtocolFault("CONSENT", place, "agrees to other terms than the campaign's")
+        if entry.valid_until < anchor.timestamp:
+            raise ProtocolFault("DELEGATION-EXPIRED", place, "was no longer valid when it came")
+        if entry.source == 0:
+            struct = entry.struct(self.facts.campaign)
+            self._signed_by(struct, entry.signature, entry.contributor, place)
+        elif entry.source != 1 or entry.signature != entries.NO_SIGNATURE:
+            raise ProtocolFault("DELEGATION-SOURCE", place, "is neither signed nor from an event")
+        elif not any(
+            fact.block <= anchor.number
+            and (fact.contributor, fact.session_key, fact.generation)
+            == (entry.contributor, entry.session_key, entry.generation)
+            and (fact.valid_until, fact.consent) == (entry.valid_until, entry.consent)
+            for fact in self.facts.delegations
+        ):
+            raise ProtocolFault("DELEGATION-SOURCE", place, "no such event by the last anchor")
+        known = self.generation(entry.contributor)
+        if entry.generation < known:
+            raise ProtocolFault(
+                "DELEGATION-REVOKED", place, f"generation {known} has replaced {entry.generation}"
+            )
+        wallet = self._wallets[entry.contributor]
+        if wallet.generation < 0:
+            wallet.anchors_before = self.anchor_count
+        if entry.generation > wallet.generation:
+            wallet.generation, wallet.keys = entry.generation, {}
+        wallet.keys[entry.session_key] = entry.valid_until
+
+    # -- leases ------------------------------------------------------------------------------
+
+    def terms(self, epoch: int) -> Terms:
+        """Reward and threshold in `epoch`: set by receipts finalized when it began."""
+        start = self.cut_anchors.get(epoch - 1, self.facts.created)
+        return self.bounded.terms_in(start.number)
+
+    def reward(self) -> int:
+        """Base units per label for a lease given now."""
+        return self.terms(self.epoch).reward
+
+    def latest_expiry(self) -> int:
+        """The latest expiry that a lease given now may have."""
+        if self.anchor is None:
+            return 0
+        grace_start = self.bounded.boundary(self.epoch) - self.manifest.grace_seconds
+        return min(grace_start, self.anchor.timestamp + self.manifest.lease_seconds)
+
+    def draw_delay(self, contributor: bytes) -> int:
+        """How many anchors must still come before the contributor may draw."""
+        if self.manifest.assignment == "given":
+            return 0
+        wallet = self._wallets.get(contributor)
+        before = wallet.anchors_before if wallet is not None else self.anchor_count
+        return max(0, before + 2 - self.anchor_count)
+
+    def backed_items(self) -> int:
+        """How many more items a lease given now could hold, by cap, bond and budget."""
+        if self.anchor is None:
+            return 0
+        reward = self.reward()
+        funding = self.facts.funding_at(self.anchor.number)
+        finalized = self.facts.last_finalized(self.anchor.number)
+        settled = finalized.epoch if finalized is not None else 0
+        charged = finalized.bond_charge if finalized is not None else 0
+        held = sum(amount for epoch, amount in self._held_by_epoch.items() if epoch > settled)
+        fee_bps = self.bounded.fee_bps
+        room = min(
+            _without_fee(funding.epoch_cap, fee_bps) - held,
+            funding.bond - charged - held,
+            _without_fee(funding.budget, fee_bps) - self._leased_rewards,
+        )
+        return max(0, room // reward) if reward else UNPAID_ITEMS
+
+    def open_allowance(self, contributor: bytes) -> int:
+        """How many more unsubmitted items the contributor may hold."""
+        free = self.backed_items()
+        if self.manifest.assignment == "given":
+            return free
+        # All are of tier 0 until reputation is synced: together at most a quarter of what is free.
+        shared = max(FREE_FLOOR, (free + self._open_tier_0) // 4) - self._open_tier_0
+        own = OPEN_ITEMS_TIER_0 - self._wallets[contributor].open_items
+        return max(0, min(own, shared))
+
+    def eligible(self, contributor: bytes, item: int) -> bool:
+        """Say whether the item may be leased to the contributor now, gold or not."""
+        if (contributor, item) in self.leases or self.slots[item] >= self.bounded.redundancy_max:
+            return False
+        if self._opened(item):
+            return False
+        return not (self._awaiting_receipt() and self.slots[item] >= self.bounded.redundancy_min)
+
+    def draw(self, contributor: bytes, ahead: int = 0, taken: Iterable[int] = ()) -> list[int]:
+        """Return the items that the next draw allows: the gold item it names, or up to 8
+        candidates.
+
+        `ahead` items are already being leased with this lease (`taken`); needs the epoch's seed
+        and, for gold, its batch.
+        """
+        if self.anchor is None or contributor not in self._wallets:
+            return []
+        chosen = set(taken)
+        ordinal = self._wallets[contributor].ordinal + ahead
+        drawn = draw(self.secrets.seeds[self.epoch], self.anchor.hash, contributor, ordinal)
+
+        def free(item: int) -> bool:
+            return item not in chosen and self.eligible(contributor, item)
+
+        if is_gold(drawn, self.manifest.gold_share(ordinal)):
+            gold = gold_item(drawn, self.secrets.batches.get(self.epoch, ()), free)
+            if gold is not None:
+                return [gold]
+        ordinary = candidates(
+            drawn,
+            self.manifest.item_count,
+            lambda item: item not in self._gold and free(item),
+        )
+        return list(islice(ordinary, CANDIDATES))
+
+    def _draw_allows(self, contributor: bytes, item: int, ahead: int, taken: list[int]) -> bool:
+        """Check one leased item against its draw; what may still turn out to be reserved is
+        allowed."""
+        if self.epoch not in self.secrets.seeds:
+            return True
+        allowed = self.draw(contributor, ahead, taken)
+        if item in allowed:
+            return True
+        if self.secrets.whole or item in self._gold or (allowed and allowed[0] in self._gold):
+            return False
+        # Gold of later batches is unknown yet: the gateway passes over it. Each item passed over
+        # must turn up as gold, which the final receipt's check decides; here the item must be named
+        # by the draw at all.
+        assert self.anchor is not None
+        ordinal = self._wallets[contributor].ordinal + ahead
+        drawn = draw(self.secrets.seeds[self.epoch], self.anchor.hash, contributor, ordinal)
+        unopened = self.manifest.gold_count - len(self._gold)
+        named = candidates(
+            drawn,
+            self.manifest.item_count,
+            lambda other: (
+                other not in self._gold and other not in taken and self.eligible(contributor, other)
+            ),
+        )
+        return item in islice(named, CANDIDATES + unopened)
+
+    def _lease(self, entry: entries.Lease, position: int) -> None:
+        place = f"log {position}"
+        anchor = self._clock(place)
+        wallet = self._wallets.get(entry.contributor)
+        if wallet is None or all(until < anchor.timestamp for until in wallet.keys.values()):
+            raise ProtocolFault(
+                "LEASE-UNDELEGATED", place, "the contributor has no live delegation"
+            )
+        items = list(entry.items)
+        if not 1 <= len(items) <= entries.MAX_LABELS or len(set(items)) != len(items):
+            raise ProtocolFault("LEASE-ITEMS", place, "a lease names 1 to 100 different items")
+        if max(items) >= self.manifest.item_count:
+            raise ProtocolFault("LEASE-ITEMS", place, "names an item that the campaign hasn't")
+        if any((entry.contributor, item) in self.leases for item in items):
+            raise ProtocolFault("LEASE-REPEATED", place, "the contributor has seen the item before")
+        faults = self.lease_faults(entry)
+        for ahead, item in enumerate(items):
+            fault = faults[ahead]
+            if fault is not None:
+                problem = ProtocolFault(fault, place, f"item {item} should not have been leased")
+                self.gateway_faults.append((position, problem))
+            leased = LeasedItem(
+                entry.contributor,
+                item,
+                entry.reward,
+                entry.expiry,
+                self.epoch,
+                position,
+                fault=fault or ("ANCHOR-SKIPPED" if self._gap else None),
+            )
+            self.leases[entry.contributor, item] = leased
+            self._running[entry.contributor, item] = leased
+            self.slots[item] += 1
+        wallet.ordinal += len(items)
+        wallet.open_items += len(items)
+        self._open_tier_0 += len(items)
+        self._leased_rewards += entry.reward * len(items)
+        self._held_by_epoch[self.epoch] += entry.reward * len(items)
+
+    def lease_faults(self, entry: entries.Lease) -> list[str | None]:
+        """Name, for each item, why the gateway should not lease it now (None where it may)."""
+        items = list(entry.items)
+        whole = self._whole_lease_fault(entry, len(items))
+        if whole is not None:
+            return [whole] * len(items)
+        backed = self.backed_items()
+        faults: list[str | None] = []
+        for ahead, item in enumerate(items):
+            if ahead >= backed:
+                faults.append("LEASE-UNBACKED")
+            elif not self.eligible(entry.contributor, item):
+                faults.append("LEASE-INELIGIBLE")
+            elif self.manifest.assignment == "drawn" and not self._draw_allows(
+                entry.contributor, item, ahead, items[:ahead]
+            ):
+                faults.append("DRAW")
+            else:
+                faults.append(None)
+        return faults
+
+    def _whole_lease_fault(self, entry: entries.Lease, count: int) -> str | None:
+        assert self.anchor is not None
+        if self.facts.closed is not None and self.facts.closed.number <= self.anchor.number:
+            return "LEASE-AFTER-CLOSE"
+        if entry.reward != self.reward():
+            return "LEASE-REWARD"
+        if not self.anchor.timestamp < entry.expiry <= self.latest_expiry():
+            return "LEASE-EXPIRY"
+        if self.draw_delay(entry.contributor):
+            return "LEASE-EARLY"
+        if self.manifest.assignment == "drawn" and count > self.open_allowance(entry.contributor):
+            return "LEASE-TOO-MANY"
+        return None
+
+    def _opened(self, item: int) -> bool:
+        """Say whether a receipt that was posted by the last anchor has opened the item."""
+        if item not in self.closed or self.anchor is None:
+            return False
+        posted = self.facts.last_posted(self.anchor.number)
+        return posted is not None and posted.epoch >= self.closed[item]
+
+    def _awaiting_receipt(self) -> bool:
+        """Say whether a cut stands before the last anchor whose receipt isn't posted yet."""
+        assert self.anchor is not None
+        posted = self.facts.last_posted(self.anchor.number)
+        return self.epoch - 1 > (posted.epoch if posted is not None else 0)
+
+    def _end(self, leased: LeasedItem, state: str) -> None:
+        if self._running.pop((leased.contributor, leased.item), None) is not None:
+            self._wallets[leased.contributor].open_items -= 1
+            self._open_tier_0 -= 1
+        leased.state = state
+
+    # -- submissions -------------------------------------------------------------------------
+
+    def _submit(
+        self, entry: entries.Submission, position: int, *, filed: bool, after_epoch: int = 0
+    ) -> None:
+        place = f"filing {entry.sequence}" if filed else f"log {position}"
+        anchor = self._clock(place)
+        count = len(entry.labels)
+        if not 1 <= count <= entries.MAX_LABELS or len(set(entry.items)) != count:
+            raise ProtocolFault(
+                "SUBMISSION-ITEMS", place, "holds 1 to 100 labels of different items"
+            )
+        digest = entry.struct(self.facts.campaign).digest(self.facts.escrow_domain)
+        try:
+            key = recover(digest, entry.signature)
+        except SignatureError as error:
+            raise ProtocolFault("SUBMISSION-SIGNATURE", place, str(error)) from error
+        if (key, entry.sequence) in self._sequences:
+            raise ProtocolFault(
+                "SUBMISSION-REPLAYED",
+                place,
+                f"sequence {entry.sequence} of this key was used before",
+            )
+        wallet = self._wallets.get(entry.contributor)
+        valid_until = wallet.keys.get(key) if wallet is not None else None
+        if valid_until is None:
+            raise ProtocolFault(
+                "SUBMISSION-SIGNATURE",
+                place,
+                "is not signed by a live session key of the contributor",
+            )
+        if valid_until < anchor.timestamp:
+            raise ProtocolFault(
+                "DELEGATION-EXPIRED", place, "the session key's delegation has expired"
+            )
+        leased = [self.leases.get((entry.contributor, item)) for item in entry.items]
+        wanted = ("running", "lapsed") if filed else ("running",)
+        held = [one for one in leased if one is not None and one.state in wanted]
+        if len(held) != count or any(one.epoch <= after_epoch for one in held):
+            raise ProtocolFault("SUBMISSION-LEASE", place, "labels an item without a running lease")
+        self._sequences.add((key, entry.sequence))
+        for index, (one, commitment) in enumerate(zip(held, entry.labels, strict=True)):
+            if one.state == "lapsed":
+                self.slots[one.item] += 1
+                self._leased_rewards += one.reward
+                self._held_by_epoch[one.epoch] += one.reward
+            self._end(one, "submitted")
+            label = Label(position, index, commitment, one)
+            self.labels[position, index] = label
+            self.by_item[one.item].append(label)
+
+    def _skip(self, entry: entries.Skip, place: str) -> None:
+        leased = self._running.get((entry.contributor, entry.item))
+        if leased is None:
+            raise ProtocolFault("SKIP-LEASE", place, "gives back an item without a running lease")
+        self._end(leased, "skipped")
+        self.slots[leased.item] -= 1
+        self._leased_rewards -= leased.reward
+        self._held_by_epoch[leased.epoch] -= leased.reward
+
+    # -- small parts -------------------------------------------------------------------------
+
+    def unsubmitted(self, contributor: bytes) -> list[LeasedItem]:
+        """The contributor's running leases, in the order they were given."""
+        return [one for one in self._running.values() if one.contributor == contributor]
+
+    def _clock(self, place: str) -> Block:
+        if self.anchor is None:
+            raise ProtocolFault("CLOCK", place, "stands before the first anchor, so it has no time")
+        return self.anchor
+
+    def _signed_by(self, struct: Struct, signature: bytes, signer: bytes, place: str) -> None:
+        code = f"{type(struct).__name__.upper()}-SIGNATURE"
+        try:
+            found = recover(struct.digest(self.facts.escrow_domain), signature)
+        except SignatureError as error:
+            raise ProtocolFault(code, place, str(error)) from error
+        if found != signer:
+            raise ProtocolFault(code, place, "is not signed by the account it names")
+
+
+def _without_fee(amount: int, fee_bps: int) -> int:
+    """The largest sum of rewards that fits `amount` together with its fee."""
+    rewards = amount * 10_000 // (10_000 + fee_bps)
+    while rewards + 1 + fee_of(rewards + 1, fee_bps) <= amount:
+        rewards += 1
+    return rewards
