@@ -1,0 +1,1190 @@
+# pragma version ==0.4.3
+# pragma optimize gas
+# pragma evm-version cancun
+# pragma nonreentrancy on
+"""
+@title CampaignEscrow: locks budgets and bonds, pays against receipts only
+@author DDLP contributors
+@license GNU Affero General Public License v3.0 only
+@notice A requester locks a budget, a gateway's bond stands beside it; receipts that the board
+    finalized say who earned what, and anybody may have it paid out to them. What is neither
+    committed nor reserved goes back once the campaign is over; what was earned stays claimable for
+    ever. Campaigns never touch one another's money.
+"""
+
+from ethereum.ercs import IERC20
+from snekmate.auth import ownable
+from snekmate.auth import ownable_2step
+from .interfaces import ICampaignEscrow
+from .interfaces import IReceiptBoard
+from .interfaces import IStakeVault
+from .modules import leaves
+from .modules import words
+
+# --------------------------------------------------------------- interfaces
+
+implements: ICampaignEscrow
+
+# ------------------------------------------------------------------ modules
+
+initializes: ownable
+initializes: ownable_2step[ownable := ownable]
+
+exports: (
+    ownable_2step.accept_ownership,
+    ownable_2step.owner,
+    ownable_2step.pending_owner,
+    ownable_2step.renounce_ownership,
+    ownable_2step.transfer_ownership,
+)
+
+# ---------------------------------------------------------------- constants
+
+MAX_AMOUNT: constant(uint256) = 2**128 - 1
+MAX_BPS: constant(uint256) = 10_000
+MAX_BATCH: constant(uint256) = 64
+MAX_QUORUMS: constant(uint256) = 32
+LOW_16: constant(uint256) = 2**16 - 1
+LOW_40: constant(uint256) = 2**40 - 1
+LOW_64: constant(uint256) = 2**64 - 1
+LOW_160: constant(uint256) = 2**160 - 1
+
+# The head word: refunded (1) | complete (1) | closed_at (40) | fee_bps (16) | requester (160).
+HEAD_FEE: constant(uint256) = 160
+HEAD_CLOSED_AT: constant(uint256) = 176
+COMPLETE: constant(uint256) = 1 << 216
+REFUNDED: constant(uint256) = 1 << 217
+
+# The asset word: closed_block (40) | created_at (40) | token (160).
+ASSET_CREATED_AT: constant(uint256) = 160
+ASSET_CLOSED_BLOCK: constant(uint256) = 200
+
+# The gateway word: notice_at (40) | gateway (160).
+GATEWAY_NOTICE_AT: constant(uint256) = 160
+
+# --------------------------------------------------------------- immutables
+
+VAULT: immutable(IStakeVault)
+BOARD: immutable(IReceiptBoard)
+# Without a receipt for so long, anybody may close; after close, its payers may give it up.
+ABANDON_SECONDS: immutable(uint256)
+# Between giving up and refund; a receipt can still come.
+NOTICE_SECONDS: immutable(uint256)
+# How long committed stake stays locked.
+LOCK_SECONDS: immutable(uint256)
+
+# ------------------------------------------------------------------ storage
+
+# the id that the next campaign gets; by create
+_next_campaign: uint256
+# campaign -> head word; by create, close, settle, refund
+_heads: HashMap[uint256, uint256]
+# campaign -> asset word; by create, close
+_assets: HashMap[uint256, uint256]
+# campaign -> gateway word; by create, abandon
+_gateways: HashMap[uint256, uint256]
+# campaign -> SHA-256 of the manifest; by create
+_manifests: HashMap[uint256, bytes32]
+# campaign -> budget (128) | epoch_cap (128), base units; by create, fund, raise_epoch_cap, refund
+_budgets: HashMap[uint256, uint256]
+# campaign -> bond (128) | bond_charge (128), base units; by create, raise_bond, settle, refund
+_bonds: HashMap[uint256, uint256]
+# campaign -> payout_total (128) | fee_total (128), base units; by settle
+_totals: HashMap[uint256, uint256]
+# campaign -> claimed (128) | reserved (128), base units; by claims, reserve, settle
+_flows: HashMap[uint256, uint256]
+# campaign -> who gets the bond back; zero stands for the requester; by create
+_bond_payers: HashMap[uint256, address]
+# campaign -> epoch -> root of the payout tree; by settle
+_payout_roots: HashMap[uint256, HashMap[uint64, bytes32]]
+# campaign -> account -> cumulative (128) | accepted (64) | submitted (64); by claims
+_claims: HashMap[uint256, HashMap[address, uint256]]
+# payer -> requester -> token -> base units; by pledge_bond, withdraw_pledge, create
+_pledges: HashMap[address, HashMap[address, HashMap[address, uint256]]]
+# token -> quorum -> base units that its members earned together; by settle. Quorums that sign
+# again share one slot, however many members they have
+_fee_pools: HashMap[address, HashMap[uint256, uint256]]
+# token -> quorum -> operator -> base units; by withdraw_fees
+_fees_taken: HashMap[address, HashMap[uint256, HashMap[address, uint256]]]
+# token -> whether campaigns may be created and funded in it; by the owner
+_allowed: HashMap[address, bool]
+# hundredths of a percent of payouts; by the owner
+_min_fee_bps: uint256
+
+
+@deploy
+def __init__(
+    vault: address,
+    board: address,
+    abandon_seconds: uint256,
+    notice_seconds: uint256,
+    lock_seconds: uint256,
+    min_fee_bps: uint256,
+):
+    """
+    @notice Fixes wiring and durations; the deployer becomes owner.
+    @param vault StakeVault, wired to this contract's address.
+    @param board ReceiptBoard; its address is known before it is deployed.
+    @param abandon_seconds Without a receipt for so long, a campaign may be closed by anybody.
+    @param notice_seconds From abandon to refund.
+    @param lock_seconds How long committed stake stays locked.
+    @param min_fee_bps The least fee, in hundredths of a percent of payouts.
+    """
+    ownable.__init__()
+    ownable_2step.__init__()
+    VAULT = IStakeVault(vault)
+    BOARD = IReceiptBoard(board)
+    ABANDON_SECONDS = abandon_seconds
+    NOTICE_SECONDS = notice_seconds
+    LOCK_SECONDS = lock_seconds
+    assert abandon_seconds != 0, "CampaignEscrow: abandon is zero"
+    assert notice_seconds != 0, "CampaignEscrow: notice is zero"
+    assert lock_seconds != 0, "CampaignEscrow: lock is zero"
+    assert min_fee_bps <= MAX_BPS, "CampaignEscrow: fee above 100 %"
+    assert staticcall VAULT.escrow() == self, "CampaignEscrow: vault is wired elsewhere"
+    assert staticcall VAULT.board() == board, "CampaignEscrow: vault is wired elsewhere"
+    assert staticcall VAULT.max_lock_seconds() >= lock_seconds, "CampaignEscrow: lock too long"
+    # not zero, so that the first campaign costs no more than the others
+    self._next_campaign = 1
+    self._min_fee_bps = min_fee_bps
+    log ICampaignEscrow.MinFeeSet(previous=0, current=min_fee_bps)
+
+
+# ------------------------------------------------------- create and fund
+
+@external
+def create(
+    token: address,
+    budget: uint256,
+    bond: uint256,
+    epoch_cap: uint256,
+    fee_bps: uint256,
+    gateway: address,
+    manifest: bytes32,
+    bond_payer: address,
+) -> uint256:
+    """
+    @notice Opens a campaign. The caller pays the budget, and the bond unless another has pledged
+        it. Of what a token with a transfer fee lets arrive, the bond is filled first.
+    @param token An allowed ERC-20.
+    @param budget Base units for payouts and fees.
+    @param bond Base units that vouch for the gateway; at least `epoch_cap`.
+    @param epoch_cap The most base units that one receipt may add.
+    @param fee_bps Operators' fee, in hundredths of a percent of payouts.
+    @param gateway The key that signs the campaign's log.
+    @param manifest SHA-256 of the manifest.
+    @param bond_payer Who gets the bond back; zero stands for the caller. Another one must have
+        pledged it to the caller.
+    @return The campaign's id.
+    """
+    return self._create(
+        token, budget, bond, epoch_cap, fee_bps, gateway, manifest, bond_payer
+    )
+
+
+@external
+def create_with_permit(
+    token: address,
+    budget: uint256,
+    bond: uint256,
+    epoch_cap: uint256,
+    fee_bps: uint256,
+    gateway: address,
+    manifest: bytes32,
+    bond_payer: address,
+    deadline: uint256,
+    v: uint8,
+    r: bytes32,
+    s: bytes32,
+) -> uint256:
+    """
+    @notice As `create`, after an EIP-2612 permit for exactly what the caller pays. A permit that
+        fails, since somebody used it first, is passed over: the allowance decides.
+    @param token An allowed ERC-20.
+    @param budget Base units for payouts and fees.
+    @param bond Base units that vouch for the gateway; at least `epoch_cap`.
+    @param epoch_cap The most base units that one receipt may add.
+    @param fee_bps Operators' fee, in hundredths of a percent of payouts.
+    @param gateway The key that signs the campaign's log.
+    @param manifest SHA-256 of the manifest.
+    @param bond_payer Who gets the bond back; zero stands for the caller.
+    @param deadline Of the permit, Unix seconds.
+    @param v Of the permit's signature.
+    @param r Of the permit's signature.
+    @param s Of the permit's signature.
+    @return The campaign's id.
+    """
+    assert self._allowed[token], "CampaignEscrow: token not allowed"
+    amount: uint256 = budget
+    if not self._is_pledged(bond_payer):
+        amount += bond
+    self._permit(token, amount, deadline, v, r, s)
+    return self._create(
+        token, budget, bond, epoch_cap, fee_bps, gateway, manifest, bond_payer
+    )
+
+
+@external
+def fund(campaign: uint256, amount: uint256):
+    """
+    @notice Adds to a campaign's budget; anybody may, the requester gets back what is left.
+    @param campaign The campaign.
+    @param amount Base units; what arrives counts.
+    """
+    self._fund(campaign, amount)
+
+
+@external
+def fund_with_permit(
+    campaign: uint256, amount: uint256, deadline: uint256, v: uint8, r: bytes32, s: bytes32
+):
+    """
+    @notice As `fund`, after an EIP-2612 permit; one that fails is passed over.
+    @param campaign The campaign.
+    @param amount Base units; what arrives counts.
+    @param deadline Of the permit, Unix seconds.
+    @param v Of the permit's signature.
+    @param r Of the permit's signature.
+    @param s Of the permit's signature.
+    """
+    token: address = self._token(campaign)
+    assert self._allowed[token], "CampaignEscrow: token not allowed"
+    self._permit(token, amount, deadline, v, r, s)
+    self._fund(campaign, amount)
+
+
+@external
+def pledge_bond(requester: address, token: address, amount: uint256):
+    """
+    @notice Sets money aside as the bond of a campaign that `requester` will create.
+    @param requester Who may use it.
+    @param token The campaign's token.
+    @param amount Base units; what arrives counts.
+    """
+    arrived: uint256 = self._pull(token, amount)
+    self._pledges[msg.sender][requester][token] += arrived
+    log ICampaignEscrow.Pledged(
+        payer=msg.sender, requester=requester, token=token, amount=arrived
+    )
+
+
+@external
+def withdraw_pledge(requester: address, token: address, amount: uint256):
+    """
+    @notice Takes back a pledge that no campaign has used.
+    @param requester Whom it was pledged to.
+    @param token The token.
+    @param amount Base units.
+    """
+    pledged: uint256 = self._pledges[msg.sender][requester][token]
+    assert amount <= pledged, "CampaignEscrow: pledge too small"
+    self._pledges[msg.sender][requester][token] = pledged - amount
+    self._push(token, msg.sender, amount)
+    log ICampaignEscrow.PledgeWithdrawn(
+        payer=msg.sender, requester=requester, token=token, amount=amount
+    )
+
+
+@external
+def raise_bond(campaign: uint256, amount: uint256):
+    """
+    @notice Adds to the gateway's bond; anybody may, the bond's payer gets back what is left.
+    @param campaign The campaign.
+    @param amount Base units; what arrives counts.
+    """
+    self._check_running(campaign)
+    arrived: uint256 = self._pull(self._token(campaign), amount)
+    bond: uint256 = 0
+    charge: uint256 = 0
+    bond, charge = words._halves(self._bonds[campaign])
+    assert arrived <= MAX_AMOUNT - bond, "CampaignEscrow: amount too large"
+    bond += arrived
+    self._bonds[campaign] = words._pair(bond, charge)
+    log ICampaignEscrow.BondRaised(
+        campaign=campaign, payer=msg.sender, amount=arrived, bond=bond
+    )
+
+
+@external
+def raise_epoch_cap(campaign: uint256, epoch_cap: uint256):
+    """
+    @notice Raises what one receipt may add, up to the bond. Requester only, and not after close:
+        whether a final receipt was bound by the cap must stay decidable.
+    @param campaign The campaign.
+    @param epoch_cap Base units.
+    """
+    head: uint256 = self._check_running(campaign)
+    assert msg.sender == self._requester(head), "CampaignEscrow: not the requester"
+    assert self._closed_at(head) == 0, "CampaignEscrow: campaign is closed"
+    budget: uint256 = 0
+    previous: uint256 = 0
+    budget, previous = words._halves(self._budgets[campaign])
+    assert epoch_cap > previous, "CampaignEscrow: cap not raised"
+    assert epoch_cap <= self._bonds[campaign] >> 128, "CampaignEscrow: bond below cap"
+    self._budgets[campaign] = words._pair(budget, epoch_cap)
+    log ICampaignEscrow.EpochCapRaised(campaign=campaign, previous=previous, current=epoch_cap)
+
+
+# ------------------------------------------------------------- contributors
+
+@external
+def delegate(
+    campaign: uint256,
+    session_key: address,
+    generation: uint64,
+    valid_until: uint64,
+    consent: bytes32,
+):
+    """
+    @notice Lets a session key label for a contract wallet; other wallets sign a Delegation.
+    @param campaign The campaign.
+    @param session_key The key that signs submissions.
+    @param generation A higher one ends all keys of lower ones.
+    @param valid_until Unix seconds.
+    @param consent Digest of the terms agreed to.
+    """
+    self._check_running(campaign)
+    log ICampaignEscrow.Delegated(
+        campaign=campaign,
+        contributor=msg.sender,
+        session_key=session_key,
+        generation=generation,
+        valid_until=valid_until,
+        consent=consent,
+    )
+
+
+@external
+def commit_stake(campaign: uint256, amount: uint256):
+    """
+    @notice Locks part of the caller's contributor stake for a campaign, where its rules may slash
+        it; committing again adds to the lock and renews its expiry.
+    @param campaign The campaign.
+    @param amount Base units of the stake token.
+    """
+    assert (
+        self._closed_at(self._check_running(campaign)) == 0
+    ), "CampaignEscrow: campaign is closed"
+    expires_at: uint256 = block.timestamp + LOCK_SECONDS
+    extcall VAULT.lock(
+        IStakeVault.Role.CONTRIBUTOR,
+        msg.sender,
+        convert(campaign, bytes32),
+        amount,
+        expires_at,
+    )
+    log ICampaignEscrow.StakeCommitted(
+        campaign=campaign, contributor=msg.sender, amount=amount, expires_at=expires_at
+    )
+
+
+@external
+def claim(
+    campaign: uint256,
+    epoch: uint64,
+    account: address,
+    cumulative: uint256,
+    accepted: uint64,
+    submitted: uint64,
+    proof: DynArray[bytes32, leaves.MAX_PROOF],
+):
+    """
+    @notice Pays an account what a finalized receipt says, less what it has drawn; anybody may
+        call. A leaf that brings nothing new changes nothing.
+    @param campaign The campaign.
+    @param epoch Epoch of any finalized receipt.
+    @param account Who is paid.
+    @param cumulative The leaf's base units.
+    @param accepted The leaf's accepted labels.
+    @param submitted The leaf's submitted labels.
+    @param proof Proof of the leaf.
+    """
+    self._claim(campaign, epoch, account, cumulative, accepted, submitted, proof)
+
+
+@external
+def claim_many(claims: DynArray[ICampaignEscrow.Claim, 16]):
+    """
+    @notice Claims from several campaigns at once.
+    @param claims Up to 16 leaves with place and proof.
+    """
+    for c: ICampaignEscrow.Claim in claims:
+        self._claim(
+            c.campaign, c.epoch, c.account, c.cumulative, c.accepted, c.submitted, c.proof
+        )
+
+
+@external
+def claim_batch(
+    campaign: uint256,
+    epoch: uint64,
+    batch: DynArray[ICampaignEscrow.Leaf, MAX_BATCH],
+    proofs: DynArray[DynArray[bytes32, leaves.MAX_PROOF], MAX_BATCH],
+):
+    """
+    @notice Claims for many accounts of one campaign at once.
+    @param campaign The campaign.
+    @param epoch Epoch of any finalized receipt.
+    @param batch Up to 64 leaves.
+    @param proofs One proof per leaf.
+    """
+    assert len(batch) == len(proofs), "CampaignEscrow: leaves and proofs differ"
+    root: bytes32 = self._known_root(campaign, epoch)
+    owed: DynArray[uint256, MAX_BATCH] = []
+    sum: uint256 = 0
+    i: uint256 = 0
+    for leaf: ICampaignEscrow.Leaf in batch:
+        amount: uint256 = self._record(
+            campaign,
+            epoch,
+            root,
+            leaf.account,
+            leaf.cumulative,
+            leaf.accepted,
+            leaf.submitted,
+            proofs[i],
+        )
+        owed.append(amount)
+        sum += amount
+        i += 1
+    self._draw(campaign, sum)
+    token: address = self._token(campaign)
+    i = 0
+    for leaf: ICampaignEscrow.Leaf in batch:
+        self._push(token, leaf.account, owed[i])
+        i += 1
+
+
+# ---------------------------------------------------------------- operators
+
+@external
+def withdraw_fees(token: address, quorums: DynArray[uint256, MAX_QUORUMS]) -> uint256:
+    """
+    @notice Pays the caller its equal share of the fees of quorums that it was part of.
+    @param token The token.
+    @param quorums Version of the operator set << 32 | bitmap of the signers' seats, as in Settled.
+    @return The base units paid.
+    """
+    due: uint256 = 0
+    for quorum: uint256 in quorums:
+        share: uint256 = self._share(msg.sender, token, quorum)
+        taken: uint256 = self._fees_taken[token][quorum][msg.sender]
+        if share == taken:
+            continue
+        self._fees_taken[token][quorum][msg.sender] = share
+        due += share - taken
+        log ICampaignEscrow.FeesWithdrawn(
+            operator=msg.sender, token=token, quorum=quorum, amount=share - taken
+        )
+    self._push(token, msg.sender, due)
+    return due
+
+
+# --------------------------------------------------------------- the end
+
+@external
+def close(campaign: uint256):
+    """
+    @notice Ends a campaign: no new leases, final receipts from now on. By the requester at any
+        time, by anybody when no receipt came for `abandon_seconds`.
+    @param campaign The campaign.
+    """
+    head: uint256 = self._check_running(campaign)
+    assert self._closed_at(head) == 0, "CampaignEscrow: campaign is closed"
+    asset: uint256 = self._assets[campaign]
+    if msg.sender != self._requester(head):
+        last: uint256 = max(
+            (asset >> ASSET_CREATED_AT) & LOW_40, staticcall BOARD.last_posted_at(campaign)
+        )
+        assert block.timestamp >= last + ABANDON_SECONDS, "CampaignEscrow: not the requester"
+    self._heads[campaign] = head | (block.timestamp << HEAD_CLOSED_AT)
+    self._assets[campaign] = asset | (block.number << ASSET_CLOSED_BLOCK)
+    log ICampaignEscrow.CampaignClosed(campaign=campaign, caller=msg.sender)
+
+
+@external
+def abandon(campaign: uint256):
+    """
+    @notice Announces that the payers will leave a closed campaign to which no complete final
+        receipt came for `abandon_seconds`. A receipt posted within the notice voids it. By the
+        requester or the bond's payer.
+    @param campaign The campaign.
+    """
+    head: uint256 = self._check_running(campaign)
+    self._check_payer(campaign, head)
+    closed_at: uint256 = self._closed_at(head)
+    assert closed_at != 0, "CampaignEscrow: campaign is open"
+    assert head & COMPLETE == 0, "CampaignEscrow: campaign is complete"
+    assert not staticcall BOARD.is_pending(campaign), "CampaignEscrow: receipt pending"
+    last: uint256 = max(closed_at, staticcall BOARD.last_posted_at(campaign))
+    assert block.timestamp >= last + ABANDON_SECONDS, "CampaignEscrow: too early to abandon"
+    self._gateways[campaign] = (self._gateways[campaign] & LOW_160) | (
+        block.timestamp << GATEWAY_NOTICE_AT
+    )
+    log ICampaignEscrow.AbandonAnnounced(
+        campaign=campaign, caller=msg.sender, refundable_at=block.timestamp + NOTICE_SECONDS
+    )
+
+
+@external
+def refund(campaign: uint256):
+    """
+    @notice Pays back what is not committed, budget and bond each to its payer: after a complete
+        final receipt (anybody may call), or after an abandonment's notice (one of the payers).
+    @param campaign The campaign.
+    """
+    head: uint256 = self._check_running(campaign)
+    assert self._closed_at(head) != 0, "CampaignEscrow: campaign is open"
+    assert not staticcall BOARD.is_pending(campaign), "CampaignEscrow: receipt pending"
+    if head & COMPLETE == 0:
+        self._check_payer(campaign, head)
+        notice_at: uint256 = self._gateways[campaign] >> GATEWAY_NOTICE_AT
+        assert notice_at != 0, "CampaignEscrow: no complete final receipt"
+        assert (
+            staticcall BOARD.last_posted_at(campaign) < notice_at
+        ), "CampaignEscrow: a receipt came"
+        assert block.timestamp >= notice_at + NOTICE_SECONDS, "CampaignEscrow: notice is running"
+
+    payout_total: uint256 = 0
+    fee_total: uint256 = 0
+    payout_total, fee_total = words._halves(self._totals[campaign])
+    budget: uint256 = 0
+    epoch_cap: uint256 = 0
+    budget, epoch_cap = words._halves(self._budgets[campaign])
+    bond: uint256 = 0
+    charge: uint256 = 0
+    bond, charge = words._halves(self._bonds[campaign])
+    committed: uint256 = payout_total + fee_total - charge
+    self._heads[campaign] = head | REFUNDED
+    self._budgets[campaign] = words._pair(committed, epoch_cap)
+    self._bonds[campaign] = words._pair(charge, charge)
+
+    requester: address = self._requester(head)
+    bond_payer: address = self._bond_payer(campaign, head)
+    token: address = self._token(campaign)
+    self._push(token, requester, budget - committed)
+    self._push(token, bond_payer, bond - charge)
+    log ICampaignEscrow.Refunded(
+        campaign=campaign,
+        requester=requester,
+        bond_payer=bond_payer,
+        budget=budget - committed,
+        bond=bond - charge,
+    )
+
+
+# -------------------------------------------------------------- board only
+
+@external
+def reserve(receipt: IReceiptBoard.Receipt):
+    """
+    @notice Checks a posted receipt's money and reserves what it adds. Board only.
+    @param receipt The receipt.
+    """
+    self._check_board()
+    campaign: uint256 = receipt.campaign
+    head: uint256 = self._check_running(campaign)
+    if receipt.final:
+        assert self._closed_at(head) != 0, "CampaignEscrow: campaign is open"
+        assert (
+            convert(receipt.asOf, uint256) >= self._assets[campaign] >> ASSET_CLOSED_BLOCK
+        ), "CampaignEscrow: anchor before close"
+
+    payout_total: uint256 = convert(receipt.payoutTotal, uint256)
+    fee_total: uint256 = convert(receipt.feeTotal, uint256)
+    charge: uint256 = convert(receipt.bondCharge, uint256)
+    assert (
+        receipt.payoutRoot != empty(bytes32) or payout_total == 0
+    ), "CampaignEscrow: payouts without root"
+    assert (
+        fee_total * MAX_BPS <= payout_total * self._fee_bps(head)
+    ), "CampaignEscrow: fee too high"
+    assert charge <= payout_total, "CampaignEscrow: charge exceeds payouts"
+
+    last_payout: uint256 = 0
+    last_fee: uint256 = 0
+    last_payout, last_fee = words._halves(self._totals[campaign])
+    bond: uint256 = 0
+    last_charge: uint256 = 0
+    bond, last_charge = words._halves(self._bonds[campaign])
+    assert payout_total >= last_payout, "CampaignEscrow: payouts fell"
+    assert fee_total >= last_fee, "CampaignEscrow: fees fell"
+    assert charge >= last_charge, "CampaignEscrow: charge fell"
+    assert charge <= bond, "CampaignEscrow: bond exceeded"
+
+    budget: uint256 = 0
+    epoch_cap: uint256 = 0
+    budget, epoch_cap = words._halves(self._budgets[campaign])
+    added: uint256 = payout_total + fee_total - last_payout - last_fee
+    assert added <= epoch_cap + charge - last_charge, "CampaignEscrow: cap exceeded"
+    assert payout_total + fee_total - charge <= budget, "CampaignEscrow: budget exceeded"
+    self._flows[campaign] = words._pair(self._flows[campaign] >> 128, added)
+    log ICampaignEscrow.Reserved(campaign=campaign, epoch=receipt.epoch, amount=added)
+
+
+@external
+def settle(receipt: IReceiptBoard.Receipt, quorum: uint256):
+    """
+    @notice Makes a finalized receipt's payouts claimable and credits its signers. Board only.
+    @param receipt The receipt, checked by `reserve`.
+    @param quorum Version of the operator set << 32 | bitmap of the signers' seats.
+    """
+    self._check_board()
+    campaign: uint256 = receipt.campaign
+    payout_total: uint256 = convert(receipt.payoutTotal, uint256)
+    fee_total: uint256 = convert(receipt.feeTotal, uint256)
+    charge: uint256 = convert(receipt.bondCharge, uint256)
+    last_payout: uint256 = 0
+    last_fee: uint256 = 0
+    last_payout, last_fee = words._halves(self._totals[campaign])
+    bond: uint256 = 0
+    last_charge: uint256 = 0
+    bond, last_charge = words._halves(self._bonds[campaign])
+
+    # a final receipt that the cap bound may leave something owed: another must follow
+    head: uint256 = self._heads[campaign]
+    complete: bool = False
+    if receipt.final:
+        room: uint256 = (self._budgets[campaign] & words.LOW) + charge - last_charge
+        one_more: uint256 = payout_total + 1 + (payout_total + 1) * self._fee_bps(head) // MAX_BPS
+        complete = one_more <= room + last_payout + last_fee
+    if complete != (head & COMPLETE != 0):
+        self._heads[campaign] = head ^ COMPLETE
+
+    self._payout_roots[campaign][receipt.epoch] = receipt.payoutRoot
+    self._totals[campaign] = words._pair(payout_total, fee_total)
+    self._flows[campaign] = words._pair(self._flows[campaign] >> 128, 0)
+    if charge != last_charge:
+        self._bonds[campaign] = words._pair(bond, charge)
+    if fee_total != last_fee:
+        self._fee_pools[self._token(campaign)][quorum] += fee_total - last_fee
+    log ICampaignEscrow.Settled(
+        campaign=campaign,
+        epoch=receipt.epoch,
+        payout_root=receipt.payoutRoot,
+        payout_total=payout_total,
+        fee_total=fee_total,
+        bond_charge=charge,
+        fee=fee_total - last_fee,
+        quorum=quorum,
+        complete=complete,
+    )
+
+
+# -------------------------------------------------------------------- views
+
+@external
+@view
+@reentrant
+def campaign(id: uint256) -> ICampaignEscrow.Campaign:
+    """
+    @notice All that is kept of a campaign.
+    @param id The campaign.
+    @return Amounts in base units, times in Unix seconds; all zero for an unknown id.
+    """
+    head: uint256 = self._heads[id]
+    asset: uint256 = self._assets[id]
+    gateway: uint256 = self._gateways[id]
+    budget: uint256 = 0
+    epoch_cap: uint256 = 0
+    budget, epoch_cap = words._halves(self._budgets[id])
+    bond: uint256 = 0
+    charge: uint256 = 0
+    bond, charge = words._halves(self._bonds[id])
+    payout_total: uint256 = 0
+    fee_total: uint256 = 0
+    payout_total, fee_total = words._halves(self._totals[id])
+    claimed: uint256 = 0
+    reserved: uint256 = 0
+    claimed, reserved = words._halves(self._flows[id])
+    return ICampaignEscrow.Campaign(
+        requester=self._requester(head),
+        token=convert(asset & LOW_160, address),
+        gateway=convert(gateway & LOW_160, address),
+        bond_payer=self._bond_payer(id, head),
+        manifest=self._manifests[id],
+        fee_bps=self._fee_bps(head),
+        budget=budget,
+        epoch_cap=epoch_cap,
+        bond=bond,
+        bond_charge=charge,
+        payout_total=payout_total,
+        fee_total=fee_total,
+        reserved=reserved,
+        claimed=claimed,
+        created_at=(asset >> ASSET_CREATED_AT) & LOW_40,
+        closed_at=self._closed_at(head),
+        closed_block=asset >> ASSET_CLOSED_BLOCK,
+        notice_at=gateway >> GATEWAY_NOTICE_AT,
+        complete=head & COMPLETE != 0,
+        refunded=head & REFUNDED != 0,
+    )
+
+
+@external
+@view
+@reentrant
+def campaign_count() -> uint256:
+    """
+    @notice How many campaigns exist; their ids count from 1.
+    @return The newest campaign's id.
+    """
+    return self._next_campaign - 1
+
+
+@external
+@view
+@reentrant
+def claimed(campaign: uint256, account: address) -> ICampaignEscrow.Claimed:
+    """
+    @notice What an account has drawn from a campaign.
+    @param campaign The campaign.
+    @param account Who.
+    @return Cumulative base units, accepted and submitted labels.
+    """
+    word: uint256 = self._claims[campaign][account]
+    return ICampaignEscrow.Claimed(
+        cumulative=word >> 128,
+        accepted=convert((word >> 64) & LOW_64, uint64),
+        submitted=convert(word & LOW_64, uint64),
+    )
+
+
+@external
+@view
+@reentrant
+def payout_root(campaign: uint256, epoch: uint64) -> bytes32:
+    """
+    @notice Root of a finalized payout tree.
+    @param campaign The campaign.
+    @param epoch Epoch of the receipt.
+    @return The root; zero where no receipt was finalized, or nobody earned.
+    """
+    return self._payout_roots[campaign][epoch]
+
+
+@external
+@view
+@reentrant
+def pledge(payer: address, requester: address, token: address) -> uint256:
+    """
+    @notice What is pledged as bond and not used.
+    @param payer Who pledged.
+    @param requester To whom.
+    @param token The token.
+    @return Base units.
+    """
+    return self._pledges[payer][requester][token]
+
+
+@external
+@view
+@reentrant
+def fees_of(
+    operator: address, token: address, quorums: DynArray[uint256, MAX_QUORUMS]
+) -> uint256:
+    """
+    @notice What `withdraw_fees` would pay; name each quorum once.
+    @param operator Who.
+    @param token The token.
+    @param quorums As in Settled.
+    @return Base units.
+    """
+    due: uint256 = 0
+    for quorum: uint256 in quorums:
+        due += (
+            self._share(operator, token, quorum) - self._fees_taken[token][quorum][operator]
+        )
+    return due
+
+
+@external
+@view
+@reentrant
+def fee_pool(token: address, quorum: uint256) -> uint256:
+    """
+    @notice What a quorum's members have earned together.
+    @param token The token.
+    @param quorum As in Settled.
+    @return Base units, withdrawn ones included.
+    """
+    return self._fee_pools[token][quorum]
+
+
+@external
+@view
+@reentrant
+def is_allowed(token: address) -> bool:
+    """
+    @notice Whether campaigns may be created and funded in a token.
+    @param token The token.
+    @return True while the owner allows it.
+    """
+    return self._allowed[token]
+
+
+@external
+@view
+@reentrant
+def min_fee_bps() -> uint256:
+    """
+    @notice The least fee of new campaigns.
+    @return Hundredths of a percent of payouts.
+    """
+    return self._min_fee_bps
+
+
+@external
+@view
+@reentrant
+def vault() -> address:
+    """
+    @notice StakeVault.
+    @return Its address.
+    """
+    return VAULT.address
+
+
+@external
+@view
+@reentrant
+def board() -> address:
+    """
+    @notice ReceiptBoard.
+    @return Its address.
+    """
+    return BOARD.address
+
+
+@external
+@view
+@reentrant
+def abandon_seconds() -> uint256:
+    """
+    @notice Without a receipt for so long, a campaign may be closed by anybody.
+    @return Seconds.
+    """
+    return ABANDON_SECONDS
+
+
+@external
+@view
+@reentrant
+def notice_seconds() -> uint256:
+    """
+    @notice From abandon to refund.
+    @return Seconds.
+    """
+    return NOTICE_SECONDS
+
+
+@external
+@view
+@reentrant
+def lock_seconds() -> uint256:
+    """
+    @notice How long committed stake stays locked.
+    @return Seconds.
+    """
+    return LOCK_SECONDS
+
+
+# -------------------------------------------------------------------- admin
+
+@external
+def set_token(token: address, allowed: bool):
+    """
+    @notice Allows a token, or stops creating and funding in it. Owner only.
+    @param token An ERC-20.
+    @param allowed Whether campaigns may be created and funded in it.
+    """
+    ownable._check_owner()
+    assert token != empty(address), "CampaignEscrow: token is zero"
+    self._allowed[token] = allowed
+    log ICampaignEscrow.TokenSet(token=token, allowed=allowed)
+
+
+@external
+def set_min_fee(fee_bps: uint256):
+    """
+    @notice Changes the least fee of new campaigns. Owner only.
+    @param fee_bps Hundredths of a percent of payouts.
+    """
+    ownable._check_owner()
+    assert fee_bps <= MAX_BPS, "CampaignEscrow: fee above 100 %"
+    previous: uint256 = self._min_fee_bps
+    self._min_fee_bps = fee_bps
+    log ICampaignEscrow.MinFeeSet(previous=previous, current=fee_bps)
+
+
+# ------------------------------------------------- internals: money in and out
+
+@internal
+def _create(
+    token: address,
+    budget: uint256,
+    bond: uint256,
+    epoch_cap: uint256,
+    fee_bps: uint256,
+    gateway: address,
+    manifest: bytes32,
+    bond_payer: address,
+) -> uint256:
+    assert self._allowed[token], "CampaignEscrow: token not allowed"
+    assert budget != 0, "CampaignEscrow: budget is zero"
+    assert epoch_cap != 0, "CampaignEscrow: cap is zero"
+    assert bond >= epoch_cap, "CampaignEscrow: bond below cap"
+    assert fee_bps >= self._min_fee_bps, "CampaignEscrow: fee below minimum"
+    assert fee_bps <= MAX_BPS, "CampaignEscrow: fee above 100 %"
+    assert gateway != empty(address), "CampaignEscrow: gateway is zero"
+    assert manifest != empty(bytes32), "CampaignEscrow: manifest is zero"
+
+    campaign: uint256 = self._next_campaign
+    self._next_campaign = campaign + 1
+    payer: address = msg.sender
+    arrived: uint256 = 0
+    if self._is_pledged(bond_payer):
+        payer = bond_payer
+        pledged: uint256 = self._pledges[bond_payer][msg.sender][token]
+        assert bond <= pledged, "CampaignEscrow: pledge too small"
+        self._pledges[bond_payer][msg.sender][token] = pledged - bond
+        self._bond_payers[campaign] = bond_payer
+        arrived = self._pull(token, budget)
+    else:
+        arrived = self._pull(token, budget + bond)
+        assert arrived > bond, "CampaignEscrow: bond did not arrive"
+        arrived -= bond
+    assert max(arrived, bond) <= MAX_AMOUNT, "CampaignEscrow: amount too large"
+
+    self._heads[campaign] = (fee_bps << HEAD_FEE) | convert(msg.sender, uint256)
+    self._assets[campaign] = (block.timestamp << ASSET_CREATED_AT) | convert(token, uint256)
+    self._gateways[campaign] = convert(gateway, uint256)
+    self._manifests[campaign] = manifest
+    self._budgets[campaign] = words._pair(arrived, epoch_cap)
+    self._bonds[campaign] = words._pair(bond, 0)
+    log ICampaignEscrow.CampaignCreated(
+        campaign=campaign,
+        requester=msg.sender,
+        token=token,
+        budget=arrived,
+        bond=bond,
+        epoch_cap=epoch_cap,
+        fee_bps=fee_bps,
+        gateway=gateway,
+        manifest=manifest,
+        bond_payer=payer,
+    )
+    return campaign
+
+
+@internal
+def _fund(campaign: uint256, amount: uint256):
+    self._check_running(campaign)
+    token: address = self._token(campaign)
+    assert self._allowed[token], "CampaignEscrow: token not allowed"
+    arrived: uint256 = self._pull(token, amount)
+    budget: uint256 = 0
+    epoch_cap: uint256 = 0
+    budget, epoch_cap = words._halves(self._budgets[campaign])
+    assert arrived <= MAX_AMOUNT - budget, "CampaignEscrow: amount too large"
+    budget += arrived
+    self._budgets[campaign] = words._pair(budget, epoch_cap)
+    log ICampaignEscrow.Funded(
+        campaign=campaign, payer=msg.sender, amount=arrived, budget=budget
+    )
+
+
+@internal
+def _permit(token: address, amount: uint256, deadline: uint256, v: uint8, r: bytes32, s: bytes32):
+    # anybody can take the permit from the mempool and use it first; then the allowance stands
+    success: bool = raw_call(
+        token,
+        abi_encode(
+            msg.sender,
+            self,
+            amount,
+            deadline,
+            v,
+            r,
+            s,
+            method_id=method_id(
+                "permit(address,address,uint256,uint256,uint8,bytes32,bytes32)"
+            ),
+        ),
+        revert_on_failure=False,
+    )
+
+
+@internal
+def _pull(token: address, amount: uint256) -> uint256:
+    # what arrived counts, not what was announced: some tokens keep a fee
+    before: uint256 = staticcall IERC20(token).balanceOf(self)
+    assert extcall IERC20(token).transferFrom(
+        msg.sender, self, amount, default_return_value=True
+    ), "CampaignEscrow: transfer failed"
+    arrived: uint256 = staticcall IERC20(token).balanceOf(self) - before
+    assert arrived != 0, "CampaignEscrow: nothing arrived"
+    return arrived
+
+
+@internal
+def _push(token: address, to: address, amount: uint256):
+    if amount == 0:
+        return
+    assert extcall IERC20(token).transfer(
+        to, amount, default_return_value=True
+    ), "CampaignEscrow: transfer failed"
+
+
+# ---------------------------------------------------- internals: claims, fees
+
+@internal
+def _claim(
+    campaign: uint256,
+    epoch: uint64,
+    account: address,
+    cumulative: uint256,
+    accepted: uint64,
+    submitted: uint64,
+    proof: DynArray[bytes32, leaves.MAX_PROOF],
+):
+    root: bytes32 = self._known_root(campaign, epoch)
+    owed: uint256 = self._record(
+        campaign, epoch, root, account, cumulative, accepted, submitted, proof
+    )
+    self._draw(campaign, owed)
+    self._push(self._token(campaign), account, owed)
+
+
+@internal
+def _record(
+    campaign: uint256,
+    epoch: uint64,
+    root: bytes32,
+    account: address,
+    cumulative: uint256,
+    accepted: uint64,
+    submitted: uint64,
+    proof: DynArray[bytes32, leaves.MAX_PROOF],
+) -> uint256:
+    assert cumulative <= MAX_AMOUNT, "CampaignEscrow: cumulative too large"
+    assert leaves._verify(
+        root, leaves._payout_leaf(account, cumulative, accepted, submitted), proof
+    ), "CampaignEscrow: invalid proof"
+    last: uint256 = self._claims[campaign][account]
+    drawn: uint256 = last >> 128
+    word: uint256 = (
+        (max(cumulative, drawn) << 128)
+        | (max(convert(accepted, uint256), (last >> 64) & LOW_64) << 64)
+        | max(convert(submitted, uint256), last & LOW_64)
+    )
+    if word == last:
+        return 0
+    self._claims[campaign][account] = word
+    owed: uint256 = (word >> 128) - drawn
+    log ICampaignEscrow.Paid(
+        campaign=campaign,
+        account=account,
+        epoch=epoch,
+        amount=owed,
+        accepted=accepted,
+        submitted=submitted,
+    )
+    return owed
+
+
+@internal
+def _draw(campaign: uint256, amount: uint256):
+    if amount == 0:
+        return
+    # even a tree that says more than its receipt pays no more than its receipt
+    claimed: uint256 = 0
+    reserved: uint256 = 0
+    claimed, reserved = words._halves(self._flows[campaign])
+    claimed += amount
+    assert claimed <= self._totals[campaign] >> 128, "CampaignEscrow: claims exceed payouts"
+    self._flows[campaign] = words._pair(claimed, reserved)
+
+
+@internal
+@view
+def _known_root(campaign: uint256, epoch: uint64) -> bytes32:
+    root: bytes32 = self._payout_roots[campaign][epoch]
+    assert root != empty(bytes32), "CampaignEscrow: unknown root"
+    return root
+
+
+@internal
+@view
+def _share(operator: address, token: address, quorum: uint256) -> uint256:
+    seat: uint256 = staticcall BOARD.seat_of(convert(quorum >> 32, uint64), operator)
+    assert seat != 0 and quorum & (1 << (seat - 1)) != 0, "CampaignEscrow: not a signer"
+    members: uint256 = 0
+    for i: uint256 in range(32):
+        members += (quorum >> i) & 1
+    # the remainder, less than one base unit per member, stays in the pool for the next fee
+    return self._fee_pools[token][quorum] // members
+
+
+# ------------------------------------------------------ internals: the words
+
+@internal
+@view
+def _check_running(campaign: uint256) -> uint256:
+    head: uint256 = self._heads[campaign]
+    assert head != 0, "CampaignEscrow: no such campaign"
+    assert head & REFUNDED == 0, "CampaignEscrow: campaign is refunded"
+    return head
+
+
+@internal
+@view
+def _check_board():
+    assert msg.sender == BOARD.address, "CampaignEscrow: not the board"
+
+
+@internal
+@view
+def _check_payer(campaign: uint256, head: uint256):
+    assert (
+        msg.sender == self._requester(head) or msg.sender == self._bond_payer(campaign, head)
+    ), "CampaignEscrow: not a payer"
+
+
+@internal
+@view
+def _is_pledged(bond_payer: address) -> bool:
+    return bond_payer != empty(address) and bond_payer != msg.sender
+
+
+@internal
+@view
+def _token(campaign: uint256) -> address:
+    return convert(self._assets[campaign] & LOW_160, address)
+
+
+@internal
+@view
+def _bond_payer(campaign: uint256, head: uint256) -> address:
+    bond_payer: address = self._bond_payers[campaign]
+    if bond_payer == empty(address):
+        return self._requester(head)
+    return bond_payer
+
+
+@internal
+@pure
+def _requester(head: uint256) -> address:
+    return convert(head & LOW_160, address)
+
+
+@internal
+@pure
+def _fee_bps(head: uint256) -> uint256:
+    return (head >> HEAD_FEE) & LOW_16
+
+
+@internal
+@pure
+def _closed_at(head: uint256) -> uint256:
+    return (head >> HEAD_CLOSED_AT) & LOW_40
