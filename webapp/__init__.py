@@ -1,1 +1,58 @@
-"""Web application: create_app, a blueprint per noun, thin views."""
+"""Web application: create_app, a blueprint per noun, thin views.
+
+The page holds no rule of the protocol: it shows what a `LabelingDesk` (oracle/ports.py) tells it and hands over what browsers sign.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, jsonify
+from flask.typing import ResponseReturnValue
+
+from oracle.ports import LabelingDesk
+from webapp import campaigns, claims, labels, presenting, problems, security, session
+from webapp.settings import Settings
+from webapp.signing_in import ChallengeBook
+
+__all__ = ["Settings", "create_app"]
+
+
+def create_app(
+    desk: LabelingDesk, settings: Settings, *, now: Callable[[], float] = time.time
+) -> Flask:
+    """Return the application for `desk`; `now` gives Unix seconds and exists for tests of expiry."""
+    app = Flask(__name__)
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        MAX_CONTENT_LENGTH=settings.max_body,
+        SESSION_COOKIE_NAME="ddlp_session",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Strict",
+        SESSION_COOKIE_SECURE=all(origin.startswith("https:") for origin in settings.origins),
+        PERMANENT_SESSION_LIFETIME=timedelta(seconds=settings.session_seconds),
+    )
+    app.extensions["desk"] = desk
+    app.extensions["challenges"] = ChallengeBook(settings.sign_in_seconds, now)
+    security.install(app, settings)
+    problems.install(app)
+    presenting.install(app)
+    for blueprint in (
+        campaigns.blueprint,
+        session.blueprint,
+        labels.blueprint,
+        claims.blueprint,
+    ):
+        app.register_blueprint(blueprint)
+
+    @app.get("/healthz")
+    def health() -> ResponseReturnValue:
+        """Answer 200 while the chain can be read; a ChainError becomes 503."""
+        network = desk.network()
+        body: dict[str, Any] = {"status": "ok", "chainId": network.chain_id}
+        return jsonify(body)
+
+    return app

@@ -1,0 +1,47 @@
+// The server's JSON interface. Every failure becomes an error whose message can be shown to a person.
+
+export class ApiError extends Error {
+  constructor(status, code, detail) {
+    super(detail);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export class Offline extends Error {
+  constructor() {
+    super("The server can't be reached. Your answers are kept in this browser; we try again by ourselves.");
+  }
+}
+
+/** Whether trying the same again later may work. */
+export function isTemporary(error) {
+  return error instanceof Offline || (error instanceof ApiError && (error.status >= 500 || error.status === 429));
+}
+
+export async function call(method, path, body) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: body ? { 'Content-Type': 'application/json' } : {},
+      body: body && JSON.stringify(body),
+      credentials: 'same-origin',
+    });
+  } catch {
+    throw new Offline();
+  }
+  if (response.status === 204) return null;
+  let answer;
+  try {
+    answer = await response.json();
+  } catch {
+    throw new ApiError(response.status, 'no_json', 'The server answered nonsense. Try again in a minute.');
+  }
+  if (!response.ok) throw new ApiError(response.status, answer.code, answer.detail);
+  return answer;
+}
+
+export const get = (path) => call('GET', path);
+export const post = (path, body = {}) => call('POST', path, body);
+export const remove = (path) => call('DELETE', path);

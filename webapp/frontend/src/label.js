@@ -1,0 +1,236 @@
+// The labeling panel: one picture, one key. Shows what `Work` holds and turns keys and buttons into its answers.
+
+import { ApiError, isTemporary } from './api.js';
+import { SKIP_REASONS } from './entries.js';
+import { build, complain, element, focusHeading, notify, show, speak, whileBusy } from './page.js';
+import { unixNow } from './work.js';
+
+const HURRY_SECONDS = 60;
+
+export class LabelView {
+  constructor(work, { onSignedOut }) {
+    this.work = work;
+    this.onSignedOut = onSignedOut;
+    this.panel = null;
+    this.waiting = null;
+    this.keys = keysFor(work.campaign.classes);
+    this.buildButtons();
+    this.listeners = new AbortController();
+    const on = (target, event, handler) => target.addEventListener(event, handler, { signal: this.listeners.signal });
+    on(document, 'keydown', (event) => this.onKey(event));
+    on(element('undo'), 'click', () => this.undo());
+    on(element('review-undo'), 'click', () => this.undo());
+    on(element('skip'), 'click', () => this.skip());
+    on(element('submit'), 'click', () => this.submit());
+    on(element('item-image'), 'error', () => this.imageFailed());
+    this.clock = setInterval(() => this.showTimeLeft(), 1000);
+  }
+
+  stop() {
+    this.listeners.abort();
+    clearInterval(this.clock);
+    clearTimeout(this.waiting);
+    this.panel = null;
+  }
+
+  /** Sends what is left from before, resumes the lease, and shows the next thing to do. */
+  async start() {
+    await this.attempt(async () => {
+      await this.work.flush();
+    });
+    await this.draw();
+  }
+
+  async draw() {
+    clearTimeout(this.waiting);
+    await this.attempt(async () => {
+      const nothing = await this.work.draw();
+      if (nothing) this.wait(nothing.reason, nothing.waitSeconds);
+      else if (!this.work.items.length) this.wait('Your last answers are being logged.', 2);
+      else this.next();
+    });
+  }
+
+  /** Runs an action; a temporary failure is shown and tried again by drawing anew a little later. */
+  async attempt(action) {
+    try {
+      await action();
+    } catch (error) {
+      complain(error);
+      if (error instanceof ApiError && error.status === 401) this.onSignedOut();
+      else if (isTemporary(error)) this.wait('Your answers are kept in this browser.', 5);
+      else if (error instanceof ApiError) this.wait('The gateway declined; your answers were not lost by a reload.', 15);
+    }
+  }
+
+  next() {
+    const item = this.work.current();
+    if (item) this.showItem(item);
+    else this.showReview();
+  }
+
+  showItem(item) {
+    const { items } = this.work;
+    const place = items.indexOf(item) + 1;
+    this.enter('label');
+    this.shown = item;
+    const image = element('item-image');
+    image.src = this.mediaUrl(item);
+    image.alt = `Item ${place} of ${items.length}. Look at it and choose an answer.`;
+    element('batch-place').textContent = `Item ${place} of ${items.length}`;
+    element('batch-progress').max = items.length;
+    element('batch-progress').value = this.work.answered.length;
+    element('undo').disabled = !this.work.answered.length;
+    for (const other of items) new Image().src = this.mediaUrl(other); // so that the next one is there at once
+    this.showTimeLeft();
+  }
+
+  showReview() {
+    const entering = this.panel !== 'review';
+    this.enter('review');
+    this.shown = null;
+    const labels = this.work.answered.filter((item) => 'choice' in item.answer).length;
+    element('review-title').textContent = `All ${this.work.items.length} answered: check and submit`;
+    element('submit').firstChild.textContent = labels ? `Submit ${labels} ${labels === 1 ? 'label' : 'labels'} ` : 'Hand back and go on ';
+    element('review').replaceChildren(
+      ...this.work.items.map((item, at) => {
+        const text = answerText(item.answer);
+        const button = build('button', { type: 'button' });
+        button.setAttribute('aria-label', `Item ${at + 1}: ${text}. Change`);
+        const caption = build('span', { className: 'skip' in item.answer ? 'skipped' : '' }, text);
+        button.append(build('img', { src: this.mediaUrl(item), alt: '' }), caption);
+        button.addEventListener('click', () => this.undo(item.number));
+        return build('li', {}, button);
+      }),
+    );
+    this.showTimeLeft();
+    if (entering) element('submit').focus();
+  }
+
+  wait(reason, seconds) {
+    const entering = this.panel !== 'wait';
+    this.enter('wait');
+    element('wait-reason').textContent = reason;
+    element('wait-again').textContent = seconds ? 'This page goes on by itself; you can leave it open.' : '';
+    clearTimeout(this.waiting);
+    if (seconds) {
+      this.waiting = setTimeout(() => (this.work.outbox().length ? this.start() : this.draw()), 1000 * seconds);
+    }
+    if (entering) focusHeading('wait');
+  }
+
+  enter(panel) {
+    this.panel = panel;
+    show(panel);
+  }
+
+  // --- answers ---
+
+  answer(answer) {
+    const item = this.shown;
+    if (!item) return;
+    notify('');
+    this.work.answer(item, answer);
+    speak(`${answerText(answer)}. ${this.work.items.length - this.work.answered.length} left.`);
+    this.next();
+  }
+
+  skip() {
+    this.answer({ skip: Number(element('skip-reason').value) });
+    element('skip-reason').value = '0';
+  }
+
+  undo(number) {
+    if (!this.work.undo(number)) return;
+    speak('Answer taken back.');
+    this.next();
+  }
+
+  async submit() {
+    if (this.panel !== 'review') return;
+    await whileBusy(element('submit'), async () => {
+      if (this.expired()) {
+        notify('The time for these items ran out before you submitted. Here are new ones.');
+        return this.draw();
+      }
+      await this.attempt(async () => {
+        const { labels } = await this.work.handIn();
+        notify(labels ? `${labels} ${labels === 1 ? 'label' : 'labels'} submitted. Their pay is pending until the round is checked.` : 'Items handed back.');
+        await this.draw();
+      });
+    });
+  }
+
+  onKey(event) {
+    const editing = event.target.closest?.('input, select, textarea, [contenteditable]');
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || editing) return;
+    const labeling = this.panel === 'label';
+    if (event.key === 'Backspace' && (labeling || this.panel === 'review')) this.undo();
+    else if (event.key === 'Enter' && this.panel === 'review' && !event.target.closest?.('button, a, summary')) this.submit();
+    else if (labeling && event.key.toLowerCase() === 's') this.skip();
+    else if (labeling && this.keys.has(event.key)) this.pick(this.keys.get(event.key));
+    else return;
+    event.preventDefault();
+  }
+
+  pick(choice) {
+    const button = [...element('classes').children].find((one) => one.value === choice);
+    button.classList.add('picked');
+    setTimeout(() => button.classList.remove('picked'), 150);
+    this.answer({ choice });
+  }
+
+  buildButtons() {
+    const { classes } = this.work.campaign;
+    const plain = [...this.keys].every(([key, choice]) => key === choice) && this.keys.size === classes.length;
+    const keyOf = new Map([...this.keys].map(([key, choice]) => [choice, key]));
+    element('classes').classList.toggle('named', !plain);
+    element('classes').replaceChildren(
+      ...classes.map((choice) => {
+        const key = keyOf.get(choice);
+        const button = build('button', { type: 'button', value: choice }, choice);
+        if (key) button.setAttribute('aria-keyshortcuts', key);
+        if (key && !plain) button.append(' ', build('kbd', {}, key));
+        button.addEventListener('click', () => this.answer({ choice }));
+        return button;
+      }),
+    );
+  }
+
+  // --- the lease's time ---
+
+  secondsLeft() {
+    return this.work.lease ? this.work.lease.expiry - unixNow() : 0;
+  }
+
+  expired() {
+    return this.secondsLeft() <= 0;
+  }
+
+  showTimeLeft() {
+    if (this.panel !== 'label' && this.panel !== 'review') return;
+    const left = Math.max(0, this.secondsLeft());
+    const clock = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`;
+    element('lease-left').textContent = left ? `${clock} left` : 'Time is up';
+    element('review-left').textContent = left ? `${clock} left to submit.` : 'Time is up: these items go to others.';
+    if (left === HURRY_SECONDS && this.work.answered.length) speak('One minute left to submit.');
+    if (!left && !this.work.answered.length) this.draw();
+  }
+
+  imageFailed() {
+    complain(new Error("This picture didn't load. Check your connection and reload, or skip it as broken."));
+    element('skip-reason').value = '2';
+  }
+
+  mediaUrl(item) {
+    return `/campaigns/${this.work.campaign.number}/items/${item.number}`;
+  }
+}
+
+const answerText = (answer) => ('skip' in answer ? SKIP_REASONS[answer.skip] : answer.choice);
+
+/** Which key gives which class: a digit that is the class's own name, else 1 to 9 and 0 by place. */
+export function keysFor(classes) {
+  const digits = classes.every((name) => /^[0-9]$/.test(name));
+  return new Map(classes.slice(0, 10).map((name, at) => [digits ? name : String((at + 1) % 10), name]));
+}

@@ -1,0 +1,174 @@
+// A campaign's page: sign in, agree once, label, get paid.
+
+import { ApiError, get, post, remove } from './api.js';
+import { Earnings } from './earnings.js';
+import { LabelView } from './label.js';
+import { build, complain, element, focusHeading, notify, short, show, whileBusy } from './page.js';
+import { checksum } from './signing.js';
+import { Storage } from './storage.js';
+import { connect, currentAccount, developmentWallet, discover, signMessage } from './wallet.js';
+import { Work } from './work.js';
+
+class Page {
+  constructor(network, campaign) {
+    Object.assign(this, { network, campaign, wallet: null, contributor: null, work: null, view: null });
+    this.remembered = new Storage('wallet');
+    this.earnings = new Earnings({
+      network,
+      campaign,
+      onStatus: (status) => this.onStatus(status),
+      onError: (error) => error instanceof ApiError && error.status === 401 && this.signedOut(),
+    });
+    element('sign-out').addEventListener('click', () => whileBusy(element('sign-out'), () => this.signOut()));
+    element('agree').addEventListener('click', () => whileBusy(element('agree'), () => this.agree()));
+  }
+
+  async start() {
+    this.listWallets();
+    const { address } = await get('/api/session');
+    if (address) await this.enter(address.toLowerCase());
+    else this.askToConnect();
+  }
+
+  // --- wallets ---
+
+  listWallets() {
+    const list = element('wallets');
+    const add = (wallet, note, icon) => {
+      const label = build('span', {}, `Use ${wallet.name}`);
+      if (note) label.append(build('span', { className: 'small' }, note));
+      const button = build('button', { type: 'button' }, icon, label);
+      button.dataset.wallet = wallet.id;
+      button.addEventListener('click', () => whileBusy(button, () => this.signIn(wallet)));
+      list.append(build('li', {}, button));
+      this.recognise(wallet);
+    };
+    discover((wallet) => {
+      // Only data: images are shown, so that no wallet makes the page load something from elsewhere.
+      const drawn = /^data:image\//.test(wallet.icon ?? '');
+      add(wallet, '', drawn ? build('img', { src: wallet.icon.trim(), alt: '' }) : build('span', { className: 'blank' }));
+    });
+    if (this.network.development) {
+      const note = 'Development only: its key is made in this browser and lies there unprotected.';
+      add(developmentWallet(this.network), note, build('span', { className: 'blank' }));
+    }
+    setTimeout(() => { element('no-wallet').hidden = list.children.length > 0; }, 1500);
+  }
+
+  /** After a reload: takes the wallet used before, without asking it anything. */
+  recognise(wallet) {
+    if (!this.wallet && wallet.id === this.remembered.get('id')) this.use(wallet);
+  }
+
+  use(wallet) {
+    this.wallet = wallet;
+    this.remembered.set('id', wallet.id);
+    wallet.provider.on?.('accountsChanged', ([account]) => {
+      if (wallet !== this.wallet || !this.contributor || account?.toLowerCase() === this.contributor) return;
+      const now = account ? `to ${short(checksum(account))}` : 'off';
+      notify(`Your wallet was switched ${now}. You are still signed in as ${short(checksum(this.contributor))}; sign out to change.`);
+    });
+  }
+
+  // --- sign in and out ---
+
+  askToConnect() {
+    show('connect');
+  }
+
+  async signIn(wallet) {
+    notify(wallet.id === 'development' ? '' : `Look at ${wallet.name}: it asks you to sign in.`);
+    const address = await connect(wallet);
+    const { nonce, message } = await post('/api/session/challenge', { address });
+    const signature = await signMessage(wallet, address, message);
+    await post('/api/session', { nonce, signature });
+    this.use(wallet);
+    notify('');
+    await this.enter(address);
+  }
+
+  async signOut() {
+    await remove('/api/session');
+    this.remembered.remove('id');
+    this.signedOut();
+    notify('You are signed out. What you earned stays yours.');
+  }
+
+  signedOut() {
+    const wasIn = this.contributor !== null;
+    this.earnings.stop();
+    this.view?.stop();
+    Object.assign(this, { contributor: null, work: null, view: null, wallet: null });
+    element('account').hidden = true;
+    if (wasIn) complain(new Error('You are signed out. Sign in again; your answers are kept in this browser.'));
+    this.askToConnect();
+    if (wasIn) focusHeading('connect');
+  }
+
+  async enter(contributor) {
+    this.contributor = contributor;
+    element('account-address').textContent = short(checksum(contributor));
+    element('account-address').title = checksum(contributor);
+    element('account').hidden = false;
+    const { genesis, escrow } = this.network;
+    const storage = new Storage(genesis.slice(0, 18), escrow, this.campaign.number, contributor);
+    this.work = new Work({ network: this.network, campaign: this.campaign, contributor, storage });
+    const status = await this.earnings.read();
+    this.earnings.start();
+    if (this.work.isDelegated(status)) await this.label();
+    else this.askToAgree();
+  }
+
+  // --- the delegation ---
+
+  askToAgree() {
+    show('agree');
+    focusHeading('agree');
+  }
+
+  async agree() {
+    if (!this.wallet || (await currentAccount(this.wallet)) !== this.contributor) {
+      const known = this.wallet && (await connect(this.wallet)) === this.contributor;
+      if (!known) {
+        this.askToConnect();
+        throw new Error(`Choose the account ${short(checksum(this.contributor))} in your wallet and connect it again.`);
+      }
+    }
+    if (this.wallet.id !== 'development') notify(`Look at ${this.wallet.name}: it shows what you agree to.`);
+    await this.work.delegate(this.wallet, await this.earnings.read());
+    notify('Done: from here on your wallet stays closed.');
+    await this.label();
+  }
+
+  // --- labeling ---
+
+  async label() {
+    this.view?.stop();
+    this.view = new LabelView(this.work, { onSignedOut: () => this.signedOut() });
+    await this.view.start();
+  }
+
+  onStatus(status) {
+    // A key that expired, or was revoked by a higher generation, needs a new signature.
+    if (this.view && this.work && status.sessionKeys && !this.work.isDelegated(status) && this.work.wasDelegated) {
+      this.view.stop();
+      this.view = null;
+      this.askToAgree();
+      complain(new Error("This browser's permission to label has ended. Agree again to go on; your answers are kept."));
+    }
+    if (this.work?.isDelegated(status)) this.work.wasDelegated = true;
+  }
+}
+
+async function main() {
+  const number = Number(document.body.dataset.campaign);
+  if (!number) return;
+  try {
+    const { network, campaign } = await get(`/api/campaigns/${number}`);
+    await new Page(network, campaign).start();
+  } catch (error) {
+    complain(error);
+  }
+}
+
+main();

@@ -1,0 +1,30 @@
+// What this browser keeps: session keys, unsent work, own submissions with their openings and heads.
+// Names start with chain and escrow, so that a restarted development chain begins afresh.
+
+export class Storage {
+  constructor(...scope) {
+    this.prefix = ['ddlp', ...scope].join('/');
+  }
+
+  get(name, fallback = null) {
+    const text = localStorage.getItem(`${this.prefix}/${name}`);
+    if (text === null) return fallback;
+    try {
+      return JSON.parse(text);
+    } catch {
+      return fallback; // Someone edited it by hand: start this entry afresh.
+    }
+  }
+
+  set(name, value) {
+    try {
+      localStorage.setItem(`${this.prefix}/${name}`, JSON.stringify(value));
+    } catch (error) {
+      throw new Error("This browser won't keep your work: allow storage for this site, or free some, and reload.", { cause: error });
+    }
+  }
+
+  remove(name) {
+    localStorage.removeItem(`${this.prefix}/${name}`);
+  }
+}

@@ -1,0 +1,114 @@
+"""What leaves the server: token amounts for people, and JSON for the page's script.
+
+In JSON, amounts are decimal strings of base units and bytes are 0x-prefixed hex.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+from markupsafe import Markup, escape
+
+from oracle.ports import CampaignView, ContributorStatus, LoggedEntry, Network
+
+_SHOWN_DECIMALS = 6
+
+
+def install(app: Flask) -> None:
+    """Register the template filters."""
+    app.add_template_filter(tokens)
+    app.add_template_filter(duration)
+    app.add_template_filter(percent)
+    app.add_template_filter(paragraphs)
+
+
+def tokens(amount: int, network: Network) -> str:
+    """Write base units as tokens, exact to six decimals and cut, never rounded up: `0.05 LBL`."""
+    whole, rest = divmod(amount, 10**network.decimals)
+    digits = str(rest).zfill(network.decimals)[:_SHOWN_DECIMALS].rstrip("0") if network.decimals else ""
+    return f"{whole:,}{'.' + digits if digits else ''} {network.symbol}"
+
+
+def duration(seconds: int) -> str:
+    """Write a time per item: `5 s`, `2 min`."""
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
+
+
+def percent(ppm: int) -> str:
+    """Write a share in ppm as a percentage, with at most one decimal: `30 %`."""
+    tenths = ppm // 1000
+    return f"{tenths // 10}.{tenths % 10} %" if tenths % 10 else f"{tenths // 10} %"
+
+
+def paragraphs(text: str) -> Markup:
+    """Write plain text as escaped paragraphs, parted at blank lines."""
+    parts = [part.strip() for part in text.replace("\r\n", "\n").split("\n\n")]
+    return Markup("").join(Markup("<p>{}</p>").format(escape(part)) for part in parts if part)
+
+
+def network_json(network: Network) -> dict[str, Any]:
+    """Return what the script must know of the chain."""
+    return {
+        "chainId": network.chain_id,
+        "name": network.name,
+        "development": network.development,
+        "genesis": _hex(network.genesis),
+        "escrow": _hex(network.escrow),
+        "token": _hex(network.token),
+        "symbol": network.symbol,
+        "decimals": network.decimals,
+    }
+
+
+def campaign_json(campaign: CampaignView) -> dict[str, Any]:
+    """Return what the script needs to sign for a campaign and to draw its buttons."""
+    return {
+        "number": campaign.number,
+        "title": campaign.title,
+        "classes": list(campaign.classes),
+        "guideline": _hex(campaign.guideline),
+        "consent": _hex(campaign.consent),
+        "gateway": _hex(campaign.gateway),
+        "operatorKeys": [_hex(key) for key in campaign.operator_keys],
+        "secondsPerItem": campaign.seconds_per_item,
+        "itemCount": campaign.item_count,
+        "itemsClosed": campaign.items_closed,
+        "accepting": campaign.accepting,
+        "reward": str(campaign.reward),
+        "expectedReward": str(campaign.expected_reward),
+    }
+
+
+def logged_json(logged: LoggedEntry) -> dict[str, Any]:
+    """Return a log row for the script to check."""
+    return {
+        "position": logged.row.position,
+        "entry": _hex(logged.row.data),
+        "before": _hex(logged.before),
+        "head": _hex(logged.row.head),
+        "signature": _hex(logged.row.signature),
+    }
+
+
+def status_json(status: ContributorStatus, campaign: CampaignView) -> dict[str, Any]:
+    """Return a contributor's standing, and how far the campaign is."""
+    return {
+        "generation": status.generation,
+        "sessionKeys": [_hex(key) for key in status.session_keys],
+        "submitted": status.submitted,
+        "pending": status.pending,
+        "accepted": status.accepted,
+        "earned": str(status.earned),
+        "claimed": str(status.claimed),
+        "balance": str(status.balance),
+        "reward": str(status.reward),
+        "expectedReward": str(status.expected_reward),
+        "itemCount": campaign.item_count,
+        "itemsClosed": campaign.items_closed,
+        "accepting": campaign.accepting,
+    }
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()

@@ -1,0 +1,79 @@
+"""Reading what a browser sent: JSON fields of stated types, and who is signed in."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, cast
+
+from flask import current_app, request, session
+
+from oracle.ports import LabelingDesk
+from webapp.problems import Problem
+
+
+def desk() -> LabelingDesk:
+    """Return the platform behind the page."""
+    return cast(LabelingDesk, current_app.extensions["desk"])
+
+
+def signed_in() -> bytes:
+    """Return the address of the wallet that signed in, 20 bytes; Problem 401 where none did."""
+    contributor = session.get("contributor")
+    if contributor is None:
+        raise Problem(
+            HTTPStatus.UNAUTHORIZED, "signed_out", "You are signed out. Sign in with your wallet again."
+        )
+    return bytes.fromhex(contributor)
+
+
+class Body:
+    """The request's JSON object; every reader raises Problem 400 for a field that is missing or of another form."""
+
+    def __init__(self) -> None:
+        value = request.get_json()
+        if not isinstance(value, dict):
+            raise _malformed("the body", "a JSON object")
+        self._fields: dict[str, Any] = value
+
+    def data(self, name: str, size: int | None = None) -> bytes:
+        """Read 0x-prefixed hex, of `size` bytes where that is given."""
+        text = self.text(name)
+        try:
+            data = bytes.fromhex(text.removeprefix("0x"))
+        except ValueError:
+            raise _malformed(name, "hex") from None
+        if size is not None and len(data) != size:
+            raise _malformed(name, f"{size} bytes of hex")
+        return data
+
+    def text(self, name: str) -> str:
+        """Read a text."""
+        value = self._fields.get(name)
+        if not isinstance(value, str):
+            raise _malformed(name, "a text")
+        return value
+
+    def texts(self, name: str, most: int) -> list[bytes]:
+        """Read a list of at most `most` texts, as UTF-8."""
+        value = self._fields.get(name)
+        if not isinstance(value, list) or len(value) > most:
+            raise _malformed(name, f"a list of at most {most} texts")
+        try:
+            return [text.encode() for text in value]
+        except (AttributeError, UnicodeEncodeError):
+            raise _malformed(name, "a list of texts") from None
+
+    def integer(self, name: str, least: int, most: int) -> int:
+        """Read an integer from `least` to `most`."""
+        value = self._fields.get(name)
+        if type(value) is not int or not least <= value <= most:
+            raise _malformed(name, f"an integer from {least} to {most}")
+        return value
+
+
+def _malformed(name: str, expected: str) -> Problem:
+    return Problem(
+        HTTPStatus.BAD_REQUEST,
+        "malformed",
+        f"The request is malformed: {name} must be {expected}. Reload the page and try again.",
+    )

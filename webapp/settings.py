@@ -1,0 +1,40 @@
+"""Settings of the page. They are passed in: only oracle/config.py reads the environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from oracle.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Frozen settings of one web server.
+
+    `origins` are the addresses under which browsers reach it (`https://label.example.org`), first the canonical one: any other Host
+    or Origin is refused. `secret_key` signs session cookies (at least 32 bytes). Times are seconds, `max_body` is bytes.
+    """
+
+    origins: tuple[str, ...]
+    secret_key: bytes = field(repr=False)
+    session_seconds: int = 12 * 3600
+    sign_in_seconds: int = 300
+    max_body: int = 256 * 1024
+
+    def __post_init__(self) -> None:
+        if len(self.secret_key) < 32:
+            raise ConfigError("the key of session cookies is too short: give 32 random bytes")
+        if not self.origins:
+            raise ConfigError("the page has no address: name at least one origin")
+        for origin in self.origins:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
+                raise ConfigError(
+                    f"{origin!r} is no origin: write scheme, host and port only, such as http://127.0.0.1:8000"
+                )
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The Host headers that are answered."""
+        return frozenset(urlsplit(origin).netloc for origin in self.origins)
