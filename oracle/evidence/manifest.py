@@ -116,6 +116,8 @@ class Manifest:
             raise FormatError("manifest, consensus: redundancyMax is below redundancyMin")
         if manifest.reward_max < manifest.reward_min:
             raise FormatError("manifest, payment: rewardMax is below rewardMin")
+        if max(manifest.reward, manifest.reward_max) >= 1 << 128:
+            raise FormatError("manifest, payment: a reward is below 2^128, as in a lease")
         if manifest.epoch_seconds <= manifest.grace_seconds:
             raise FormatError("manifest: graceSeconds leaves no time to label in an epoch")
         return manifest

@@ -34,10 +34,7 @@ def recover(digest: bytes, signature: bytes) -> bytes:
     Raises SignatureError for a signature that is not 65 bytes, not in the lower half, or of no key.
     Results are cached: every epoch verifies the log from its start.
     """
-    if len(signature) != 65 or signature[64] not in (27, 28):
-        raise SignatureError("a signature is 65 bytes r‖s‖v with v 27 or 28")
-    if int.from_bytes(signature[32:64], "big") > _ORDER // 2:
-        raise SignatureError("the signature's s is in the upper half: use the lower one (EIP-2)")
+    _check_form(signature)
     try:
         recoverable = signature[:64] + bytes([signature[64] - 27])
         key = coincurve.PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
@@ -47,13 +44,16 @@ def recover(digest: bytes, signature: bytes) -> bytes:
 
 
 def compact(signature: bytes) -> tuple[bytes, bytes]:
-    """Return (r, vs) of EIP-2098, 32 bytes each."""
+    """Return (r, vs) of EIP-2098, 32 bytes each; SignatureError where the form isn't ours."""
+    _check_form(signature)
     s = int.from_bytes(signature[32:64], "big")
     return signature[:32], ((signature[64] - 27) << 255 | s).to_bytes(32, "big")
 
 
 def from_compact(r: bytes, vs: bytes) -> bytes:
-    """Return the 65-byte signature of an EIP-2098 pair."""
+    """Return the 65-byte signature of an EIP-2098 pair; SignatureError for a wrong length."""
+    if len(r) != 32 or len(vs) != 32:
+        raise SignatureError("a compact signature is two words of 32 bytes (EIP-2098)")
     value = int.from_bytes(vs, "big")
     return r + (value & ((1 << 255) - 1)).to_bytes(32, "big") + bytes([27 + (value >> 255)])
 
@@ -66,6 +66,13 @@ def checksum(address: bytes) -> str:
         letter.upper() if int(nibble, 16) > 7 else letter
         for letter, nibble in zip(text, mask, strict=False)
     )
+
+
+def _check_form(signature: bytes) -> None:
+    if len(signature) != 65 or signature[64] not in (27, 28):
+        raise SignatureError("a signature is 65 bytes r‖s‖v with v 27 or 28")
+    if int.from_bytes(signature[32:64], "big") > _ORDER // 2:
+        raise SignatureError("the signature's s is in the upper half: use the lower one (EIP-2)")
 
 
 def _address(key: coincurve.PublicKey) -> bytes:
