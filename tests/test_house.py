@@ -61,7 +61,7 @@ def run_tests(folder: Path, body: str, **environ: str) -> str:
     (folder / "tests" / "test_it.py").write_text(body, encoding="utf-8")
     kept = {key: value for key, value in os.environ.items() if key not in ("CI", "DDLP_DATA")}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests"],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:boa_test", "tests"],
         cwd=folder,
         env=kept | environ,
         capture_output=True,
