@@ -2,8 +2,8 @@
 
 Floats differ in the last bit between instruction sets (AVX2, AVX-512) and math libraries; money may
 not. Everything here is integer arithmetic, so every machine gets the same bits. The tables are
-built once, at import, from exact Python integers with 128 fractional bits and rounded to nearest; a
-test freezes their SHA-256.
+built once, at import, from exact Python integers with 128 fractional bits and rounded; a test
+freezes their SHA-256.
 
 Units: logarithms are natural, in 1/`LOG_ONE` nats (Q24); exponentials in 1/`EXP_ONE` (Q30);
 probabilities in ppm, where `PPM` is one.
@@ -29,6 +29,7 @@ _GUARD_BITS = 128  # working precision of the exact integers the tables are roun
 _GUARD_ONE = 1 << _GUARD_BITS
 _MANTISSA_BITS = 12  # the log table has 2^12 steps per octave; linear interpolation errs by < 2^-26
 _EXP_WHOLE = 32  # e^-32 < 2^-46: below one unit of Q30, so it is zero
+_EXP_WHOLE_BITS = 32
 
 
 def _round_to(value: int, bits: int) -> int:
@@ -82,6 +83,19 @@ def _exp_table(steps: int, denominator: int) -> Int64:
     return np.array([_round_to(value, EXP_BITS) for value in exact], dtype=np.int64)
 
 
+def _exp_whole_table() -> Int64:
+    """exp(-i) in Q32 for i = 0 … 31, each rounded down from the one before.
+
+    So an entry is never more than what the fractions above it come down to, and the exponential
+    has no step where whole nats meet. The roundings add up to less than 2 units of Q32.
+    """
+    step = _exp_of_minus(1, 1)
+    table = [1 << _EXP_WHOLE_BITS]
+    for _ in range(_EXP_WHOLE - 1):
+        table.append(table[-1] * step >> _GUARD_BITS)
+    return np.array(table, dtype=np.int64)
+
+
 def _frozen(table: Int64) -> Int64:
     table.flags.writeable = False
     return table
@@ -90,7 +104,7 @@ def _frozen(table: Int64) -> Int64:
 LOG_TABLE = _frozen(_log_table())
 OCTAVE_TABLE = _frozen(_octave_table())
 # x = whole + high/2^12 + low/2^24, so exp(-x) is the product of one entry of each table.
-EXP_WHOLE_TABLE = _frozen(_exp_table(_EXP_WHOLE, 1))
+EXP_WHOLE_TABLE = _frozen(_exp_whole_table())
 EXP_HIGH_TABLE = _frozen(_exp_table(1 << 12, 1 << 12))
 EXP_LOW_TABLE = _frozen(_exp_table(1 << 12, 1 << 24))
 
@@ -135,7 +149,8 @@ def exp_fixed(values: Int64) -> Int64:
     """Exponential of non-positive fixed-point numbers: Q24 in, Q30 out.
 
     `values`: int64 of any shape, each ≤ 0. Returns int64 of the same shape in [0, 2^30], within 3
-    units (3e-9) of the truth; zero below -32 nats. Products stay below 2^60.
+    units (3e-9) of the truth and never falling in its argument; zero below -32 nats. Products stay
+    below 2^63.
     """
     values = np.asarray(values, dtype=np.int64)
     if values.size and int(values.max()) > 0:
@@ -143,8 +158,9 @@ def exp_fixed(values: Int64) -> Int64:
     # The lower clip also keeps -(-2^63) from overflowing.
     x = -np.maximum(values, -_EXP_WHOLE * LOG_ONE)
     whole = np.minimum(x >> LOG_BITS, _EXP_WHOLE - 1)
-    result = EXP_WHOLE_TABLE[whole] * EXP_HIGH_TABLE[(x >> 12) & 0xFFF] >> EXP_BITS
-    result = result * EXP_LOW_TABLE[x & 0xFFF] >> EXP_BITS
+    # The fraction first: its steps are larger than its error, so the result never falls.
+    fraction = EXP_HIGH_TABLE[(x >> 12) & 0xFFF] * EXP_LOW_TABLE[x & 0xFFF] >> EXP_BITS
+    result = EXP_WHOLE_TABLE[whole] * fraction >> _EXP_WHOLE_BITS
     return np.where(x >= _EXP_WHOLE * LOG_ONE, 0, result)
 
 
