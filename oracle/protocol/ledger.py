@@ -212,11 +212,6 @@ class Ledger:
             return self.anchor.number + step
         return -(-self.facts.created.number // step) * step
 
-    def epoch_at(self, timestamp: int) -> int:
-        """The epoch that an entry after an anchor of this time belongs to."""
-        passed = max(0, timestamp - self.facts.created.timestamp)
-        return passed // self.bounded.epoch_seconds + 1
-
     def _anchor(self, entry: entries.Anchor, position: int) -> None:
         place = f"log {position}"
         block = self.facts.anchors.get(entry.block_number)
@@ -238,7 +233,7 @@ class Ledger:
         self.anchor = block
         self.anchor_count += 1
         self._touch_gap()
-        now = self.epoch_at(block.timestamp)
+        now = self.bounded.epoch_at(block.timestamp)
         for epoch in range(self.epoch, now):
             self.cut_positions[epoch] = position
             self.cut_anchors[epoch] = block

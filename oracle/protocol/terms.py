@@ -76,3 +76,8 @@ class Bounded:
     def boundary(self, epoch: int) -> int:
         """The time from which on an anchor cuts `epoch`."""
         return self.facts.created.timestamp + epoch * self.epoch_seconds
+
+    def epoch_at(self, timestamp: int) -> int:
+        """The epoch that a log entry after an anchor of this time belongs to."""
+        passed = max(0, timestamp - self.facts.created.timestamp)
+        return passed // self.epoch_seconds + 1

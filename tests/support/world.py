@@ -351,7 +351,7 @@ class World:
             return self.ledger.epoch - 1
         cut = cut_of(self.campaign, self.previous, 0, final=True, rows=self.rows)
         assert cut is not None
-        return self.ledger.epoch_at(cut[1].timestamp)
+        return self.ledger.bounded.epoch_at(cut[1].timestamp)
 
     def cut(self, *, final: bool = False) -> EpochResult:
         """Decide the newest cut and settle its receipt."""
