@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from oracle.evidence.codec import Link
 from oracle.evidence.entries import LogRow
+from oracle.evidence.results import PayoutLeaf
+from oracle.evidence.structs import Receipt
+from oracle.evidence.supplement import GoldOpening
+from oracle.protocol.facts import Block, ChainFacts
+
+# --- time (adapter: oracle/bootstrap) --------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """The gateway's and services' own clock; nothing it says reaches a hash or a payment."""
+
+    def now(self) -> int:
+        """Return Unix seconds."""
+        ...
+
 
 # --- content and labels (adapters: oracle/content, oracle/store) ----------------------------------
 
@@ -123,8 +138,12 @@ class LabelStore(Protocol):
         """Delete answers, seed and sealed block of the submissions at `positions`; return how many were not erased before."""
         ...
 
-    def session_owner(self, campaign: int, session_key: bytes) -> bytes | None:
-        """Return the contributor of the newest delegation to `session_key`, whether or not it still holds."""
+    def find_row(self, campaign: int, entry_hash: bytes) -> LogRow | None:
+        """Return the row of an entry (its keccak256); None where the log doesn't hold it."""
+        ...
+
+    def session_keys(self, campaign: int, contributor: bytes) -> list[bytes]:
+        """Return every session key that the contributor delegated to, in log order, whether or not it still holds."""
         ...
 
     def queue_claim(self, campaign: int, epoch: int, account: bytes, *, now: int) -> ClaimJob:
@@ -155,6 +174,163 @@ class LabelStore(Protocol):
 
     def receipt_signatures(self, campaign: int, receipt: bytes) -> dict[bytes, bytes]:
         """Return signatures of a receipt digest by operator address."""
+        ...
+
+
+# --- chain (adapters: oracle/chain) ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ChainEvent:
+    """One event of DDLP's contracts.
+
+    `arguments` are by name: addresses and fixed bytes as bytes, numbers as int, arrays and structs
+    as tuples. `transaction` is the transaction's hash, `index` the event's place in the block.
+    """
+
+    contract: str
+    name: str
+    arguments: Mapping[str, Any]
+    block: int
+    index: int
+    transaction: bytes
+
+
+@dataclass(frozen=True)
+class OperatorSet:
+    """The operators who may sign receipts, as of some block.
+
+    `members` stand by seat; those in `active` have enough stake and no ban. `encryption_keys`
+    (X25519, 32 bytes) are by member.
+    """
+
+    version: int
+    threshold: int
+    members: tuple[bytes, ...]
+    active: frozenset[bytes]
+    encryption_keys: Mapping[bytes, bytes]
+
+    def signers(self, bitmap: int) -> tuple[bytes, ...]:
+        """Return the members whose seats are set in `bitmap`, as ReceiptPosted carries it."""
+        return tuple(one for seat, one in enumerate(self.members) if bitmap >> seat & 1)
+
+
+@dataclass(frozen=True)
+class PayoutClaim:
+    """A leaf of a finalized receipt's payout tree, with where it stands and its proof."""
+
+    campaign: int
+    epoch: int
+    leaf: PayoutLeaf
+    proof: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What an account has drawn from a campaign: cumulative base units, counters of labels."""
+
+    cumulative: int
+    accepted: int
+    submitted: int
+
+
+class ChainReader(Protocol):
+    """The chain as it stands. Addresses are 20 bytes, amounts base units, times Unix seconds.
+
+    Every method may raise ChainError: the node can't be reached, answers nonsense, or what was read
+    before is no longer on its chain (a reorg, or a development chain that lost blocks).
+    """
+
+    def head(self) -> Block:
+        """Return the newest block that counts: finalized or latest, as configured."""
+        ...
+
+    def block(self, number: int) -> Block:
+        """Return one block's number, hash and time."""
+        ...
+
+    def events(self, to_block: int | None = None) -> Sequence[ChainEvent]:
+        """Return all events of DDLP's contracts up to a block (the head by default), in order."""
+        ...
+
+    def facts(
+        self, campaign: int, anchor_blocks: int, to_block: int | None = None
+    ) -> ChainFacts:
+        """Return what the rules need of a campaign up to a block (the head by default).
+
+        `anchor_blocks` is the manifest's: blocks at its multiples are anchors. UnknownCampaign
+        where no event up to the block has created the campaign.
+        """
+        ...
+
+    def operators(self, to_block: int | None = None) -> OperatorSet:
+        """Return the operator set as of the end of a block (the head by default)."""
+        ...
+
+    def balance(self, token: bytes, account: bytes) -> int:
+        """Return an account's tokens at the newest block."""
+        ...
+
+    def claimed(self, campaign: int, account: bytes) -> Claimed:
+        """Return what an account has drawn, at the newest block."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A transaction that stands on chain.
+
+    `transaction` (its hash) and `gas_used` are None and 0 where nothing had to be sent, since the
+    chain already was where the call leads.
+    """
+
+    transaction: bytes | None
+    block: int
+    gas_used: int
+
+
+class ReceiptPoster(Protocol):
+    """Sends what anybody may send. Calling twice does no harm and costs nothing.
+
+    ChainError names the contract's reason where it refuses.
+    """
+
+    def post(self, receipt: Receipt, signatures: Sequence[bytes]) -> Sent:
+        """Post a receipt with operators' 65-byte signatures, in any order."""
+        ...
+
+    def finalize(self, receipt: Receipt) -> Sent:
+        """Finalize a posted receipt whose window is over."""
+        ...
+
+    def claim(self, claim: PayoutClaim) -> Sent:
+        """Pay one leaf out to its account."""
+        ...
+
+    def claim_batch(self, claims: Sequence[PayoutClaim]) -> list[Sent]:
+        """Pay out leaves of one receipt, up to 64 in a transaction; paid ones are passed over."""
+        ...
+
+
+# --- operators (adapters: oracle/gateway for the log, oracle/chain for receipts) -------------------
+
+
+class CutSource(Protocol):
+    """A campaign's gateway, as operators see it."""
+
+    def rows(self) -> Sequence[LogRow]:
+        """Return the whole log, position 1 first, with the gateway's signature of every Head."""
+        ...
+
+    def opening_block(self, digest: bytes) -> bytes | None:
+        """Return a submission's sealed opening block; None where the gateway hasn't it."""
+        ...
+
+    def reveal(self, epoch: int, *, final: bool) -> tuple[bytes, tuple[GoldOpening, ...]]:
+        """Return the draw seed of `epoch` and the gold of all batches up to it (all there are when `final`), in order.
+
+        GatewayRefusal before the log holds the cut: a seed that is known early steers draws.
+        """
         ...
 
 
