@@ -27,15 +27,15 @@ demo: $(VENV) $(NPM) $(BUNDLE) ## three epochs end to end on a local chain, then
 serve: $(VENV) $(NPM) $(BUNDLE) ## chain, contracts, gateway, operators and page at one local address
 	.venv/bin/ddlp serve
 
-test: $(VENV) $(NPM) $(BUNDLE) ## all tests but those in the browser
-	.venv/bin/pytest -m "not browser" -n 2 --dist loadfile
+test: $(VENV) $(NPM) $(BUNDLE) ## all tests but those that need a browser or other servers
+	.venv/bin/pytest -m "not browser and not services" -n 2 --dist loadfile
 	.ci/with-node npm test
 
 test-browser: $(VENV) $(NPM) $(BUNDLE) ## tests in a real Chromium (apt install chromium)
 	.venv/bin/pytest -m browser
 
 test-contracts: $(VENV) $(NPM) ## the contracts' own tests and invariants
-	.venv/bin/pytest -n 2 --dist loadfile $(wildcard tests/contracts tests/invariants)
+	.venv/bin/pytest -n 2 --dist loadfile tests/contracts $(wildcard tests/invariants)
 
 lint: $(VENV) ## ruff, mypy and import-linter
 	.venv/bin/ruff check .
