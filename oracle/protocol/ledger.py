@@ -26,7 +26,7 @@ from oracle.quality.incentives import Terms
 
 OPEN_ITEMS_TIER_0 = 10
 FREE_FLOOR = 100
-UNPAID_ITEMS = 1_000_000_000  # a reward of zero needs no backing
+UNPAID_ITEMS = 1_000_000_000  # where nothing limits: no reward to back, no draw to steer
 
 
 @dataclass(frozen=True)
@@ -338,13 +338,21 @@ class Ledger:
         return max(0, room // reward) if reward else UNPAID_ITEMS
 
     def open_allowance(self, contributor: bytes) -> int:
-        """How many more unsubmitted items the contributor may hold."""
-        free = self.backed_items()
+        """How many items a lease given now may hold: what is backed, within the tier's limits."""
+        backed = self.backed_items()
+        return min(backed, self._tier_room(contributor, backed))
+
+    def _tier_room(self, contributor: bytes, backed: int) -> int:
+        """How many more unsubmitted items the tier allows.
+
+        All are of tier 0 until reputation is synced: ten each, together at most a quarter of what
+        is free.
+        """
         if self.manifest.assignment == "given":
-            return free
-        # All are of tier 0 until reputation is synced: together at most a quarter of what is free.
-        shared = max(FREE_FLOOR, (free + self._open_tier_0) // 4) - self._open_tier_0
-        own = OPEN_ITEMS_TIER_0 - self._wallets[contributor].open_items
+            return UNPAID_ITEMS
+        shared = max(FREE_FLOOR, (backed + self._open_tier_0) // 4) - self._open_tier_0
+        wallet = self._wallets.get(contributor)
+        own = OPEN_ITEMS_TIER_0 - (wallet.open_items if wallet is not None else 0)
         return max(0, min(own, shared))
 
     def eligible(self, contributor: bytes, item: int) -> bool:
@@ -478,7 +486,7 @@ class Ledger:
             return "LEASE-EXPIRY"
         if self.draw_delay(entry.contributor):
             return "LEASE-EARLY"
-        if self.manifest.assignment == "drawn" and count > self.open_allowance(entry.contributor):
+        if count > self._tier_room(entry.contributor, self.backed_items()):
             return "LEASE-TOO-MANY"
         return None
 
