@@ -48,6 +48,22 @@ class ChainError(DDLPError):
     """The chain can't be reached, answered nonsense, or reverted a transaction."""
 
 
+class ChainReorg(ChainError):
+    """Blocks read before are no longer the chain's: what was derived from them is void."""
+
+
+class Reverted(ChainError):
+    """A contract refused a call; ``reason`` is its revert string, empty where it gave none."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message, reason)
+        self.message = message
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.message
+
+
 class ContentMissing(DDLPError):
     """No store has a block: a matter of availability, not of fraud."""
 
@@ -82,3 +98,11 @@ class GatewayRefusal(DDLPError):
 
 class UnknownCampaign(InputError):
     """No campaign of that number is served here."""
+
+
+class GatewayBusy(GatewayRefusal):
+    """The gateway declines for now; asking again in ``wait_seconds`` may help."""
+
+    def __init__(self, code: str, message: str, wait_seconds: int) -> None:
+        super().__init__(code, message)
+        self.wait_seconds = wait_seconds

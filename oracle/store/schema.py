@@ -1,10 +1,17 @@
 """The tables of a gateway's database, as SQLAlchemy Core sees them.
 
-What a label is lives in the log's entry bytes; every other column is an index of them, or a secret beside them that can be
-erased (a submission's answers and seed). Migrations under `migrations/` create the tables; a test holds both in step.
+What a label is lives in the log's entry bytes; every other column is an index of them, or a secret
+beside them that can be erased (a submission's answers and seed). Migrations under `migrations/`
+create the tables; a test holds both in step.
 
-Campaigns are 32-byte big-endian integers, accounts 20 bytes, digests 32 bytes, times Unix seconds.
+Accounts are 20 bytes, digests 32 bytes, times Unix seconds. Integers that a contract or a
+stranger's signature may set as high as their type allows are big-endian bytes (`Uint64`,
+`Uint256`), since databases stop at 2^63 - 1.
 """
+
+from __future__ import annotations
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -18,8 +25,41 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
 )
+
+
+class _Unsigned(TypeDecorator[int]):
+    """A non-negative integer as big-endian bytes, which sort as the integers do."""
+
+    impl = LargeBinary
+    cache_ok = True
+    width: int
+
+    def __init__(self) -> None:
+        super().__init__(self.width)
+
+    def process_bind_param(self, value: int | None, dialect: Any) -> bytes | None:
+        return None if value is None else value.to_bytes(self.width, "big")
+
+    def process_result_value(self, value: bytes | None, dialect: Any) -> int | None:
+        return None if value is None else int.from_bytes(value, "big")
+
+
+class Uint64(_Unsigned):
+    """Eight bytes."""
+
+    cache_ok = True
+    width = 8
+
+
+class Uint256(_Unsigned):
+    """32 bytes."""
+
+    cache_ok = True
+    width = 32
+
 
 # Named constraints, so that a later migration can drop one on SQLite as on PostgreSQL.
 metadata = MetaData(
@@ -35,18 +75,19 @@ metadata = MetaData(
 campaigns = Table(
     "campaigns",
     metadata,
-    Column("campaign", LargeBinary(32), primary_key=True),
+    Column("campaign", Uint256, primary_key=True),
     Column("chain_id", BigInteger, nullable=False),
     Column("escrow", LargeBinary(20), nullable=False),
     Column("manifest", LargeBinary(32), nullable=False),  # digest of its block
     Column("created_at", BigInteger, nullable=False),
 )
 
-# The log. `position` counts from 1; `head` is keccak256(previous head ‖ entry hash), `signature` the gateway's over it.
+# The log. `position` counts from 1, `head` is keccak256(previous head ‖ entry hash), `signature` is
+# the gateway's over it.
 log_entries = Table(
     "log_entries",
     metadata,
-    Column("campaign", LargeBinary(32), primary_key=True),
+    Column("campaign", Uint256, primary_key=True),
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("kind", SmallInteger, nullable=False),
     Column("entry", LargeBinary, nullable=False),
@@ -55,20 +96,24 @@ log_entries = Table(
     Column("signature", LargeBinary(65), nullable=False),
     Column("written_at", BigInteger, nullable=False),
     ForeignKeyConstraint(["campaign"], ["campaigns.campaign"]),
+    # No entry can be valid twice, so its bytes tell whether it was taken before.
+    UniqueConstraint("campaign", "entry_hash"),
     CheckConstraint("position > 0", name="position"),
 )
 
-# A submission's index and its plain opening. `answers` (JSON list of canonical JSON texts) and `seed` are null once erased.
+# A submission's index and its opening, sealed (`opening` is the block's digest) and plain:
+# `answers` (a JSON list of canonical JSON texts) and `seed`. All three are null once erased.
 submissions = Table(
     "submissions",
     metadata,
-    Column("campaign", LargeBinary(32), primary_key=True),
+    Column("campaign", Uint256, primary_key=True),
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("contributor", LargeBinary(20), nullable=False),
     Column("session_key", LargeBinary(20), nullable=False),
-    Column("sequence", BigInteger, nullable=False),
+    Column("sequence", Uint64, nullable=False),
     Column("digest", LargeBinary(32), nullable=False),  # EIP-712 digest of the Submission
     Column("opening", LargeBinary(32), nullable=False),
+    Column("opening_block", LargeBinary, nullable=True),  # sealed to the operators
     Column("answers", Text, nullable=True),
     Column("seed", LargeBinary(32), nullable=True),
     Column("erased_at", BigInteger, nullable=True),
@@ -79,28 +124,19 @@ submissions = Table(
     UniqueConstraint("campaign", "digest"),
     CheckConstraint("(answers IS NULL) = (seed IS NULL)", name="erased_together"),
     Index(None, "campaign", "contributor"),
-)
-
-# Blocks of openings sealed to the operators, by digest; erased together with the plain opening.
-opening_blocks = Table(
-    "opening_blocks",
-    metadata,
-    Column("campaign", LargeBinary(32), primary_key=True),
-    Column("digest", LargeBinary(32), primary_key=True),
-    Column("block", LargeBinary, nullable=True),
-    ForeignKeyConstraint(["campaign"], ["campaigns.campaign"]),
+    Index(None, "campaign", "opening"),
 )
 
 # Which wallet a session key labels for, and where in the log that was said.
 delegations = Table(
     "delegations",
     metadata,
-    Column("campaign", LargeBinary(32), primary_key=True),
+    Column("campaign", Uint256, primary_key=True),
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("contributor", LargeBinary(20), nullable=False),
     Column("session_key", LargeBinary(20), nullable=False),
-    Column("generation", BigInteger, nullable=False),
-    Column("valid_until", BigInteger, nullable=False),
+    Column("generation", Uint64, nullable=False),
+    Column("valid_until", Uint64, nullable=False),
     Column("consent", LargeBinary(32), nullable=False),
     ForeignKeyConstraint(
         ["campaign", "position"], ["log_entries.campaign", "log_entries.position"]
@@ -114,7 +150,7 @@ claim_jobs = Table(
     "claim_jobs",
     metadata,
     Column("job", Integer, primary_key=True),
-    Column("campaign", LargeBinary(32), nullable=False),
+    Column("campaign", Uint256, nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("account", LargeBinary(20), nullable=False),
     Column("state", Text, nullable=False),  # queued, sent, done, failed
@@ -132,7 +168,7 @@ claim_jobs = Table(
 receipt_signatures = Table(
     "receipt_signatures",
     metadata,
-    Column("campaign", LargeBinary(32), primary_key=True),
+    Column("campaign", Uint256, primary_key=True),
     Column("receipt", LargeBinary(32), primary_key=True),  # EIP-712 digest of the Receipt
     Column("operator", LargeBinary(20), primary_key=True),
     Column("signature", LargeBinary(65), nullable=False),

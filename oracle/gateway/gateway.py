@@ -1,0 +1,752 @@
+"""One campaign's gateway: takes signed work in, keeps the log, and signs a head for every entry.
+
+Whether an entry is valid is the ledger's word (oracle/protocol/ledger.py), asked before anything is
+written, so that the log never holds an invalid entry by our own hand. What this file adds is what
+only a gateway can check, since it gets answers in plain: that they open their commitments and fit
+the campaign's schema.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from oracle.errors import (
+    ContentCorrupt,
+    ContentMissing,
+    ContentUnavailable,
+    FormatError,
+    GatewayBusy,
+    GatewayRefusal,
+    InputError,
+    ProtocolFault,
+    StoreConflict,
+)
+from oracle.evidence import entries as log
+from oracle.evidence.campaign import (
+    SealedOpening,
+    commit_label,
+    decode_gold,
+    decode_items,
+    label_salt,
+)
+from oracle.evidence.codec import DAG_CBOR, MAX_BLOCK, RAW, Link, decode_json
+from oracle.evidence.entries import LogRow, encode_entry, next_head
+from oracle.evidence.hashing import ZERO32, keccak256, sha256
+from oracle.evidence.manifest import Manifest
+from oracle.evidence.results import Evidence
+from oracle.evidence.signing import address_of, recover, sign
+from oracle.evidence.structs import Receipt
+from oracle.evidence.supplement import GoldOpening, Opening
+from oracle.gateway.campaign_files import Item, answer_validator, decode_item
+from oracle.gateway.choice import most_informative
+from oracle.gateway.secrets import GatewaySecrets
+from oracle.ports import (
+    ChainReader,
+    Clock,
+    ContentStore,
+    LabelStore,
+    LeasedItem,
+    LeaseReply,
+    LoggedEntry,
+    Media,
+    StoredSubmission,
+)
+from oracle.protocol.decide import Campaign, cut_of
+from oracle.protocol.facts import ChainFacts
+from oracle.protocol.ledger import LeasedItem as Leased
+from oracle.protocol.ledger import Ledger, Secrets
+
+# How far apart anchors are taken to be until two are known.
+ANCHOR_SECONDS = 60
+
+# What a person can do about a rule that their entry breaks, by the ledger's code.
+REMEDIES = {
+    "CLOCK": "wait for the log's first anchor, about a minute",
+    "CONSENT": "read the campaign's terms and delegate again",
+    "DELEGATION-EXPIRED": "delegate to a session key again",
+    "DELEGATION-SIGNATURE": "sign with the wallet that the delegation names, on this chain",
+    "DELEGATION-SOURCE": "sign the delegation, or call delegate() on the escrow and wait",
+    "DELEGATION-REVOKED": "sign one of the newest generation, or of a higher one",
+    "LEASE-UNDELEGATED": "sign a delegation for this campaign first",
+    "LEASE-REPEATED": "ask for other items",
+    "SUBMISSION-ITEMS": "send 1 to 100 labels, one for each item",
+    "SUBMISSION-SIGNATURE": "sign with a session key of the newest delegation",
+    "SUBMISSION-REPLAYED": "count the sequence up with every submission",
+    "SUBMISSION-LEASE": "label leased items before their lease ends, each once",
+    "SKIP-LEASE": "skip leased items before their lease ends, each once",
+    "ADJUDICATION-SIGNATURE": "sign with the wallet that the adjudication names",
+    "APPEAL-SIGNATURE": "sign with the wallet that the appeal names",
+}
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What `follow` did: anchors appended; receipts finalized since the last time."""
+
+    anchors: int
+    finalized: tuple[Receipt, ...]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A contributor's place in the log.
+
+    `generation` is -1 without a delegation; `session_keys` may act now; `pending` labels are of
+    items that no finalized receipt has closed; `running` are item numbers leased and unanswered.
+    `reward` is in base units per label for a lease given now.
+    """
+
+    generation: int
+    session_keys: tuple[bytes, ...]
+    submitted: int
+    pending: int
+    running: tuple[int, ...]
+    reward: int
+
+
+class Gateway:
+    """The log of one campaign, in `store`, under the gateway's 32-byte `key`.
+
+    `manifest` is the one whose digest is on chain, `reader` reads finalized blocks; `private` holds
+    a restricted campaign's records and media (`content` by default); `operator_keys` are the
+    X25519 keys that every opening must be sealed to. Threads may share a gateway: one lock orders
+    its writes, and the database refuses a second writer. Refusals are `GatewayRefusal` (or its
+    `GatewayBusy`, which says when to ask again) and change nothing.
+    """
+
+    def __init__(
+        self,
+        campaign: int,
+        *,
+        manifest: Manifest,
+        reader: ChainReader,
+        content: ContentStore,
+        store: LabelStore,
+        secrets: GatewaySecrets,
+        key: bytes,
+        clock: Clock,
+        operator_keys: Sequence[bytes] = (),
+        private: ContentStore | None = None,
+    ) -> None:
+        self.campaign, self.address = campaign, address_of(key)
+        self.manifest = manifest
+        self._reader, self._content, self._store = reader, content, store
+        self._secrets, self._key, self._clock = secrets, key, clock
+        self._operator_keys = frozenset(operator_keys)
+        self._records = private if private is not None else content
+        self._lock = threading.RLock()
+
+        known = self._read_facts()
+        if known.gateway != self.address:
+            raise InputError(
+                f"campaign {campaign} names another gateway than 0x{self.address.hex()}: start "
+                "with the key whose address is on chain"
+            )
+        self.item_ids = decode_items(content.get(self.manifest.items, DAG_CBOR), self._fetch)
+        commitments = decode_gold(content.get(self.manifest.gold_commitments, DAG_CBOR))
+        self._check_secrets(commitments)
+        self._gold_commitments = commitments
+        Campaign(manifest, self.item_ids, commitments, known)  # refuses another one's manifest
+        self._check_answer = answer_validator(self.manifest)
+        store.register(
+            campaign,
+            chain_id=known.chain_id,
+            escrow=known.escrow,
+            manifest=known.manifest,
+            now=clock.now(),
+        )
+        self._evidence: tuple[bytes, Evidence] | None = None
+        self._unread = ""
+        self._ledger = self._load(known)
+
+    # --- the log ---------------------------------------------------------------------------------
+
+    def head(self) -> LogRow | None:
+        """Return the newest row with its signed head; None for an empty log."""
+        return self._store.last_row(self.campaign)
+
+    def rows(self, first: int = 1, last: int | None = None) -> list[LogRow]:
+        """Return the rows at positions `first` to `last`, both included."""
+        return self._store.rows(self.campaign, first, last)
+
+    def opening_block(self, digest: bytes) -> bytes | None:
+        """Return a submission's sealed opening; None where it is unknown or erased."""
+        return self._store.opening_block(self.campaign, digest)
+
+    def follow(self) -> Followed:
+        """Read new finalized blocks: append every anchor, note receipts and delegations."""
+        facts = self._read_facts()
+        with self._lock:
+            before = {
+                one.receipt.digest(facts.board_domain)
+                for one in self._ledger.facts.settlements
+                if one.finalized_block is not None
+            }
+            self._ledger.follow(facts, self._closed(facts))
+            count = 0
+            while (block := facts.anchors.get(self._ledger.next_anchor())) is not None:
+                self._append(log.Anchor(block.number, block.hash))
+                self._take_chain_delegations()
+                count += 1
+        finalized = tuple(
+            one.receipt
+            for one in facts.settlements
+            if one.finalized_block is not None
+            and one.receipt.digest(facts.board_domain) not in before
+        )
+        return Followed(count, finalized)
+
+    def delegate(self, entry: log.Delegation) -> LoggedEntry:
+        """Take a wallet's signed delegation; the same one again returns where it stands."""
+        with self._lock:
+            return self._known(entry) or self._append(entry)
+
+    def skip(self, contributor: bytes, item: int, reason: int) -> LoggedEntry:
+        """Give a leased item back; `reason` 0 skipped, 1 unclear, 2 broken media, 3 offensive."""
+        if not 0 <= reason <= 3:
+            raise GatewayRefusal("SKIP-REASON", f"{reason} is no reason: give 0, 1, 2 or 3")
+        entry = log.Skip(contributor, item, reason)
+        with self._lock:
+            return self._known(entry) or self._append(entry)
+
+    def appeal(self, entry: log.Appeal) -> LoggedEntry:
+        """Record a contributor's signed appeal against how one of their labels was judged."""
+        with self._lock:
+            for known in self._store.submissions(self.campaign, contributor=entry.contributor):
+                if known.digest == entry.submission:
+                    if (known.position, entry.index) not in self._ledger.labels:
+                        break
+                    return self._known(entry) or self._append(entry)
+        raise GatewayRefusal(
+            "APPEAL-LABEL", "the log holds no such label of yours: name a submission and its index"
+        )
+
+    def adjudicate(self, entry: log.Adjudication) -> LoggedEntry:
+        """Record an expert's signed answer to an item that they have not labeled."""
+        with self._lock:
+            if entry.item not in self._numbers:
+                raise GatewayRefusal(
+                    "ADJUDICATION-ITEM", "the campaign has no such item: name the item's id"
+                )
+            if entry.answer_digest not in self.manifest.answer_digests:
+                raise GatewayRefusal(
+                    "ADJUDICATION-ANSWER", "no class has this digest: answer with one of them"
+                )
+            if self._ledger.generation(entry.expert) < 0:
+                raise GatewayRefusal(
+                    "ADJUDICATION-EXPERT", "only contributors adjudicate: delegate first"
+                )
+            if (entry.expert, self._numbers[entry.item]) in self._ledger.leases:
+                raise GatewayRefusal(
+                    "ADJUDICATION-EXPERT", "you were given this item to label: leave it to others"
+                )
+            return self._known(entry) or self._append(entry)
+
+    # --- leases ----------------------------------------------------------------------------------
+
+    def lease(
+        self, contributor: bytes, count: int, items: Sequence[int] | None = None
+    ) -> LeaseReply:
+        """Draw up to `count` items for a contributor whom the caller has authenticated.
+
+        `items` names them instead where the manifest says `assignment: given` (replays).
+        """
+        if not 1 <= count <= log.MAX_LABELS:
+            raise GatewayRefusal("LEASE-COUNT", f"{count} items: ask for 1 to 100")
+        with self._lock:
+            expiry = self._check_may_lease(contributor)
+            allowed = self._allowance(contributor)
+            if (items is not None) != (self.manifest.assignment == "given"):
+                raise GatewayRefusal(
+                    "LEASE-ASSIGNMENT",
+                    f"this campaign's items are {self.manifest.assignment}: "
+                    + ("name the items" if items is None else "name none"),
+                )
+            if items is None:
+                chosen = self._draw(contributor, min(count, allowed))
+            else:
+                chosen = [int(item) for item in items][: min(count, allowed)]
+            if not chosen:
+                raise GatewayBusy(
+                    "LEASE-NONE",
+                    "nothing is left that you may label now: ask again after the next receipt",
+                    self._wait(1),
+                )
+            entry = log.Lease(contributor, self._ledger.reward(), expiry, tuple(chosen))
+            faults = [fault for fault in self._ledger.lease_faults(entry) if fault is not None]
+            if faults:
+                raise GatewayRefusal(
+                    faults[0], "these items can't be leased to you: ask for others"
+                )
+            return self._lease_reply(self._append(entry), chosen)
+
+    def running(self, contributor: bytes) -> LeaseReply | None:
+        """Return the oldest running lease with those of its items that wait for an answer."""
+        with self._lock:
+            held = self._ledger.unsubmitted(contributor)
+            if not held:
+                return None
+            position = held[0].position
+            row = self.rows(position, position)[0]
+            waiting = [one.item for one in held if one.position == position]
+            return self._lease_reply(self._logged(row), waiting)
+
+    def _check_may_lease(self, contributor: bytes) -> int:
+        """Return the new lease's expiry; refuse where no lease can be given now."""
+        ledger = self._ledger
+        anchor = ledger.anchor
+        if anchor is None:
+            raise GatewayBusy("CLOCK", "the log has no anchor yet: wait for it", self._wait(1))
+        if self._unread:
+            raise GatewayBusy("EVIDENCE-UNREAD", self._unread, self._wait(1))
+        if ledger.facts.closed is not None:
+            raise GatewayRefusal(
+                "LEASE-CLOSED", "the campaign is closed: it takes labels of running leases only"
+            )
+        if ledger.generation(contributor) < 0:
+            raise GatewayRefusal(
+                "LEASE-UNDELEGATED", "no delegation is in the log: " + REMEDIES["LEASE-UNDELEGATED"]
+            )
+        delay = ledger.draw_delay(contributor)
+        if delay:
+            raise GatewayBusy(
+                "LEASE-EARLY",
+                f"items are drawn from the second anchor after your delegation on: wait for {delay}"
+                " more",
+                self._wait(delay),
+            )
+        lapsed = [
+            one.expiry
+            for one in self._leases_of(contributor)
+            if one.state == "lapsed" and one.expiry + self.manifest.lease_seconds > anchor.timestamp
+        ]
+        if lapsed:
+            wait = max(lapsed) + self.manifest.lease_seconds - anchor.timestamp
+            raise GatewayBusy(
+                "LEASE-COOLDOWN", "your last lease ended unanswered: wait before another", wait
+            )
+        expiry = ledger.latest_expiry()
+        if expiry < anchor.timestamp + self.manifest.document["secondsPerItem"]:
+            ends = ledger.bounded.boundary(ledger.epoch)
+            raise GatewayBusy(
+                "LEASE-EPOCH-ENDS",
+                "the epoch is about to be cut: ask again when the next one has begun",
+                max(1, ends - anchor.timestamp) + self._wait(1),
+            )
+        return expiry
+
+    def _allowance(self, contributor: bytes) -> int:
+        allowed = self._ledger.open_allowance(contributor)
+        if allowed < 1:
+            if self._ledger.unsubmitted(contributor):
+                raise GatewayRefusal(
+                    "LEASE-TOO-MANY", "you hold as many items as you may: label or skip them first"
+                )
+            raise GatewayBusy(
+                "LEASE-SHARED", "newcomers hold what they may together", self._wait(1)
+            )
+        backed = self._ledger.backed_items()
+        if backed < 1:
+            raise GatewayBusy(
+                "LEASE-UNBACKED",
+                "budget, epoch cap or bond back no more labels now: wait for the next receipt, or "
+                "ask the requester to add funds",
+                self._wait(1),
+            )
+        return min(allowed, backed)
+
+    def _draw(self, contributor: bytes, count: int) -> list[int]:
+        if self._ledger.epoch > self._secrets.epochs:
+            raise GatewayRefusal(
+                "LEASE-SEEDS", "the campaign has outlived its draw seeds: it must be closed"
+            )
+        chosen: list[int] = []
+        while len(chosen) < count:
+            candidates = self._ledger.draw(contributor, len(chosen), chosen)
+            if not candidates:
+                break
+            chosen.append(
+                most_informative(
+                    candidates, self._votes.__getitem__, self._ledger.slots.__getitem__
+                )
+            )
+        return chosen
+
+    def _lease_reply(self, logged: LoggedEntry, items: Sequence[int]) -> LeaseReply:
+        return LeaseReply(
+            logged, tuple(LeasedItem(number, self.item_ids[number]) for number in items)
+        )
+
+    # --- submissions -----------------------------------------------------------------------------
+
+    def submit(
+        self,
+        entry: log.Submission,
+        *,
+        answers: Sequence[bytes],
+        seed: bytes,
+        opening: bytes,
+    ) -> LoggedEntry:
+        """Take a signed submission with its plain answers (canonical JSON), seed, sealed opening.
+
+        The same entry again returns where it stands.
+        """
+        with self._lock:
+            known = self._known(entry)
+            if known is not None:
+                return known
+            classes = self._check_answers(entry, answers, seed)
+            self._check_opening(entry, opening)
+            if entry.guideline != self.manifest.guidelines:
+                raise GatewayRefusal(
+                    "SUBMISSION-GUIDELINE",
+                    "names a guideline that this campaign hasn't: read the current one, sign again",
+                )
+            digest = entry.struct(self.campaign).digest(self._ledger.facts.escrow_domain)
+            position = self._ledger.position + 1
+
+            def stored() -> StoredSubmission:
+                # Called once the ledger has found the signature to be a live session key's.
+                session_key = recover(digest, entry.signature)
+                return StoredSubmission(
+                    position,
+                    entry.contributor,
+                    session_key,
+                    entry.sequence,
+                    digest,
+                    entry.opening,
+                    tuple(answers),
+                    seed,
+                )
+
+            logged = self._append(entry, stored, opening)
+            for item, klass in zip(entry.items, classes, strict=True):
+                self._votes[item][klass] += 1
+            return logged
+
+    def _check_answers(
+        self, entry: log.Submission, answers: Sequence[bytes], seed: bytes
+    ) -> list[int]:
+        """Check answers against schema and commitments; return their classes."""
+        if not len(answers) == len(entry.items) == len(entry.labels):
+            raise GatewayRefusal(
+                "SUBMISSION-ANSWERS", "labels, items and answers differ in number: send one each"
+            )
+        if len(seed) != 32:
+            raise GatewayRefusal(
+                "SUBMISSION-SEED", "the seed must be 32 random bytes: draw it anew"
+            )
+        classes = []
+        rows = zip(entry.items, entry.labels, answers, strict=True)
+        for index, (item, label, answer) in enumerate(rows):
+            try:
+                problem = self._check_answer(decode_json(answer))
+            except FormatError as error:
+                problem = str(error)
+            if problem is not None:
+                raise GatewayRefusal(
+                    "SUBMISSION-ANSWER", f"answer {index}: {problem}: give an answer of the schema"
+                )
+            if item >= len(self.item_ids):
+                raise GatewayRefusal(
+                    "SUBMISSION-ITEMS", f"there is no item {item}: label leased items"
+                )
+            salt = label_salt(seed, index)
+            if commit_label(self.item_ids[item], sha256(answer), salt) != label:
+                raise GatewayRefusal(
+                    "SUBMISSION-COMMITMENT",
+                    f"label {index} doesn't commit to its answer under this seed: sign again",
+                )
+            classes.append(self.manifest.class_numbers[answer])
+        return classes
+
+    def _check_opening(self, entry: log.Submission, opening: bytes) -> None:
+        if len(opening) > MAX_BLOCK or sha256(opening) != entry.opening:
+            raise GatewayRefusal(
+                "SUBMISSION-OPENING", "the sealed opening isn't the one signed: send it unchanged"
+            )
+        try:
+            keys = {key for key, _ in SealedOpening.decode(opening).boxes}
+        except FormatError as error:
+            raise GatewayRefusal("SUBMISSION-OPENING", f"{error}: seal it again") from error
+        if self._operator_keys and keys != self._operator_keys:
+            raise GatewayRefusal(
+                "SUBMISSION-OPENING",
+                "the opening isn't sealed to exactly the current operators: load their keys again",
+            )
+
+    # --- what others ask -------------------------------------------------------------------------
+
+    def status(self, contributor: bytes) -> Standing:
+        """Return a contributor's standing in the log."""
+        with self._lock:
+            ledger = self._ledger
+            closed = self._finalized_items()
+            mine = self._leases_of(contributor)
+            submitted = [one.item for one in mine if one.state == "submitted"]
+            keys = self._store.session_keys(self.campaign, contributor)
+            return Standing(
+                ledger.generation(contributor),
+                tuple(key for key in keys if ledger.live_key(contributor, key)),
+                len(submitted),
+                sum(item not in closed for item in submitted),
+                tuple(one.item for one in mine if one.state == "running"),
+                ledger.reward(),
+            )
+
+    def item(self, number: int) -> Item:
+        """Return an item by its number; InputError for one that the campaign hasn't."""
+        if not 0 <= number < len(self.item_ids):
+            raise InputError(f"the campaign has no item {number}: it has {len(self.item_ids)}")
+        return decode_item(self._records.get(self.item_ids[number], RAW))
+
+    def media(self, number: int) -> Media:
+        """Return an item's media; InputError where it has none, or serves it by URL."""
+        media = self.item(number).media
+        if media is None or media.cid is None:
+            raise InputError(f"item {number} holds no media block: show its text, or its URL")
+        link = Link.parse(media.cid)
+        return Media(media.type, self._records.get(link.digest, link.codec))
+
+    def openings_for(self, items: Sequence[int]) -> list[Opening]:
+        """Return the plain openings of every label on `items`, in canonical order.
+
+        For operators only: they hold the same openings sealed. Erased ones are absent.
+        """
+        with self._lock:
+            labels = [label for item in items for label in self._ledger.by_item.get(item, ())]
+            stored = {
+                one.position: one
+                for one in self._store.submissions(
+                    self.campaign, positions=sorted({label.position for label in labels})
+                )
+            }
+        found = []
+        for label in labels:
+            opening = stored.get(label.position)
+            if opening is not None and opening.answers is not None and opening.seed is not None:
+                found.append(
+                    Opening(
+                        label.item,
+                        label.position,
+                        label.index,
+                        opening.answers[label.index],
+                        label_salt(opening.seed, label.index),
+                    )
+                )
+        return sorted(found)
+
+    def reveal(self, epoch: int, *, final: bool) -> tuple[bytes, tuple[GoldOpening, ...]]:
+        """Return the epoch's draw seed and the gold of all batches up to it (all, when final).
+
+        GatewayBusy before the log holds the cut: a seed known early lets draws be steered.
+        """
+        with self._lock:
+            facts = self._ledger.facts
+            campaign = Campaign(self.manifest, self.item_ids, self._gold_commitments, facts)
+            if cut_of(campaign, None, epoch, final=final, rows=self.rows()) is None:
+                raise GatewayBusy(
+                    "CUT", f"epoch {epoch} isn't cut yet: wait for its anchor", self._wait(1)
+                )
+        gold = tuple(row for row in sorted(self._secrets.gold) if final or row.epoch <= epoch)
+        return self._secrets.seed(epoch), gold
+
+    def erase(self, contributor: bytes) -> int:
+        """Delete a contributor's answers, seeds and sealed openings; count the submissions.
+
+        Labels of items that are still open then count for nothing.
+        """
+        with self._lock:
+            mine = self._store.submissions(self.campaign, contributor=contributor)
+            erased = self._store.erase(
+                self.campaign, [one.position for one in mine], now=self._clock.now()
+            )
+            self._count_votes()
+            return erased
+
+    # --- appending -------------------------------------------------------------------------------
+
+    def _append(
+        self,
+        entry: log.Entry,
+        submission: Callable[[], StoredSubmission] | None = None,
+        opening: bytes | None = None,
+    ) -> LoggedEntry:
+        """Apply an entry, sign its head and write both; GatewayRefusal where a rule forbids it."""
+        ledger = self._ledger
+        try:
+            data = encode_entry(entry)
+        except (FormatError, OverflowError) as error:
+            raise GatewayRefusal("ENTRY-FORMAT", f"{error}: encode the entry anew") from error
+        entry_hash = keccak256(data)
+        row = LogRow(ledger.position + 1, data, entry_hash, next_head(ledger.head, entry_hash), b"")
+        digest = row.signed_head(self.campaign).digest(ledger.facts.escrow_domain)
+        row = replace(row, signature=sign(self._key, digest))
+        before = ledger.head
+        try:
+            ledger.apply(entry, row.position)
+        except ProtocolFault as fault:
+            remedy = REMEDIES.get(fault.code, "ask the campaign's requester for help")
+            raise GatewayRefusal(fault.code, f"{fault.message}: {remedy}") from fault
+        try:
+            self._store.append(
+                self.campaign,
+                row,
+                now=self._clock.now(),
+                submission=None if submission is None else submission(),
+                opening_block=opening,
+            )
+        except StoreConflict as error:
+            self._reload()
+            raise GatewayBusy(
+                "WRITER", "another process writes this log: stop one of them, then retry", 1
+            ) from error
+        except BaseException:
+            # The ledger is ahead of the disk: what isn't written never happened.
+            self._reload()
+            raise
+        ledger.position, ledger.head = row.position, row.head
+        if isinstance(entry, log.Lease):
+            self._by_contributor[entry.contributor].extend(
+                ledger.leases[entry.contributor, item] for item in entry.items
+            )
+        return LoggedEntry(before, row)
+
+    def _known(self, entry: log.Entry) -> LoggedEntry | None:
+        """Return where exactly this entry stands, if the log holds it."""
+        try:
+            row = self._store.find_row(self.campaign, keccak256(encode_entry(entry)))
+        except (FormatError, OverflowError) as error:
+            raise GatewayRefusal("ENTRY-FORMAT", f"{error}: encode the entry anew") from error
+        return None if row is None else self._logged(row)
+
+    def _logged(self, row: LogRow) -> LoggedEntry:
+        if row.position == 1:
+            return LoggedEntry(ZERO32, row)
+        return LoggedEntry(self.rows(row.position - 1, row.position - 1)[0].head, row)
+
+    def _take_chain_delegations(self) -> None:
+        """Bring delegations that contract wallets made on chain into the log, each once."""
+        ledger = self._ledger
+        assert ledger.anchor is not None
+        for fact in ledger.facts.delegations:
+            entry = log.Delegation(
+                1,
+                fact.contributor,
+                fact.session_key,
+                fact.generation,
+                fact.valid_until,
+                fact.consent,
+                log.NO_SIGNATURE,
+            )
+            if fact.block > ledger.anchor.number or entry in self._chain_delegations:
+                continue
+            self._chain_delegations.add(entry)
+            try:
+                if self._known(entry) is None:
+                    self._append(entry)
+            except GatewayRefusal:
+                continue  # expired, revoked or of other terms: anybody may emit such an event
+
+    # --- state -----------------------------------------------------------------------------------
+
+    def _load(self, facts: ChainFacts) -> Ledger:
+        """Build the ledger and the indexes beside it from the database."""
+        seeds = {epoch: self._secrets.seed(epoch) for epoch in range(1, self._secrets.epochs + 1)}
+        batches = {
+            epoch: tuple(row.item for row in self._secrets.batch(epoch))
+            for epoch in range(1, len(self._gold_commitments) + 1)
+        }
+        ledger = Ledger(
+            self.manifest,
+            facts,
+            closed=self._closed(facts),
+            secrets=Secrets(seeds, batches, whole=True),
+        )
+        ledger.read(self._store.rows(self.campaign))
+        self._numbers = {item: number for number, item in enumerate(self.item_ids)}
+        self._chain_delegations: set[log.Delegation] = set()
+        self._by_contributor: defaultdict[bytes, list[Leased]] = defaultdict(list)
+        for leased in ledger.leases.values():
+            self._by_contributor[leased.contributor].append(leased)
+        self._ledger = ledger
+        self._count_votes()
+        return ledger
+
+    def _reload(self) -> None:
+        self._ledger = self._load(self._ledger.facts)
+
+    def _closed(self, facts: ChainFacts) -> dict[int, int]:
+        """Return the items that the newest posted receipt has opened: item -> epoch it closed in.
+
+        Where its evidence can't be read, no lease is given: it might be of an item opened already.
+        """
+        posted = max(
+            (one.receipt for one in facts.settlements), key=lambda one: one.epoch, default=None
+        )
+        self._unread = ""
+        if posted is None:
+            return {}
+        if self._evidence is None or self._evidence[0] != posted.evidence:
+            try:
+                block = self._content.get(posted.evidence, DAG_CBOR)
+                self._evidence = posted.evidence, Evidence.decode(block, self._fetch)
+            except (ContentMissing, ContentCorrupt, ContentUnavailable, FormatError) as error:
+                self._unread = f"the evidence of epoch {posted.epoch} can't be read: {error}"
+        if self._evidence is None:
+            return {}
+        return {row.item: row.epoch for row in self._evidence[1].items}
+
+    def _finalized_items(self) -> set[int]:
+        ledger = self._ledger
+        if ledger.anchor is None:
+            return set()
+        receipt = ledger.facts.last_finalized(ledger.anchor.number)
+        epoch = receipt.epoch if receipt is not None else 0
+        return {item for item, closed_in in ledger.closed.items() if closed_in <= epoch}
+
+    def _count_votes(self) -> None:
+        """Count plain labels by item and class, which `most_informative` ranks by."""
+        classes = len(self.manifest.classes)
+        self._votes: defaultdict[int, list[int]] = defaultdict(lambda: [0] * classes)
+        by_position: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        for (position, index), label in self._ledger.labels.items():
+            by_position[position][index] = label.item
+        for stored in self._store.submissions(self.campaign):
+            for index, answer in enumerate(stored.answers or ()):
+                item = by_position[stored.position][index]
+                self._votes[item][self.manifest.class_numbers[answer]] += 1
+
+    def _leases_of(self, contributor: bytes) -> list[Leased]:
+        return self._by_contributor.get(contributor, [])
+
+    def _wait(self, count: int) -> int:
+        """Estimate the seconds until `count` more anchors, by the last two."""
+        times = sorted(block.timestamp for block in self._ledger.facts.anchors.values())[-2:]
+        return count * (max(1, times[1] - times[0]) if len(times) == 2 else ANCHOR_SECONDS)
+
+    def _read_facts(self) -> ChainFacts:
+        return self._reader.facts(self.campaign, self.manifest.anchor_blocks)
+
+    def _fetch(self, link: Link) -> bytes:
+        return self._content.get(link.digest, link.codec)
+
+    def _check_secrets(self, commitments: Sequence[Sequence[bytes]]) -> None:
+        """Refuse another campaign's secrets: draws and gold would be the gateway's faults."""
+        problem = "these are another campaign's secrets: name the file of this one"
+        if self._secrets.seed(0) != self.manifest.draw_seed:
+            raise InputError(problem)
+        found: list[list[bytes]] = []
+        for epoch in range(1, len(commitments) + 1):
+            batch = self._secrets.batch(epoch)
+            if any(row.item >= len(self.item_ids) for row in batch):
+                raise InputError(problem)
+            found.append([self._gold_commitment(row) for row in batch])
+        if found != [list(batch) for batch in commitments]:
+            raise InputError(problem)
+
+    def _gold_commitment(self, row: GoldOpening) -> bytes:
+        return commit_label(self.item_ids[row.item], sha256(row.answer), row.salt)

@@ -1,0 +1,77 @@
+"""Opening the database: SQLite (WAL) or PostgreSQL by URL, and its migrations."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from oracle.errors import StoreError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def open_database(url: str) -> Engine:
+    """Return an engine for `url`, its tables made or migrated to this version.
+
+    `url` is SQLAlchemy's, such as `sqlite:////var/lib/ddlp/gateway.db` or
+    `postgresql+psycopg://user@host/ddlp`. Threads may share the engine. StoreError where the
+    database can't be reached, or was written by a newer version.
+    """
+    try:
+        engine = create_engine(url)
+        if engine.dialect.name == "sqlite":
+            _prepare_sqlite(engine)
+        migrate(engine)
+    except (SQLAlchemyError, ImportError, sqlite3.Error) as error:
+        raise StoreError(
+            f"the database can't be opened ({type(error).__name__}): check its URL, and that its "
+            "folder or server is there"
+        ) from error
+    return engine
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the tables to `revision`; StoreError where they are of a version unknown here."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, revision)
+        except CommandError as error:
+            raise StoreError(
+                f"the database has tables of another version ({error}): run the version of ddlp "
+                "that wrote it, or a newer one"
+            ) from error
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _: ConnectionPoolEntry) -> None:
+        # The driver's own BEGIN comes too late and too weak; `begin` below says it instead.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # A head that was handed out must survive a power cut: signing its position again would be a
+        # fork.
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA busy_timeout = 15000")  # milliseconds
+        # Erased answers are overwritten, not only unlinked.
+        cursor.execute("PRAGMA secure_delete = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A writer takes its lock at once: taken later, behind another writer, SQLite would refuse
+        # it without waiting.
+        writes = connection.get_execution_options().get("writes", True)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

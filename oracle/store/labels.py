@@ -1,0 +1,404 @@
+"""The gateway's database: the log with its signed heads, openings, relayed claims, signatures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, func, insert, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from oracle.errors import StoreConflict, StoreError
+from oracle.evidence.entries import Delegation, LogRow
+from oracle.ports import ClaimJob, StoredSubmission
+from oracle.store.schema import (
+    campaigns,
+    claim_jobs,
+    delegations,
+    log_entries,
+    receipt_signatures,
+    submissions,
+)
+
+
+class SqlLabelStore:
+    """A `LabelStore` on an engine of `open_database`; threads may share it.
+
+    Every method is one transaction. Nothing is cached: what a method returns is what is on disk.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._readers = engine.execution_options(writes=False)
+
+    # --- campaigns and the log -------------------------------------------------------------------
+
+    def register(
+        self, campaign: int, *, chain_id: int, escrow: bytes, manifest: bytes, now: int
+    ) -> None:
+        """Note a campaign once; StoreConflict where it is known with other values."""
+        with self._write() as connection:
+            known = connection.execute(
+                select(campaigns).where(campaigns.c.campaign == campaign)
+            ).first()
+            if known is None:
+                connection.execute(
+                    insert(campaigns).values(
+                        campaign=campaign,
+                        chain_id=chain_id,
+                        escrow=escrow,
+                        manifest=manifest,
+                        created_at=now,
+                    )
+                )
+            elif (known.chain_id, known.escrow, known.manifest) != (chain_id, escrow, manifest):
+                raise StoreConflict(
+                    f"campaign {campaign} in this database belongs to another chain, escrow or "
+                    "manifest: use a database of its own for each deployment"
+                )
+
+    def campaigns(self) -> list[int]:
+        """Return the ids of the campaigns registered, ascending."""
+        with self._read() as connection:
+            return list(
+                connection.scalars(select(campaigns.c.campaign).order_by(campaigns.c.campaign))
+            )
+
+    def append(
+        self,
+        campaign: int,
+        row: LogRow,
+        *,
+        now: int,
+        submission: StoredSubmission | None = None,
+        opening_block: bytes | None = None,
+    ) -> None:
+        """Write a log row with its signed head, and a submission's openings, all or none."""
+        with self._write() as connection:
+            last = connection.scalar(
+                select(func.max(log_entries.c.position)).where(log_entries.c.campaign == campaign)
+            )
+            if row.position != (last or 0) + 1:
+                raise StoreConflict(
+                    f"the log of campaign {campaign} ends at {last or 0}, so position "
+                    f"{row.position} isn't next: read the log again and retry"
+                )
+            connection.execute(
+                insert(log_entries).values(
+                    campaign=campaign,
+                    position=row.position,
+                    kind=row.data[0],
+                    entry=row.data,
+                    entry_hash=row.entry_hash,
+                    head=row.head,
+                    signature=row.signature,
+                    written_at=now,
+                )
+            )
+            if row.data[0] == Delegation.KIND:
+                _insert_delegation(connection, campaign, row)
+            if submission is not None:
+                _insert_submission(connection, campaign, submission, opening_block)
+
+    def rows(self, campaign: int, first: int = 1, last: int | None = None) -> list[LogRow]:
+        """Return the log's rows at positions `first` to `last` (both included), ascending."""
+        query = (
+            select(log_entries)
+            .where(log_entries.c.campaign == campaign, log_entries.c.position >= first)
+            .order_by(log_entries.c.position)
+        )
+        if last is not None:
+            query = query.where(log_entries.c.position <= last)
+        with self._read() as connection:
+            return [_log_row(row) for row in connection.execute(query)]
+
+    def last_row(self, campaign: int) -> LogRow | None:
+        """Return the newest row; None for an empty log."""
+        query = (
+            select(log_entries)
+            .where(log_entries.c.campaign == campaign)
+            .order_by(log_entries.c.position.desc())
+            .limit(1)
+        )
+        with self._read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else _log_row(row)
+
+    def find_row(self, campaign: int, entry_hash: bytes) -> LogRow | None:
+        """Return the row of an entry (its keccak256); None where the log doesn't hold it."""
+        query = select(log_entries).where(
+            log_entries.c.campaign == campaign, log_entries.c.entry_hash == entry_hash
+        )
+        with self._read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else _log_row(row)
+
+    def session_keys(self, campaign: int, contributor: bytes) -> list[bytes]:
+        """Return every session key ever delegated to, in log order, valid or not."""
+        query = (
+            select(delegations.c.session_key)
+            .where(delegations.c.campaign == campaign, delegations.c.contributor == contributor)
+            .order_by(delegations.c.position)
+        )
+        with self._read() as connection:
+            return list(dict.fromkeys(connection.scalars(query)))
+
+    # --- openings --------------------------------------------------------------------------------
+
+    def submissions(
+        self,
+        campaign: int,
+        *,
+        positions: Sequence[int] | None = None,
+        contributor: bytes | None = None,
+        session: tuple[bytes, int] | None = None,
+    ) -> list[StoredSubmission]:
+        """Return submissions by position, narrowed by what is given (session key, sequence)."""
+        query = (
+            select(submissions)
+            .where(submissions.c.campaign == campaign)
+            .order_by(submissions.c.position)
+        )
+        # A driver's parameters are limited: long lists are narrowed below instead.
+        if positions is not None and len(positions) <= 500:
+            query = query.where(submissions.c.position.in_(positions))
+        if contributor is not None:
+            query = query.where(submissions.c.contributor == contributor)
+        if session is not None:
+            query = query.where(
+                submissions.c.session_key == session[0], submissions.c.sequence == session[1]
+            )
+        with self._read() as connection:
+            found = [_submission(row) for row in connection.execute(query)]
+        if positions is not None:
+            wanted = set(positions)
+            found = [submission for submission in found if submission.position in wanted]
+        return found
+
+    def opening_block(self, campaign: int, digest: bytes) -> bytes | None:
+        """Return a sealed opening block; None where it is unknown or erased."""
+        query = select(submissions.c.opening_block).where(
+            submissions.c.campaign == campaign,
+            submissions.c.opening == digest,
+            submissions.c.opening_block.is_not(None),
+        )
+        with self._read() as connection:
+            block: bytes | None = connection.scalar(query.limit(1))
+        return block
+
+    def erase(self, campaign: int, positions: Sequence[int], *, now: int) -> int:
+        """Delete answers, seed and sealed block of submissions; return how many still had them."""
+        erased = 0
+        with self._write() as connection:
+            for position in positions:
+                changed = connection.execute(
+                    update(submissions)
+                    .where(
+                        submissions.c.campaign == campaign,
+                        submissions.c.position == position,
+                        submissions.c.erased_at.is_(None),
+                    )
+                    .values(answers=None, seed=None, opening_block=None, erased_at=now)
+                )
+                erased += changed.rowcount
+        if erased and self._engine.dialect.name == "sqlite":
+            # Until it is folded into the database, the write-ahead log keeps the old pages.
+            with self._engine.connect() as connection:
+                raw = connection.connection.dbapi_connection
+                assert raw is not None
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return erased
+
+    # --- relayed claims --------------------------------------------------------------------------
+
+    def queue_claim(self, campaign: int, epoch: int, account: bytes, *, now: int) -> ClaimJob:
+        """Queue a relayed claim once per epoch and account; a failed one is queued again."""
+        same = (
+            (claim_jobs.c.campaign == campaign)
+            & (claim_jobs.c.epoch == epoch)
+            & (claim_jobs.c.account == account)
+        )
+        with self._write() as connection:
+            known = connection.execute(select(claim_jobs).where(same)).first()
+            if known is None:
+                connection.execute(
+                    insert(claim_jobs).values(
+                        campaign=campaign,
+                        epoch=epoch,
+                        account=account,
+                        state="queued",
+                        created_at=now,
+                        updated_at=now,
+                    )
+                )
+            elif known.state == "failed":
+                connection.execute(
+                    update(claim_jobs)
+                    .where(same)
+                    .values(state="queued", error=None, transaction_hash=None, updated_at=now)
+                )
+            return _claim_job(connection.execute(select(claim_jobs).where(same)).one())
+
+    def claim_jobs(
+        self, *, state: str | None = None, account: bytes | None = None
+    ) -> list[ClaimJob]:
+        """Return claim jobs, oldest first."""
+        query = select(claim_jobs).order_by(claim_jobs.c.job)
+        if state is not None:
+            query = query.where(claim_jobs.c.state == state)
+        if account is not None:
+            query = query.where(claim_jobs.c.account == account)
+        with self._read() as connection:
+            return [_claim_job(row) for row in connection.execute(query)]
+
+    def update_claim(
+        self,
+        job: int,
+        state: str,
+        *,
+        now: int,
+        transaction_hash: bytes | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Note what became of a claim job; StoreConflict for a job that isn't there."""
+        with self._write() as connection:
+            changed = connection.execute(
+                update(claim_jobs)
+                .where(claim_jobs.c.job == job)
+                .values(state=state, transaction_hash=transaction_hash, error=error, updated_at=now)
+            )
+            if changed.rowcount != 1:
+                raise StoreConflict(f"there is no claim job {job}: queue the claim again")
+
+    # --- receipts --------------------------------------------------------------------------------
+
+    def add_receipt_signature(
+        self, campaign: int, receipt: bytes, operator: bytes, signature: bytes, *, now: int
+    ) -> None:
+        """Keep an operator's signature of a receipt digest; the first one kept stays."""
+        with self._write() as connection:
+            known = connection.execute(
+                select(receipt_signatures.c.signature).where(
+                    receipt_signatures.c.campaign == campaign,
+                    receipt_signatures.c.receipt == receipt,
+                    receipt_signatures.c.operator == operator,
+                )
+            ).first()
+            if known is None:
+                connection.execute(
+                    insert(receipt_signatures).values(
+                        campaign=campaign,
+                        receipt=receipt,
+                        operator=operator,
+                        signature=signature,
+                        received_at=now,
+                    )
+                )
+
+    def receipt_signatures(self, campaign: int, receipt: bytes) -> dict[bytes, bytes]:
+        """Return signatures of a receipt digest by operator address."""
+        query = (
+            select(receipt_signatures.c.operator, receipt_signatures.c.signature)
+            .where(
+                receipt_signatures.c.campaign == campaign,
+                receipt_signatures.c.receipt == receipt,
+            )
+            .order_by(receipt_signatures.c.operator)
+        )
+        with self._read() as connection:
+            return {row.operator: row.signature for row in connection.execute(query)}
+
+    # --- transactions ----------------------------------------------------------------------------
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with _translated(), self._readers.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with _translated(), self._engine.begin() as connection:
+            yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        raise StoreConflict(
+            "another row is there already, or the one it belongs to is missing: read again and "
+            "retry"
+        ) from error
+    except SQLAlchemyError as error:
+        raise StoreError(
+            f"the database refused ({type(error).__name__}): check its disk space and permissions"
+        ) from error
+
+
+def _insert_delegation(connection: Connection, campaign: int, row: LogRow) -> None:
+    entry = row.entry
+    assert isinstance(entry, Delegation)
+    connection.execute(
+        insert(delegations).values(
+            campaign=campaign,
+            position=row.position,
+            contributor=entry.contributor,
+            session_key=entry.session_key,
+            generation=entry.generation,
+            valid_until=entry.valid_until,
+            consent=entry.consent,
+        )
+    )
+
+
+def _insert_submission(
+    connection: Connection, campaign: int, submission: StoredSubmission, block: bytes | None
+) -> None:
+    answers = submission.answers
+    connection.execute(
+        insert(submissions).values(
+            campaign=campaign,
+            position=submission.position,
+            contributor=submission.contributor,
+            session_key=submission.session_key,
+            sequence=submission.sequence,
+            digest=submission.digest,
+            opening=submission.opening,
+            answers=None if answers is None else json.dumps([part.decode() for part in answers]),
+            seed=submission.seed,
+            opening_block=block,
+        )
+    )
+
+
+def _log_row(row: Row[Any]) -> LogRow:
+    return LogRow(row.position, row.entry, row.entry_hash, row.head, row.signature)
+
+
+def _submission(row: Row[Any]) -> StoredSubmission:
+    answers = None if row.answers is None else tuple(map(str.encode, json.loads(row.answers)))
+    return StoredSubmission(
+        row.position,
+        row.contributor,
+        row.session_key,
+        row.sequence,
+        row.digest,
+        row.opening,
+        answers,
+        row.seed,
+    )
+
+
+def _claim_job(row: Row[Any]) -> ClaimJob:
+    return ClaimJob(
+        row.job,
+        row.campaign,
+        row.epoch,
+        row.account,
+        row.state,
+        row.transaction_hash,
+        row.error,
+    )
