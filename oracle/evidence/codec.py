@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -30,6 +31,7 @@ Array = NDArray[Any]
 _Row = TypeVar("_Row")
 _CID_TAG = 42
 _SIMPLE = {20: False, 21: True, 22: None}
+_NESTING = re.compile(r'\\[\s\S]|["\[\]{}]')
 _TYPES = {"u16": ">u2", "u32": ">u4", "u64": ">u8"}
 
 
@@ -111,8 +113,10 @@ def decode_json(data: bytes) -> Any:
     """Parse canonical JSON bytes; FormatError for anything that RFC 8785 would write otherwise."""
     _check_size(data)
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        text = data.decode()
+        _check_nesting(text)
+        value = json.loads(text)
+    except ValueError as error:
         raise FormatError(f"not JSON: {error}") from error
     if encode_json(value) != data:
         raise FormatError("JSON is valid but not canonical (RFC 8785)")
@@ -232,6 +236,20 @@ def _check_column(data: Any, width: int, rows: int | None) -> None:
         or (rows is not None and len(data) != rows * width)
     ):
         raise FormatError(f"a column of {width}-byte cells has the wrong length")
+
+
+def _check_nesting(text: str) -> None:
+    # Before parsing: with a high recursion limit, json overruns the C stack and kills us.
+    depth, in_string = 0, False
+    for token in _NESTING.findall(text):
+        if token == '"':
+            in_string = not in_string
+        elif token in "[{" and not in_string:
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise FormatError(f"JSON nests deeper than {MAX_DEPTH} levels: flatten it")
+        elif token in "]}" and not in_string:
+            depth -= 1
 
 
 def _check_json(value: Any, depth: int = 0) -> None:

@@ -353,13 +353,14 @@ def _cbor_values() -> list[Any]:
 def _cbor(value: Any) -> dict[str, Any]:
     data = encode_cbor(value)
     return {
-        "value": _typed(value),
+        "value": typed(value),
         "bytes": _hex(data),
         "cid": str(Block(DAG_CBOR, data).link),
     }
 
 
-def _typed(value: Any) -> Any:
+def typed(value: Any) -> Any:
+    """Return a DAG-CBOR value in the notation of `cbor`."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -371,8 +372,8 @@ def _typed(value: Any) -> Any:
     if isinstance(value, Link):
         return {"link": str(value)}
     if isinstance(value, list):
-        return {"list": [_typed(part) for part in value]}
-    return {"map": [[key, _typed(part)] for key, part in value.items()]}
+        return {"list": [typed(part) for part in value]}
+    return {"map": [[key, typed(part)] for key, part in value.items()]}
 
 
 def _cid(codec: int, data: bytes) -> dict[str, Any]:
