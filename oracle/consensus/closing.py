@@ -8,14 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oracle.consensus.dawid_skene import (
-    SkillPrior,
-    log_class_prior_of,
-    log_confusion_of,
-)
 from oracle.consensus.fixed import PPM, Int64, softmax_ppm
 from oracle.consensus.labels import MAX_LABELS, LabelTable
 from oracle.consensus.result import item_scores
+from oracle.consensus.skills import SkillPrior, log_class_prior_of, log_confusion_of
 from oracle.errors import InputError
 
 # Four labels per row, not one as in the fit: an open item can wait for another label, so a worker

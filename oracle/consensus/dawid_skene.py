@@ -7,64 +7,19 @@ Dirichlet posterior means, so one worker, one class or one item is no special ca
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oracle.consensus.fixed import PPM, Int64, log_fixed, shares_ppm, softmax_ppm
+from oracle.consensus.fixed import shares_ppm, softmax_ppm
 from oracle.consensus.labels import LabelTable
 from oracle.consensus.result import Consensus, answers, clamp_gold, item_scores, soft_confusion
+from oracle.consensus.skills import DEFAULT_PRIOR, SkillPrior, log_class_prior_of, log_confusion_of
 from oracle.errors import InputError
 
 ITERATIONS = 30
 MAX_ITERATIONS = 1_000
-
-
-@dataclass(frozen=True)
-class SkillPrior:
-    """What is believed of a worker before any label: a Dirichlet on each row of the confusion.
-
-    accuracy_ppm: prior share of right answers; the rest is spread evenly over the other classes.
-    weight_ppm: how many labels per row the prior weighs, in ppm of a label.
-    """
-
-    accuracy_ppm: int = 700_000
-    weight_ppm: int = PPM
-
-    def counts(self, n_classes: int) -> Int64:
-        """Pseudo-counts (n_classes, n_classes) in ppm of a label, each at least 1."""
-        if not 0 < self.accuracy_ppm < PPM or not 0 < self.weight_ppm <= 1_000 * PPM:
-            raise InputError("a prior needs an accuracy between 0 and 1 and a weight up to 1000")
-        right = self.weight_ppm * self.accuracy_ppm // PPM
-        wrong = max(1, (self.weight_ppm - right) // (n_classes - 1))
-        counts = np.full((n_classes, n_classes), wrong, dtype=np.int64)
-        np.fill_diagonal(counts, max(1, right))
-        return counts
-
-
-DEFAULT_PRIOR = SkillPrior()
-
-
-def log_confusion_of(skills: Int64, prior: SkillPrior) -> Int64:
-    """Log of the posterior-mean confusion matrices, Q24.
-
-    `skills`: soft counts int64 (n_workers, n_classes, n_classes) in ppm of a label. The posterior
-    mean is the exact integral over the unknown confusion row: a label enters its item's likelihood
-    linearly, and a worker labels an item once.
-    """
-    counts = skills + prior.counts(skills.shape[-1])
-    return log_fixed(counts) - log_fixed(counts.sum(axis=-1, keepdims=True))
-
-
-def log_class_prior_of(class_counts: Int64) -> Int64:
-    """Log of the posterior-mean class shares, Q24, one pseudo-item per class.
-
-    `class_counts`: int64 (n_classes,) in ppm of an item.
-    """
-    counts = class_counts + PPM
-    return log_fixed(counts) - log_fixed(counts.sum())
 
 
 def dawid_skene(
@@ -105,11 +60,13 @@ def dawid_skene(
     posterior = clamp_gold(shares_ppm(votes + (label_counts == 0)[:, None]), table.gold)
     converged = False
     n_iter = 0
-    while not converged and n_iter < iterations:
+    while True:
         skills = soft_confusion(posterior, table, by_cell)
         class_counts = posterior[seen].sum(axis=0)
         log_confusion = log_confusion_of(skills, prior)
         log_prior = log_class_prior_of(class_counts)
+        if converged or n_iter == iterations:  # so the skills are those of the last posterior
+            break
         scores = item_scores(table, by_item, log_confusion, log_prior)
         updated = clamp_gold(softmax_ppm(scores), table.gold)
         converged = bool(np.array_equal(updated, posterior))
@@ -122,6 +79,7 @@ def dawid_skene(
         log_prior=log_prior,
         skills=skills,
         class_counts=class_counts,
+        prior=prior,
         n_iter=n_iter,
         converged=converged,
     )

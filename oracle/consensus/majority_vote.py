@@ -49,6 +49,7 @@ def majority_vote(
         log_prior=np.zeros(n_classes, dtype=np.int64),
         skills=soft_confusion(posterior, table, table.by_worker_label()),
         class_counts=posterior[seen].sum(axis=0),
+        prior=None,
         n_iter=1,
         converged=True,
     )

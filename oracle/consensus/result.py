@@ -9,6 +9,7 @@ import numpy as np
 
 from oracle.consensus.fixed import PPM, Int64
 from oracle.consensus.labels import Groups, LabelTable
+from oracle.consensus.skills import SkillPrior
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Consensus:
     skills: (n_workers, n_classes, n_classes) soft counts in ppm of a label: [w, t, l] is how often
         w said l where the answer is t. Stored, they are the skills of the next epoch.
     class_counts: (n_classes,) soft number of items per class in ppm of an item.
+    prior: what the skills were smoothed with; None where a method learns no skills.
     n_iter: iterations run; converged: whether the last one changed nothing.
     """
 
@@ -33,6 +35,7 @@ class Consensus:
     log_prior: Int64
     skills: Int64
     class_counts: Int64
+    prior: SkillPrior | None
     n_iter: int
     converged: bool
 

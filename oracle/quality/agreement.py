@@ -40,6 +40,15 @@ def judged_labels(expected: Int64, stands: NDArray[np.bool_], others: Int64) -> 
     return stands | ((expected < 0) & (others >= JUDGES))
 
 
+def unjudgeable_labels(stands: NDArray[np.bool_], others: Int64) -> NDArray[np.bool_]:
+    """Which labels no two others can judge, bool (L,): a final receipt pays them in full.
+
+    Arguments as in `judged_labels`, but not its complement: a label on gold that two others
+    contradict has its judges. It counts for nothing in the measure, and is paid by the formula.
+    """
+    return ~stands & (others < JUDGES)
+
+
 def measure_agreement(
     workers: Int64,
     labels: Int64,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from oracle.consensus.fixed import PPM
 from oracle.errors import InputError
+from oracle.quality.agreement import PRIOR_LABELS
 
 BPS = 10_000
 
@@ -85,3 +86,21 @@ def apply_cap(
     # A rate that was higher before leaves more fee than this total owes; a fee never falls.
     fee = max(fee_before, fee_total(total, fee_bps))
     return Capped(cumulative, total, fee, waiting)
+
+
+# What an honest contributor (right nine times in ten) matches of leave-one-out answers that are
+# themselves not perfect, after their first fifty labels: a forecast for the page, never a payment.
+_FORECAST_LABELS, _FORECAST_MATCHES_PPM = 50, 850_000
+
+
+def expected_reward(reward: int, base_ppm: int, n_classes: int) -> int:
+    """What the `agreement` policy is likely to pay an honest contributor per label, base units.
+
+    The policy's formula at 50 labels with 85 % matches and chance one in the number of classes.
+    Shown beside the nominal reward; decides nothing.
+    """
+    matches = _FORECAST_LABELS * _FORECAST_MATCHES_PPM
+    chance = PPM // n_classes
+    above = (matches - _FORECAST_LABELS * chance) * PPM
+    agreement = above // ((_FORECAST_LABELS + PRIOR_LABELS) * (PPM - chance))
+    return payout(reward, base_ppm, True, max(0, agreement))

@@ -13,6 +13,7 @@ from oracle.consensus import (
     dawid_skene,
     item_posterior,
     leave_one_out,
+    log_fixed,
     majority_vote,
 )
 from oracle.consensus.labels import MAX_CELLS, MAX_ITEMS, Groups
@@ -203,20 +204,65 @@ def test_leave_one_out__golden__is_the_answer_of_the_others():
     assert clamped.tolist() == [1, 1, 1, 1, 2, 2]
 
 
-@pytest.mark.parametrize("method", METHODS)
 @settings(deadline=None)
 @given(table=label_tables())
-def test_leave_one_out__any_labels__equals_scoring_without_the_row(method, table):
+def test_leave_one_out__majority__is_the_vote_of_the_others(table):
     columns, gold, sizes = table
-    result = method(*columns, **sizes, gold=gold)
+    result = majority_vote(*columns, **sizes, gold=gold)
     reference, others = leave_one_out(result, *columns, **sizes)
     for row, (item, _, _) in enumerate(columns.T.tolist()):
-        score = result.log_prior.tolist()
-        count = 0
-        for other_row, (i, w, answer) in enumerate(columns.T.tolist()):
+        votes = [0] * sizes["n_classes"]
+        for other_row, (i, _, answer) in enumerate(columns.T.tolist()):
             if i == item and other_row != row:
-                count += 1
-                for klass in range(sizes["n_classes"]):
-                    score[klass] += int(result.log_confusion[w, klass, answer])
-        assert reference[row] == score.index(max(score))
-        assert others[row] == count
+                votes[answer] += 1
+        assert reference[row] == votes.index(max(votes))
+        assert others[row] == sum(votes)
+
+
+@settings(deadline=None)
+@given(table=label_tables())
+def test_leave_one_out__dawid_skene__weighs_by_skills_from_other_items(table):
+    columns, gold, sizes = table
+    rows, n_classes = columns.T.tolist(), sizes["n_classes"]
+    result = dawid_skene(*columns, **sizes, gold=gold)
+    reference, others = leave_one_out(result, *columns, **sizes)
+    seen = {item for item, _, _ in rows} | set(np.flatnonzero(gold >= 0).tolist())
+    prior = SkillPrior().counts(n_classes)
+    for row, (item, _, _) in enumerate(rows):
+        elsewhere = sorted(seen - {item})
+        scores = []
+        for klass in range(n_classes):
+            part_of_class = PPM + int(result.posterior_ppm[elsewhere, klass].sum())
+            score = int(log_fixed(np.array(part_of_class)))
+            for other_row, (i, worker, answer) in enumerate(rows):
+                if i != item or other_row == row:
+                    continue
+                counts = prior[klass].tolist()
+                for i2, w2, a2 in rows:
+                    if w2 == worker and i2 != item:
+                        counts[a2] += int(result.posterior_ppm[i2, klass])
+                said, asked = log_fixed(np.array([counts[answer], sum(counts)])).tolist()
+                score += said - asked
+            scores.append(score)
+        assert reference[row] == scores.index(max(scores))
+        assert others[row] == sum(i == item for i, _, _ in rows) - 1
+
+
+def test_leave_one_out__simulated__matches_as_often_as_a_fit_without_the_label():
+    """A label must not vouch for itself by the skills it helped to estimate."""
+    people = crowd(0, n_items=150)
+    result = dawid_skene(*people.columns, **people.sizes)
+    reference, others = leave_one_out(result, *people.columns, **people.sizes)
+    rows = np.flatnonzero(others >= 2)[::4]
+    refitted = np.array(
+        [
+            dawid_skene(
+                *(np.delete(column, row) for column in people.columns), **people.sizes
+            ).answer[people.items[row]]
+            for row in rows
+        ]
+    )
+    labels = people.labels[rows]
+    with_refit, without = (refitted == labels).mean(), (reference[rows] == labels).mean()
+    assert abs(with_refit - without) <= 0.02
+    assert (refitted == reference[rows]).mean() >= 0.95

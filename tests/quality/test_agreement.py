@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.errors import InputError
-from oracle.quality.agreement import judged_labels, measure_agreement, passed_by_agreement
+from oracle.quality.agreement import (
+    judged_labels,
+    measure_agreement,
+    passed_by_agreement,
+    unjudgeable_labels,
+)
 
 
 def measure(rows, answer_counts, final=False, n_workers=3):
@@ -121,6 +126,13 @@ def test_judged_labels__golden__gold_that_stands_or_two_others():
     stands = np.array([True, False, False, False])
     others = np.array([0, 4, 2, 1])
     assert judged_labels(expected, stands, others).tolist() == [True, False, True, False]
+
+
+def test_unjudgeable_labels__golden__never_those_that_others_contradict():
+    stands = np.array([True, False, False, False])
+    others = np.array([0, 4, 2, 1])
+    # lone gold; gold that others contradict; judged; one other is no judge
+    assert unjudgeable_labels(stands, others).tolist() == [False, False, False, True]
 
 
 def test_passed_by_agreement__own_chance_is_high__needs_more():
