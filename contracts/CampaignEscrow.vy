@@ -40,27 +40,31 @@ exports: (
 
 # ---------------------------------------------------------------- constants
 
-MAX_AMOUNT: constant(uint256) = 2**128 - 1
+# 79 billion tokens of 18 decimals; so bounded, an amount fits beside an address.
+MAX_AMOUNT: constant(uint256) = 2**96 - 1
 MAX_BPS: constant(uint256) = 10_000
 MAX_BATCH: constant(uint256) = 64
 MAX_QUORUMS: constant(uint256) = 32
 LOW_16: constant(uint256) = 2**16 - 1
+LOW_38: constant(uint256) = 2**38 - 1
 LOW_40: constant(uint256) = 2**40 - 1
 LOW_64: constant(uint256) = 2**64 - 1
+LOW_96: constant(uint256) = 2**96 - 1
 LOW_160: constant(uint256) = 2**160 - 1
 
-# The head word: refunded (1) | complete (1) | closed_at (40) | fee_bps (16) | requester (160).
+# The head word: refunded (1) | complete (1) | closed_block (38) | closed_at (40) | fee_bps (16) |
+# requester (160).
 HEAD_FEE: constant(uint256) = 160
 HEAD_CLOSED_AT: constant(uint256) = 176
-COMPLETE: constant(uint256) = 1 << 216
-REFUNDED: constant(uint256) = 1 << 217
+HEAD_CLOSED_BLOCK: constant(uint256) = 216
+COMPLETE: constant(uint256) = 1 << 254
+REFUNDED: constant(uint256) = 1 << 255
 
-# The asset word: closed_block (40) | created_at (40) | token (160).
-ASSET_CREATED_AT: constant(uint256) = 160
-ASSET_CLOSED_BLOCK: constant(uint256) = 200
-
-# The gateway word: notice_at (40) | gateway (160).
-GATEWAY_NOTICE_AT: constant(uint256) = 160
+# The money word: created_at (40) | bond (96) | budget (96). Two more words hold an amount (96)
+# above an address (160).
+MONEY_BOND: constant(uint256) = 96
+MONEY_CREATED_AT: constant(uint256) = 192
+AMOUNT: constant(uint256) = 160
 
 # --------------------------------------------------------------- immutables
 
@@ -79,20 +83,21 @@ LOCK_SECONDS: immutable(uint256)
 _next_campaign: uint256
 # campaign -> head word; by create, close, settle, refund
 _heads: HashMap[uint256, uint256]
-# campaign -> asset word; by create, close
-_assets: HashMap[uint256, uint256]
-# campaign -> gateway word; by create, abandon
+# campaign -> payable (96) | token (160): base units finalized and not yet claimed; all that a claim
+# needs of its campaign; by create, settle, claims
+_purses: HashMap[uint256, uint256]
+# campaign -> epoch_cap (96), base units | gateway (160); by create, raise_epoch_cap
 _gateways: HashMap[uint256, uint256]
+# campaign -> money word, base units; by create, fund, raise_bond, refund
+_moneys: HashMap[uint256, uint256]
 # campaign -> SHA-256 of the manifest; by create
 _manifests: HashMap[uint256, bytes32]
-# campaign -> budget (128) | epoch_cap (128), base units; by create, fund, raise_epoch_cap, refund
-_budgets: HashMap[uint256, uint256]
-# campaign -> bond (128) | bond_charge (128), base units; by create, raise_bond, settle, refund
-_bonds: HashMap[uint256, uint256]
-# campaign -> payout_total (128) | fee_total (128), base units; by settle
+# campaign -> payout_total (128) | bond_charge (128), base units; by settle
 _totals: HashMap[uint256, uint256]
-# campaign -> claimed (128) | reserved (128), base units; by claims, reserve, settle
-_flows: HashMap[uint256, uint256]
+# campaign -> fee_total (128) | reserved (128), base units; by reserve, settle
+_reserves: HashMap[uint256, uint256]
+# campaign -> Unix seconds of the abandonment's notice; by abandon
+_notices: HashMap[uint256, uint256]
 # campaign -> who gets the bond back; zero stands for the requester; by create
 _bond_payers: HashMap[uint256, address]
 # campaign -> epoch -> root of the payout tree; by settle
@@ -294,12 +299,11 @@ def raise_bond(campaign: uint256, amount: uint256):
     """
     self._check_running(campaign)
     arrived: uint256 = self._pull(self._token(campaign), amount)
-    bond: uint256 = 0
-    charge: uint256 = 0
-    bond, charge = words._halves(self._bonds[campaign])
+    money: uint256 = self._moneys[campaign]
+    bond: uint256 = self._bond(money)
     assert arrived <= MAX_AMOUNT - bond, "CampaignEscrow: amount too large"
     bond += arrived
-    self._bonds[campaign] = words._pair(bond, charge)
+    self._moneys[campaign] = money + (arrived << MONEY_BOND)
     log ICampaignEscrow.BondRaised(
         campaign=campaign, payer=msg.sender, amount=arrived, bond=bond
     )
@@ -316,12 +320,13 @@ def raise_epoch_cap(campaign: uint256, epoch_cap: uint256):
     head: uint256 = self._check_running(campaign)
     assert msg.sender == self._requester(head), "CampaignEscrow: not the requester"
     assert self._closed_at(head) == 0, "CampaignEscrow: campaign is closed"
-    budget: uint256 = 0
-    previous: uint256 = 0
-    budget, previous = words._halves(self._budgets[campaign])
+    gateway: uint256 = self._gateways[campaign]
+    previous: uint256 = gateway >> AMOUNT
     assert epoch_cap > previous, "CampaignEscrow: cap not raised"
-    assert epoch_cap <= self._bonds[campaign] >> 128, "CampaignEscrow: bond below cap"
-    self._budgets[campaign] = words._pair(budget, epoch_cap)
+    assert (
+        epoch_cap <= self._bond(self._moneys[campaign])
+    ), "CampaignEscrow: bond below cap"
+    self._gateways[campaign] = (epoch_cap << AMOUNT) | (gateway & LOW_160)
     log ICampaignEscrow.EpochCapRaised(campaign=campaign, previous=previous, current=epoch_cap)
 
 
@@ -399,7 +404,11 @@ def claim(
     @param submitted The leaf's submitted labels.
     @param proof Proof of the leaf.
     """
-    self._claim(campaign, epoch, account, cumulative, accepted, submitted, proof)
+    hash: bytes32 = leaves._payout_leaf(account, cumulative, accepted, submitted)
+    assert leaves._verify(
+        self._known_root(campaign, epoch), hash, proof
+    ), "CampaignEscrow: invalid proof"
+    self._claim(campaign, epoch, account, cumulative, accepted, submitted)
 
 
 @external
@@ -409,9 +418,11 @@ def claim_many(claims: DynArray[ICampaignEscrow.Claim, 16]):
     @param claims Up to 16 leaves with place and proof.
     """
     for c: ICampaignEscrow.Claim in claims:
-        self._claim(
-            c.campaign, c.epoch, c.account, c.cumulative, c.accepted, c.submitted, c.proof
-        )
+        hash: bytes32 = leaves._payout_leaf(c.account, c.cumulative, c.accepted, c.submitted)
+        assert leaves._verify(
+            self._known_root(c.campaign, c.epoch), hash, c.proof
+        ), "CampaignEscrow: invalid proof"
+        self._claim(c.campaign, c.epoch, c.account, c.cumulative, c.accepted, c.submitted)
 
 
 @external
@@ -434,21 +445,17 @@ def claim_batch(
     sum: uint256 = 0
     i: uint256 = 0
     for leaf: ICampaignEscrow.Leaf in batch:
+        hash: bytes32 = leaves._payout_leaf(
+            leaf.account, leaf.cumulative, leaf.accepted, leaf.submitted
+        )
+        assert leaves._verify(root, hash, proofs[i]), "CampaignEscrow: invalid proof"
         amount: uint256 = self._record(
-            campaign,
-            epoch,
-            root,
-            leaf.account,
-            leaf.cumulative,
-            leaf.accepted,
-            leaf.submitted,
-            proofs[i],
+            campaign, epoch, leaf.account, leaf.cumulative, leaf.accepted, leaf.submitted
         )
         owed.append(amount)
         sum += amount
         i += 1
-    self._draw(campaign, sum)
-    token: address = self._token(campaign)
+    token: address = self._draw(campaign, sum)
     i = 0
     for leaf: ICampaignEscrow.Leaf in batch:
         self._push(token, leaf.account, owed[i])
@@ -491,14 +498,14 @@ def close(campaign: uint256):
     """
     head: uint256 = self._check_running(campaign)
     assert self._closed_at(head) == 0, "CampaignEscrow: campaign is closed"
-    asset: uint256 = self._assets[campaign]
     if msg.sender != self._requester(head):
         last: uint256 = max(
-            (asset >> ASSET_CREATED_AT) & LOW_40, staticcall BOARD.last_posted_at(campaign)
+            self._moneys[campaign] >> MONEY_CREATED_AT, staticcall BOARD.last_posted_at(campaign)
         )
         assert block.timestamp >= last + ABANDON_SECONDS, "CampaignEscrow: not the requester"
-    self._heads[campaign] = head | (block.timestamp << HEAD_CLOSED_AT)
-    self._assets[campaign] = asset | (block.number << ASSET_CLOSED_BLOCK)
+    self._heads[campaign] = (
+        head | (block.number << HEAD_CLOSED_BLOCK) | (block.timestamp << HEAD_CLOSED_AT)
+    )
     log ICampaignEscrow.CampaignClosed(campaign=campaign, caller=msg.sender)
 
 
@@ -518,9 +525,7 @@ def abandon(campaign: uint256):
     assert not staticcall BOARD.is_pending(campaign), "CampaignEscrow: receipt pending"
     last: uint256 = max(closed_at, staticcall BOARD.last_posted_at(campaign))
     assert block.timestamp >= last + ABANDON_SECONDS, "CampaignEscrow: too early to abandon"
-    self._gateways[campaign] = (self._gateways[campaign] & LOW_160) | (
-        block.timestamp << GATEWAY_NOTICE_AT
-    )
+    self._notices[campaign] = block.timestamp
     log ICampaignEscrow.AbandonAnnounced(
         campaign=campaign, caller=msg.sender, refundable_at=block.timestamp + NOTICE_SECONDS
     )
@@ -538,7 +543,7 @@ def refund(campaign: uint256):
     assert not staticcall BOARD.is_pending(campaign), "CampaignEscrow: receipt pending"
     if head & COMPLETE == 0:
         self._check_payer(campaign, head)
-        notice_at: uint256 = self._gateways[campaign] >> GATEWAY_NOTICE_AT
+        notice_at: uint256 = self._notices[campaign]
         assert notice_at != 0, "CampaignEscrow: no complete final receipt"
         assert (
             staticcall BOARD.last_posted_at(campaign) < notice_at
@@ -546,18 +551,16 @@ def refund(campaign: uint256):
         assert block.timestamp >= notice_at + NOTICE_SECONDS, "CampaignEscrow: notice is running"
 
     payout_total: uint256 = 0
-    fee_total: uint256 = 0
-    payout_total, fee_total = words._halves(self._totals[campaign])
-    budget: uint256 = 0
-    epoch_cap: uint256 = 0
-    budget, epoch_cap = words._halves(self._budgets[campaign])
-    bond: uint256 = 0
     charge: uint256 = 0
-    bond, charge = words._halves(self._bonds[campaign])
-    committed: uint256 = payout_total + fee_total - charge
+    payout_total, charge = words._halves(self._totals[campaign])
+    committed: uint256 = payout_total + (self._reserves[campaign] >> 128) - charge
+    money: uint256 = self._moneys[campaign]
+    budget: uint256 = money & LOW_96
+    bond: uint256 = self._bond(money)
     self._heads[campaign] = head | REFUNDED
-    self._budgets[campaign] = words._pair(committed, epoch_cap)
-    self._bonds[campaign] = words._pair(charge, charge)
+    self._moneys[campaign] = (
+        ((money >> MONEY_CREATED_AT) << MONEY_CREATED_AT) | (charge << MONEY_BOND) | committed
+    )
 
     requester: address = self._requester(head)
     bond_payer: address = self._bond_payer(campaign, head)
@@ -587,7 +590,7 @@ def reserve(receipt: IReceiptBoard.Receipt):
     if receipt.final:
         assert self._closed_at(head) != 0, "CampaignEscrow: campaign is open"
         assert (
-            convert(receipt.asOf, uint256) >= self._assets[campaign] >> ASSET_CLOSED_BLOCK
+            convert(receipt.asOf, uint256) >= self._closed_block(head)
         ), "CampaignEscrow: anchor before close"
 
     payout_total: uint256 = convert(receipt.payoutTotal, uint256)
@@ -600,25 +603,22 @@ def reserve(receipt: IReceiptBoard.Receipt):
         fee_total * MAX_BPS <= payout_total * self._fee_bps(head)
     ), "CampaignEscrow: fee too high"
     assert charge <= payout_total, "CampaignEscrow: charge exceeds payouts"
+    assert payout_total <= MAX_AMOUNT, "CampaignEscrow: amount too large"
 
     last_payout: uint256 = 0
-    last_fee: uint256 = 0
-    last_payout, last_fee = words._halves(self._totals[campaign])
-    bond: uint256 = 0
     last_charge: uint256 = 0
-    bond, last_charge = words._halves(self._bonds[campaign])
+    last_payout, last_charge = words._halves(self._totals[campaign])
+    last_fee: uint256 = self._reserves[campaign] >> 128
+    money: uint256 = self._moneys[campaign]
     assert payout_total >= last_payout, "CampaignEscrow: payouts fell"
     assert fee_total >= last_fee, "CampaignEscrow: fees fell"
     assert charge >= last_charge, "CampaignEscrow: charge fell"
-    assert charge <= bond, "CampaignEscrow: bond exceeded"
-
-    budget: uint256 = 0
-    epoch_cap: uint256 = 0
-    budget, epoch_cap = words._halves(self._budgets[campaign])
+    assert charge <= self._bond(money), "CampaignEscrow: bond exceeded"
+    epoch_cap: uint256 = self._gateways[campaign] >> AMOUNT
     added: uint256 = payout_total + fee_total - last_payout - last_fee
     assert added <= epoch_cap + charge - last_charge, "CampaignEscrow: cap exceeded"
-    assert payout_total + fee_total - charge <= budget, "CampaignEscrow: budget exceeded"
-    self._flows[campaign] = words._pair(self._flows[campaign] >> 128, added)
+    assert payout_total + fee_total - charge <= money & LOW_96, "CampaignEscrow: budget exceeded"
+    self._reserves[campaign] = words._pair(last_fee, added)
     log ICampaignEscrow.Reserved(campaign=campaign, epoch=receipt.epoch, amount=added)
 
 
@@ -635,29 +635,28 @@ def settle(receipt: IReceiptBoard.Receipt, quorum: uint256):
     fee_total: uint256 = convert(receipt.feeTotal, uint256)
     charge: uint256 = convert(receipt.bondCharge, uint256)
     last_payout: uint256 = 0
-    last_fee: uint256 = 0
-    last_payout, last_fee = words._halves(self._totals[campaign])
-    bond: uint256 = 0
     last_charge: uint256 = 0
-    bond, last_charge = words._halves(self._bonds[campaign])
+    last_payout, last_charge = words._halves(self._totals[campaign])
+    last_fee: uint256 = self._reserves[campaign] >> 128
 
     # a final receipt that the cap bound may leave something owed: another must follow
     head: uint256 = self._heads[campaign]
     complete: bool = False
     if receipt.final:
-        room: uint256 = (self._budgets[campaign] & words.LOW) + charge - last_charge
+        room: uint256 = (self._gateways[campaign] >> AMOUNT) + charge - last_charge
         one_more: uint256 = payout_total + 1 + (payout_total + 1) * self._fee_bps(head) // MAX_BPS
         complete = one_more <= room + last_payout + last_fee
     if complete != (head & COMPLETE != 0):
         self._heads[campaign] = head ^ COMPLETE
 
     self._payout_roots[campaign][receipt.epoch] = receipt.payoutRoot
-    self._totals[campaign] = words._pair(payout_total, fee_total)
-    self._flows[campaign] = words._pair(self._flows[campaign] >> 128, 0)
-    if charge != last_charge:
-        self._bonds[campaign] = words._pair(bond, charge)
+    self._totals[campaign] = words._pair(payout_total, charge)
+    self._reserves[campaign] = words._pair(fee_total, 0)
+    purse: uint256 = self._purses[campaign]
+    self._purses[campaign] = purse + ((payout_total - last_payout) << AMOUNT)
     if fee_total != last_fee:
-        self._fee_pools[self._token(campaign)][quorum] += fee_total - last_fee
+        token: address = convert(purse & LOW_160, address)
+        self._fee_pools[token][quorum] += fee_total - last_fee
     log ICampaignEscrow.Settled(
         campaign=campaign,
         epoch=receipt.epoch,
@@ -683,39 +682,34 @@ def campaign(id: uint256) -> ICampaignEscrow.Campaign:
     @return Amounts in base units, times in Unix seconds; all zero for an unknown id.
     """
     head: uint256 = self._heads[id]
-    asset: uint256 = self._assets[id]
+    purse: uint256 = self._purses[id]
     gateway: uint256 = self._gateways[id]
-    budget: uint256 = 0
-    epoch_cap: uint256 = 0
-    budget, epoch_cap = words._halves(self._budgets[id])
-    bond: uint256 = 0
-    charge: uint256 = 0
-    bond, charge = words._halves(self._bonds[id])
+    money: uint256 = self._moneys[id]
     payout_total: uint256 = 0
+    charge: uint256 = 0
+    payout_total, charge = words._halves(self._totals[id])
     fee_total: uint256 = 0
-    payout_total, fee_total = words._halves(self._totals[id])
-    claimed: uint256 = 0
     reserved: uint256 = 0
-    claimed, reserved = words._halves(self._flows[id])
+    fee_total, reserved = words._halves(self._reserves[id])
     return ICampaignEscrow.Campaign(
         requester=self._requester(head),
-        token=convert(asset & LOW_160, address),
+        token=convert(purse & LOW_160, address),
         gateway=convert(gateway & LOW_160, address),
         bond_payer=self._bond_payer(id, head),
         manifest=self._manifests[id],
         fee_bps=self._fee_bps(head),
-        budget=budget,
-        epoch_cap=epoch_cap,
-        bond=bond,
+        budget=money & LOW_96,
+        epoch_cap=gateway >> AMOUNT,
+        bond=self._bond(money),
         bond_charge=charge,
         payout_total=payout_total,
         fee_total=fee_total,
         reserved=reserved,
-        claimed=claimed,
-        created_at=(asset >> ASSET_CREATED_AT) & LOW_40,
+        claimed=payout_total - (purse >> AMOUNT),
+        created_at=money >> MONEY_CREATED_AT,
         closed_at=self._closed_at(head),
-        closed_block=asset >> ASSET_CLOSED_BLOCK,
-        notice_at=gateway >> GATEWAY_NOTICE_AT,
+        closed_block=self._closed_block(head),
+        notice_at=self._notices[id],
         complete=head & COMPLETE != 0,
         refunded=head & REFUNDED != 0,
     )
@@ -957,11 +951,12 @@ def _create(
     assert max(arrived, bond) <= MAX_AMOUNT, "CampaignEscrow: amount too large"
 
     self._heads[campaign] = (fee_bps << HEAD_FEE) | convert(msg.sender, uint256)
-    self._assets[campaign] = (block.timestamp << ASSET_CREATED_AT) | convert(token, uint256)
-    self._gateways[campaign] = convert(gateway, uint256)
+    self._purses[campaign] = convert(token, uint256)
+    self._gateways[campaign] = (epoch_cap << AMOUNT) | convert(gateway, uint256)
+    self._moneys[campaign] = (
+        (block.timestamp << MONEY_CREATED_AT) | (bond << MONEY_BOND) | arrived
+    )
     self._manifests[campaign] = manifest
-    self._budgets[campaign] = words._pair(arrived, epoch_cap)
-    self._bonds[campaign] = words._pair(bond, 0)
     log ICampaignEscrow.CampaignCreated(
         campaign=campaign,
         requester=msg.sender,
@@ -983,12 +978,11 @@ def _fund(campaign: uint256, amount: uint256):
     token: address = self._token(campaign)
     assert self._allowed[token], "CampaignEscrow: token not allowed"
     arrived: uint256 = self._pull(token, amount)
-    budget: uint256 = 0
-    epoch_cap: uint256 = 0
-    budget, epoch_cap = words._halves(self._budgets[campaign])
+    money: uint256 = self._moneys[campaign]
+    budget: uint256 = money & LOW_96
     assert arrived <= MAX_AMOUNT - budget, "CampaignEscrow: amount too large"
     budget += arrived
-    self._budgets[campaign] = words._pair(budget, epoch_cap)
+    self._moneys[campaign] = money + arrived
     log ICampaignEscrow.Funded(
         campaign=campaign, payer=msg.sender, amount=arrived, budget=budget
     )
@@ -1046,31 +1040,22 @@ def _claim(
     cumulative: uint256,
     accepted: uint64,
     submitted: uint64,
-    proof: DynArray[bytes32, leaves.MAX_PROOF],
 ):
-    root: bytes32 = self._known_root(campaign, epoch)
-    owed: uint256 = self._record(
-        campaign, epoch, root, account, cumulative, accepted, submitted, proof
-    )
-    self._draw(campaign, owed)
-    self._push(self._token(campaign), account, owed)
+    owed: uint256 = self._record(campaign, epoch, account, cumulative, accepted, submitted)
+    self._push(self._draw(campaign, owed), account, owed)
 
 
 @internal
 def _record(
     campaign: uint256,
     epoch: uint64,
-    root: bytes32,
     account: address,
     cumulative: uint256,
     accepted: uint64,
     submitted: uint64,
-    proof: DynArray[bytes32, leaves.MAX_PROOF],
 ) -> uint256:
-    assert cumulative <= MAX_AMOUNT, "CampaignEscrow: cumulative too large"
-    assert leaves._verify(
-        root, leaves._payout_leaf(account, cumulative, accepted, submitted), proof
-    ), "CampaignEscrow: invalid proof"
+    # one word per campaign and account, each part the maximum seen
+    assert cumulative < 2**128, "CampaignEscrow: cumulative too large"
     last: uint256 = self._claims[campaign][account]
     drawn: uint256 = last >> 128
     word: uint256 = (
@@ -1094,16 +1079,13 @@ def _record(
 
 
 @internal
-def _draw(campaign: uint256, amount: uint256):
-    if amount == 0:
-        return
+def _draw(campaign: uint256, amount: uint256) -> address:
     # even a tree that says more than its receipt pays no more than its receipt
-    claimed: uint256 = 0
-    reserved: uint256 = 0
-    claimed, reserved = words._halves(self._flows[campaign])
-    claimed += amount
-    assert claimed <= self._totals[campaign] >> 128, "CampaignEscrow: claims exceed payouts"
-    self._flows[campaign] = words._pair(claimed, reserved)
+    purse: uint256 = self._purses[campaign]
+    if amount != 0:
+        assert amount <= purse >> AMOUNT, "CampaignEscrow: claims exceed payouts"
+        self._purses[campaign] = purse - (amount << AMOUNT)
+    return convert(purse & LOW_160, address)
 
 
 @internal
@@ -1160,7 +1142,7 @@ def _is_pledged(bond_payer: address) -> bool:
 @internal
 @view
 def _token(campaign: uint256) -> address:
-    return convert(self._assets[campaign] & LOW_160, address)
+    return convert(self._purses[campaign] & LOW_160, address)
 
 
 @internal
@@ -1188,3 +1170,15 @@ def _fee_bps(head: uint256) -> uint256:
 @pure
 def _closed_at(head: uint256) -> uint256:
     return (head >> HEAD_CLOSED_AT) & LOW_40
+
+
+@internal
+@pure
+def _closed_block(head: uint256) -> uint256:
+    return (head >> HEAD_CLOSED_BLOCK) & LOW_38
+
+
+@internal
+@pure
+def _bond(money: uint256) -> uint256:
+    return (money >> MONEY_BOND) & LOW_96

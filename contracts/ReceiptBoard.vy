@@ -43,23 +43,26 @@ exports: (
 
 MAX_OPERATORS: constant(uint256) = 32
 LOW_32: constant(uint256) = 2**32 - 1
-LOW_64: constant(uint256) = 2**64 - 1
 
-# The operator-set word: version (64) | threshold (32) | active seats (32).
+# The operator-set word: version (24) | threshold (32) | active seats (32).
 SET_VERSION: constant(uint256) = 64
 SET_THRESHOLD: constant(uint256) = 32
+MAX_VERSION: constant(uint256) = 2**24 - 1
 
-# The status word: posted_at (64) | attempt (32) | quorum (96) | pending (1). A quorum is the set's
-# version (64) | the signers' seats (32): it names the same people for ever.
-STATUS_POSTED_AT: constant(uint256) = 192
-STATUS_ATTEMPT: constant(uint256) = 160
-STATUS_QUORUM: constant(uint256) = 1
-LOW_96: constant(uint256) = 2**96 - 1
-
-# The progress word: epoch (64) | logPosition (64) | asOf (64) | labelCount (64).
-PROGRESS_EPOCH: constant(uint256) = 192
-PROGRESS_LOG: constant(uint256) = 128
-PROGRESS_AS_OF: constant(uint256) = 64
+# The progress word. Of the newest receipt: posted_at (40) | quorum (56) | attempt (7) | pending
+# (1); of the last finalized one: epoch (32) | logPosition (40) | asOf (40) | labelCount (40).
+# A quorum is the set's version (24) | the signers' seats (32): it names the same people for ever.
+POSTED_AT: constant(uint256) = 216
+QUORUM: constant(uint256) = 160
+ATTEMPT: constant(uint256) = 153
+PENDING: constant(uint256) = 1 << 152
+EPOCH: constant(uint256) = 120
+LOG_POSITION: constant(uint256) = 80
+AS_OF: constant(uint256) = 40
+LOW_7: constant(uint256) = 2**7 - 1
+LOW_40: constant(uint256) = 2**40 - 1
+LOW_56: constant(uint256) = 2**56 - 1
+FINALIZED: constant(uint256) = 2**152 - 1
 
 # --------------------------------------------------------------- immutables
 
@@ -73,9 +76,7 @@ WINDOW_SECONDS: immutable(uint256)
 # campaign -> digest of the newest receipt, pending or finalized; a receipt names its predecessor,
 # so one word is enough; by post
 _digests: HashMap[uint256, bytes32]
-# campaign -> status word; by post and finalize
-_statuses: HashMap[uint256, uint256]
-# campaign -> progress word of the last finalized receipt; by finalize
+# campaign -> progress word; by post and finalize
 _progress: HashMap[uint256, uint256]
 # campaign -> epoch -> root of the slash tree; by finalize
 _slash_roots: HashMap[uint256, HashMap[uint64, bytes32]]
@@ -130,21 +131,22 @@ def post(
     @param signatures EIP-2098, in ascending order of the signers' addresses.
     """
     campaign: uint256 = receipt.campaign
-    status: uint256 = self._statuses[campaign]
-    attempt: uint256 = (status >> STATUS_ATTEMPT) & LOW_32
-    assert status & 1 == 0, "ReceiptBoard: receipt pending"
+    word: uint256 = self._progress[campaign]
+    attempt: uint256 = (word >> ATTEMPT) & LOW_7
+    assert word & PENDING == 0, "ReceiptBoard: receipt pending"
     assert receipt.previous == self._digests[campaign], "ReceiptBoard: wrong predecessor"
     assert convert(receipt.attempt, uint256) == attempt, "ReceiptBoard: wrong attempt"
-    self._check_progress(receipt)
+    self._check_progress(receipt, word)
 
     digest: bytes32 = receipt_hash._digest(receipt)
     quorum: uint256 = self._check_quorum(digest, signatures)
     self._digests[campaign] = digest
-    self._statuses[campaign] = (
-        (block.timestamp << STATUS_POSTED_AT)
-        | (attempt << STATUS_ATTEMPT)
-        | (quorum << STATUS_QUORUM)
-        | 1
+    self._progress[campaign] = (
+        (block.timestamp << POSTED_AT)
+        | (quorum << QUORUM)
+        | (attempt << ATTEMPT)
+        | PENDING
+        | (word & FINALIZED)
     )
     extcall ESCROW.reserve(receipt)
     log IReceiptBoard.ReceiptPosted(
@@ -165,28 +167,25 @@ def finalize(receipt: IReceiptBoard.Receipt):
     @param receipt The receipt that was posted.
     """
     campaign: uint256 = receipt.campaign
-    status: uint256 = self._statuses[campaign]
+    word: uint256 = self._progress[campaign]
     digest: bytes32 = self._digests[campaign]
-    assert status & 1 == 1, "ReceiptBoard: nothing pending"
+    assert word & PENDING != 0, "ReceiptBoard: nothing pending"
     assert receipt_hash._digest(receipt) == digest, "ReceiptBoard: not the pending receipt"
     assert (
-        block.timestamp >= (status >> STATUS_POSTED_AT) + WINDOW_SECONDS
+        block.timestamp >= (word >> POSTED_AT) + WINDOW_SECONDS
     ), "ReceiptBoard: window is open"
 
-    quorum: uint256 = (status >> STATUS_QUORUM) & LOW_96
-    # the next receipt starts again at attempt 0
-    self._statuses[campaign] = (
-        ((status >> STATUS_POSTED_AT) << STATUS_POSTED_AT) | (quorum << STATUS_QUORUM)
-    )
+    # nothing is pending, and the next receipt starts again at attempt 0
     self._progress[campaign] = (
-        (convert(receipt.epoch, uint256) << PROGRESS_EPOCH)
-        | (convert(receipt.logPosition, uint256) << PROGRESS_LOG)
-        | (convert(receipt.asOf, uint256) << PROGRESS_AS_OF)
+        ((word >> QUORUM) << QUORUM)
+        | (convert(receipt.epoch, uint256) << EPOCH)
+        | (convert(receipt.logPosition, uint256) << LOG_POSITION)
+        | (convert(receipt.asOf, uint256) << AS_OF)
         | convert(receipt.labelCount, uint256)
     )
     if receipt.slashRoot != empty(bytes32):
         self._slash_roots[campaign][receipt.epoch] = receipt.slashRoot
-    extcall ESCROW.settle(receipt, quorum)
+    extcall ESCROW.settle(receipt, (word >> QUORUM) & LOW_56)
     log IReceiptBoard.ReceiptFinalized(campaign=campaign, digest=digest, epoch=receipt.epoch)
 
 
@@ -277,20 +276,19 @@ def progress(campaign: uint256) -> IReceiptBoard.Progress:
     @param campaign The campaign.
     @return The newest receipt's digest, state and signers; the last finalized one's counters.
     """
-    status: uint256 = self._statuses[campaign]
-    counters: uint256 = self._progress[campaign]
-    quorum: uint256 = (status >> STATUS_QUORUM) & LOW_96
+    word: uint256 = self._progress[campaign]
+    quorum: uint256 = (word >> QUORUM) & LOW_56
     return IReceiptBoard.Progress(
         digest=self._digests[campaign],
-        pending=status & 1 == 1,
-        postedAt=convert(status >> STATUS_POSTED_AT, uint64),
-        attempt=convert((status >> STATUS_ATTEMPT) & LOW_32, uint32),
+        pending=word & PENDING != 0,
+        postedAt=convert(word >> POSTED_AT, uint64),
+        attempt=convert((word >> ATTEMPT) & LOW_7, uint32),
         operatorSet=convert(quorum >> 32, uint64),
         signers=quorum & LOW_32,
-        epoch=convert(counters >> PROGRESS_EPOCH, uint64),
-        logPosition=convert((counters >> PROGRESS_LOG) & LOW_64, uint64),
-        asOf=convert((counters >> PROGRESS_AS_OF) & LOW_64, uint64),
-        labelCount=convert(counters & LOW_64, uint64),
+        epoch=convert((word >> EPOCH) & LOW_32, uint64),
+        logPosition=convert((word >> LOG_POSITION) & LOW_40, uint64),
+        asOf=convert((word >> AS_OF) & LOW_40, uint64),
+        labelCount=convert(word & LOW_40, uint64),
     )
 
 
@@ -303,7 +301,7 @@ def last_posted_at(campaign: uint256) -> uint256:
     @param campaign The campaign.
     @return Unix seconds; zero before the first.
     """
-    return self._statuses[campaign] >> STATUS_POSTED_AT
+    return self._progress[campaign] >> POSTED_AT
 
 
 @external
@@ -315,7 +313,7 @@ def is_pending(campaign: uint256) -> bool:
     @param campaign The campaign.
     @return True from post to finalize.
     """
-    return self._statuses[campaign] & 1 == 1
+    return self._progress[campaign] & PENDING != 0
 
 
 @external
@@ -463,6 +461,7 @@ def set_operators(operators: DynArray[address, MAX_OPERATORS], threshold: uint25
     assert threshold <= size, "ReceiptBoard: threshold above size"
     assert 2 * threshold > size, "ReceiptBoard: threshold not a majority"
     version: uint64 = convert(self._set >> SET_VERSION, uint64) + 1
+    assert convert(version, uint256) <= MAX_VERSION, "ReceiptBoard: too many sets"
     seat: uint256 = 0
     for operator: address in operators:
         assert self._seats[version][operator] == 0, "ReceiptBoard: operator named twice"
@@ -497,19 +496,18 @@ def set_min_operator_stake(amount: uint256):
 
 @internal
 @view
-def _check_progress(receipt: IReceiptBoard.Receipt):
-    # totals are held by the escrow, which knows the last ones
-    last: uint256 = self._progress[receipt.campaign]
+def _check_progress(receipt: IReceiptBoard.Receipt, word: uint256):
+    # amounts are the escrow's to check: it knows the last totals
+    epoch: uint256 = convert(receipt.epoch, uint256)
+    position: uint256 = convert(receipt.logPosition, uint256)
     as_of: uint256 = convert(receipt.asOf, uint256)
-    assert convert(receipt.epoch, uint256) > last >> PROGRESS_EPOCH, "ReceiptBoard: epoch not new"
-    assert (
-        convert(receipt.logPosition, uint256) >= (last >> PROGRESS_LOG) & LOW_64
-    ), "ReceiptBoard: log position fell"
-    assert as_of >= (last >> PROGRESS_AS_OF) & LOW_64, "ReceiptBoard: anchor fell"
+    labels: uint256 = convert(receipt.labelCount, uint256)
+    assert epoch > (word >> EPOCH) & LOW_32, "ReceiptBoard: epoch not new"
+    assert position >= (word >> LOG_POSITION) & LOW_40, "ReceiptBoard: log position fell"
+    assert as_of >= (word >> AS_OF) & LOW_40, "ReceiptBoard: anchor fell"
     assert as_of < block.number, "ReceiptBoard: anchor not in the past"
-    assert (
-        convert(receipt.labelCount, uint256) >= last & LOW_64
-    ), "ReceiptBoard: label count fell"
+    assert labels >= word & LOW_40, "ReceiptBoard: label count fell"
+    assert epoch <= LOW_32 and max(position, labels) <= LOW_40, "ReceiptBoard: counter too large"
 
 
 @internal
