@@ -19,6 +19,7 @@ export class Earnings {
     element('earnings-signed-out').hidden = true;
     this.stop();
     this.timer = setInterval(() => document.hidden || this.poll(), POLL_MS);
+    return this.poll();
   }
 
   stop() {

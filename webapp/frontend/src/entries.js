@@ -6,6 +6,9 @@ import { answerDigest } from './canonical.js';
 import { digest } from './eip712.js';
 import { recover } from './signing.js';
 
+/** The gateway did what an honest one never does: labeling must stop. */
+export class GatewayFault extends Error {}
+
 export const SKIP_REASONS = ['skipped', 'unclear', 'broken image', 'offensive'];
 
 export function delegationEntry(delegation, signature) {
@@ -63,7 +66,7 @@ export function label(itemId, answer, seed, place) {
 export function checkHead(logged, { domain, campaign, gateway, expected = null }) {
   const entry = fromHex(logged.entry);
   if (expected && !equal(entry, expected)) {
-    throw new Error('The gateway logged something else than you sent. Keep this page open and tell the operators.');
+    throw new GatewayFault('The gateway logged something else than you sent. Keep this page open and tell the operators.');
   }
   const entryHash = keccak256(entry);
   const head = keccak256(concat(fromHex(logged.before), entryHash));
@@ -75,7 +78,7 @@ export function checkHead(logged, { domain, campaign, gateway, expected = null }
     // No key at all signed this: reported like a wrong one.
   }
   if (!equal(head, fromHex(logged.head)) || signer !== gateway.toLowerCase()) {
-    throw new Error("The gateway's receipt for your work doesn't verify. Don't go on labeling here; tell the operators.");
+    throw new GatewayFault("The gateway's receipt for your work doesn't verify. Don't go on labeling here; tell the operators.");
   }
   return message;
 }

@@ -6,6 +6,7 @@ import { build, complain, element, focusHeading, notify, show, speak, whileBusy 
 import { unixNow } from './work.js';
 
 const HURRY_SECONDS = 60;
+const RETRY_SECONDS = 5;
 
 export class LabelView {
   constructor(work, { onSignedOut }) {
@@ -13,6 +14,8 @@ export class LabelView {
     this.onSignedOut = onSignedOut;
     this.panel = null;
     this.waiting = null;
+    this.interrupted = false;
+    this.drawing = false;
     this.keys = keysFor(work.campaign.classes);
     this.buildButtons();
     this.listeners = new AbortController();
@@ -21,7 +24,8 @@ export class LabelView {
     on(element('undo'), 'click', () => this.undo());
     on(element('review-undo'), 'click', () => this.undo());
     on(element('skip'), 'click', () => this.skip());
-    on(element('submit'), 'click', () => this.submit());
+    on(element('submit'), 'click', () => this.submit(element('submit')));
+    on(element('submit-early'), 'click', () => this.submit(element('submit-early')));
     on(element('item-image'), 'error', () => this.imageFailed());
     this.clock = setInterval(() => this.showTimeLeft(), 1000);
   }
@@ -35,32 +39,42 @@ export class LabelView {
 
   /** Sends what is left from before, resumes the lease, and shows the next thing to do. */
   async start() {
-    await this.attempt(async () => {
-      await this.work.flush();
-    });
-    await this.draw();
+    if ((await this.attempt(() => this.work.flush())) !== 'stopped') await this.draw();
   }
 
   async draw() {
     clearTimeout(this.waiting);
-    await this.attempt(async () => {
+    this.drawing = true;
+    const outcome = await this.attempt(async () => {
       const nothing = await this.work.draw();
       if (nothing) this.wait(nothing.reason, nothing.waitSeconds);
-      else if (!this.work.items.length) this.wait('Your last answers are being logged.', 2);
+      else if (!this.work.items.length) this.wait('Your last answers are being logged.', RETRY_SECONDS);
       else this.next();
     });
+    this.drawing = false;
+    if (outcome === 'declined') this.wait('The gateway gives out nothing at the moment.', 3 * RETRY_SECONDS);
   }
 
-  /** Runs an action; a temporary failure is shown and tried again by drawing anew a little later. */
+  /**
+   * Runs an action and shows its error. Returns 'done'; 'declined' where the gateway refused this one thing; 'stopped' where
+   * nothing more can be done now: signed out, a lying gateway, or no connection, after which it starts again by itself.
+   */
   async attempt(action) {
     try {
       await action();
     } catch (error) {
       complain(error);
-      if (error instanceof ApiError && error.status === 401) this.onSignedOut();
-      else if (isTemporary(error)) this.wait('Your answers are kept in this browser.', 5);
-      else if (error instanceof ApiError) this.wait('The gateway declined; your answers were not lost by a reload.', 15);
+      if (error.status === 401) this.onSignedOut();
+      else if (isTemporary(error)) {
+        this.interrupted = true;
+        this.wait('Your answers are kept in this browser.', RETRY_SECONDS);
+      } else if (error instanceof ApiError) return 'declined';
+      else this.wait('Labeling has stopped on this page.', 0);
+      return 'stopped';
     }
+    if (this.interrupted) notify('Connected again.');
+    this.interrupted = false;
+    return 'done';
   }
 
   next() {
@@ -97,7 +111,8 @@ export class LabelView {
         const text = answerText(item.answer);
         const button = build('button', { type: 'button' });
         button.setAttribute('aria-label', `Item ${at + 1}: ${text}. Change`);
-        const caption = build('span', { className: 'skip' in item.answer ? 'skipped' : '' }, text);
+        const skipped = 'skip' in item.answer;
+        const caption = build('span', { className: skipped ? 'skipped' : '' }, skipped ? 'skip' : text);
         button.append(build('img', { src: this.mediaUrl(item), alt: '' }), caption);
         button.addEventListener('click', () => this.undo(item.number));
         return build('li', {}, button);
@@ -114,12 +129,13 @@ export class LabelView {
     element('wait-again').textContent = seconds ? 'This page goes on by itself; you can leave it open.' : '';
     clearTimeout(this.waiting);
     if (seconds) {
-      this.waiting = setTimeout(() => (this.work.outbox().length ? this.start() : this.draw()), 1000 * seconds);
+      this.waiting = setTimeout(() => this.start(), 1000 * seconds);
     }
     if (entering) focusHeading('wait');
   }
 
   enter(panel) {
+    if (this.listeners.signal.aborted) return; // an answer arrived after signing out
     this.panel = panel;
     show(panel);
   }
@@ -146,18 +162,18 @@ export class LabelView {
     this.next();
   }
 
-  async submit() {
-    if (this.panel !== 'review') return;
-    await whileBusy(element('submit'), async () => {
+  async submit(button) {
+    await whileBusy(button, async () => {
       if (this.expired()) {
         notify('The time for these items ran out before you submitted. Here are new ones.');
         return this.draw();
       }
-      await this.attempt(async () => {
+      const outcome = await this.attempt(async () => {
         const { labels } = await this.work.handIn();
-        notify(labels ? `${labels} ${labels === 1 ? 'label' : 'labels'} submitted. Their pay is pending until the round is checked.` : 'Items handed back.');
-        await this.draw();
+        const what = labels === 1 ? '1 label' : `${labels} labels`;
+        notify(labels ? `${what} submitted. Their pay is pending until the round is checked.` : 'Items handed back.');
       });
+      if (outcome !== 'stopped') await this.draw();
     });
   }
 
@@ -166,7 +182,7 @@ export class LabelView {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || editing) return;
     const labeling = this.panel === 'label';
     if (event.key === 'Backspace' && (labeling || this.panel === 'review')) this.undo();
-    else if (event.key === 'Enter' && this.panel === 'review' && !event.target.closest?.('button, a, summary')) this.submit();
+    else if (event.key === 'Enter' && this.panel === 'review' && !event.target.closest?.('button, a, summary')) element('submit').click();
     else if (labeling && event.key.toLowerCase() === 's') this.skip();
     else if (labeling && this.keys.has(event.key)) this.pick(this.keys.get(event.key));
     else return;
@@ -213,8 +229,11 @@ export class LabelView {
     const clock = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`;
     element('lease-left').textContent = left ? `${clock} left` : 'Time is up';
     element('review-left').textContent = left ? `${clock} left to submit.` : 'Time is up: these items go to others.';
-    if (left === HURRY_SECONDS && this.work.answered.length) speak('One minute left to submit.');
-    if (!left && !this.work.answered.length) this.draw();
+    const { length } = this.work.answered;
+    element('submit-early').hidden = !(this.panel === 'label' && length && left && left <= HURRY_SECONDS);
+    element('submit-early').textContent = `Submit these ${length} now`;
+    if (left === HURRY_SECONDS && length) speak('One minute left to submit.');
+    if (!left && !length && !this.drawing) this.draw();
   }
 
   imageFailed() {

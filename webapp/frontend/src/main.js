@@ -114,7 +114,7 @@ class Page {
     const storage = new Storage(genesis.slice(0, 18), escrow, this.campaign.number, contributor);
     this.work = new Work({ network: this.network, campaign: this.campaign, contributor, storage });
     const status = await this.earnings.read();
-    this.earnings.start();
+    void this.earnings.start();
     if (this.work.isDelegated(status)) await this.label();
     else this.askToAgree();
   }

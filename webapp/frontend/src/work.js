@@ -5,7 +5,7 @@ import { post, isTemporary } from './api.js';
 import { fromHex, hex, randomBytes } from './bytes.js';
 import { canonicalJson } from './canonical.js';
 import { digest, domainOf, typedData } from './eip712.js';
-import { checkHead, delegationEntry, label, readLease, skipEntry, submissionEntry } from './entries.js';
+import { checkHead, delegationEntry, GatewayFault, label, readLease, skipEntry, submissionEntry } from './entries.js';
 import { sealOpening } from './opening.js';
 import { addressOf, newPrivateKey, sign } from './signing.js';
 import { signTypedData } from './wallet.js';
@@ -66,7 +66,7 @@ export class Work {
       this.keepHead(reply.lease);
       this.lease = readLease(fromHex(reply.lease.entry));
       if (this.lease.contributor !== this.contributor) {
-        throw new Error("The gateway handed out somebody else's lease. Reload; if it stays so, tell the operators.");
+        throw new GatewayFault("The gateway handed out somebody else's lease. Don't go on labeling here; tell the operators.");
       }
       this.lease = { expiry: this.lease.expiry, reward: String(this.lease.reward) };
     } else {
@@ -174,8 +174,12 @@ export class Work {
         this.keepHead(logged, expected, body);
       } catch (error) {
         if (isTemporary(error) || error.status === 401) throw error;
-        declined = error;
         this.storage.set('declined', [...this.storage.get('declined', []), { ...parcel, why: error.message }]);
+        if (error instanceof GatewayFault) {
+          this.storage.set('outbox', rest);
+          throw error;
+        }
+        declined = error;
       }
       this.storage.set('outbox', rest);
     }
@@ -190,7 +194,7 @@ export class Work {
     const known = heads[logged.position];
     if (known && known.head !== logged.head) {
       this.storage.set('fork', [known, logged]);
-      throw new Error('The gateway signed two different logs. Stop labeling here and tell the operators: this browser keeps the proof.');
+      throw new GatewayFault('The gateway signed two different logs. Stop labeling here and tell the operators: this browser keeps the proof.');
     }
     heads[logged.position] = { ...known, ...logged, ...(body?.seed && { opening: body }) };
     this.storage.set('heads', heads);

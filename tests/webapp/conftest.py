@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from tests.webapp.browser_double import ORIGIN, BrowserDouble
+from tests.webapp.fake_desk import FakeDesk
+from webapp import Settings, create_app
+
+
+class Clock:
+    """Unix seconds that tests move."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_760_000_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def desk(clock: Clock) -> FakeDesk:
+    return FakeDesk(now=clock)
+
+
+@pytest.fixture
+def app(desk: FakeDesk, clock: Clock) -> Flask:
+    return create_app(desk, Settings((ORIGIN,), b"k" * 32), now=clock)
+
+
+@pytest.fixture
+def visitor(app: Flask, desk: FakeDesk) -> BrowserDouble:
+    return BrowserDouble(app, desk, "visitor")
+
+
+@pytest.fixture
+def contributor(app: Flask, desk: FakeDesk) -> BrowserDouble:
+    """A browser that is signed in and has delegated."""
+    browser = BrowserDouble(app, desk)
+    assert browser.sign_in().status_code == 201
+    assert browser.delegate().status_code == 201
+    return browser

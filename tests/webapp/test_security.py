@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import pytest
+
+from oracle.errors import ConfigError
+from tests.webapp.browser_double import CAMPAIGN, BrowserDouble
+from tests.webapp.fake_desk import FakeDesk
+from webapp import Settings
+
+
+@pytest.mark.parametrize("path", ["/", "/campaigns/1", "/nothing", "/api/session", "/static/style.css"])
+def test_headers__every_answer__is_dressed(visitor: BrowserDouble, path: str) -> None:
+    with visitor.get(path) as answer:
+        headers = answer.headers
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self' 'wasm-unsafe-eval';")
+    assert "unsafe-inline" not in policy
+    assert "'unsafe-eval'" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_pages__markup__has_no_inline_script_style_or_foreign_address(
+    visitor: BrowserDouble,
+) -> None:
+    for path in ("/", "/campaigns/1", "/nothing"):
+        page = visitor.get(path).text
+        for forbidden in (" style=", " onclick=", "javascript:", "http://", "https://", "//cdn"):
+            assert forbidden not in page
+
+
+@pytest.mark.parametrize("origin", [None, "null", "http://evil.example", "http://127.0.0.1:8001"])
+def test_writes__from_another_origin__change_nothing(
+    contributor: BrowserDouble, desk: FakeDesk, origin: str | None
+) -> None:
+    headers = {} if origin is None else {"Origin": origin}
+    rows = len(desk.rows)
+    answer = contributor.post(f"{CAMPAIGN}/leases", {"count": 1}, headers=headers)
+    assert answer.status_code == 403
+    assert answer.get_json()["code"] == "wrong_origin"
+    assert len(desk.rows) == rows
+    assert contributor.post(f"{CAMPAIGN}/leases", {"count": 1}).status_code == 200
+
+
+def test_host__foreign_name__is_refused(visitor: BrowserDouble) -> None:
+    answer = visitor.http.get("/", base_url="http://evil.example")
+    assert answer.status_code == 421
+    assert "http://127.0.0.1:8000" in answer.text
+    assert visitor.http.get("/healthz", base_url="http://10.0.0.3").status_code == 200
+
+
+def test_body__too_large__is_refused(contributor: BrowserDouble) -> None:
+    answer = contributor.post(f"{CAMPAIGN}/delegations", {"entry": "0x" + "00" * 200_000})
+    assert answer.status_code == 413
+    assert "too large" in answer.get_json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [(b"{", "application/json", 400), (b"count=1", "application/x-www-form-urlencoded", 415)],
+)
+def test_body__not_json__is_refused(
+    contributor: BrowserDouble, body: bytes, content_type: str, status: int
+) -> None:
+    answer = contributor.http.post(
+        f"{CAMPAIGN}/leases",
+        base_url="http://127.0.0.1:8000",
+        data=body,
+        headers={"Origin": "http://127.0.0.1:8000", "Content-Type": content_type},
+    )
+    assert answer.status_code == status
+    assert answer.get_json()["detail"]
+
+
+def test_cookie__forged__is_nobody(visitor: BrowserDouble, contributor: BrowserDouble) -> None:
+    visitor.http.set_cookie("ddlp_session", "eyJjb250cmlidXRvciI6IjAwIn0.x.y", domain="127.0.0.1")
+    assert visitor.get("/api/session").get_json() == {"address": None}
+    assert contributor.get("/api/session").get_json()["address"]
+
+
+@pytest.mark.parametrize(
+    ("origins", "key", "remedy"),
+    [
+        (("http://127.0.0.1:8000",), b"short", "32 random bytes"),
+        ((), b"k" * 32, "at least one"),
+        (("127.0.0.1:8000",), b"k" * 32, "scheme, host and port"),
+        (("http://127.0.0.1:8000/",), b"k" * 32, "scheme, host and port"),
+    ],
+)
+def test_settings__unusable__name_the_remedy(
+    origins: tuple[str, ...], key: bytes, remedy: str
+) -> None:
+    with pytest.raises(ConfigError, match=remedy):
+        Settings(origins, key)
+
+
+def test_settings__printed__hide_the_key() -> None:
+    assert "kkkk" not in repr(Settings(("https://label.example",), b"k" * 32))

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from webapp.server import running
+
+ROOT = Path(__file__).parents[2]
+SERVE = """
+import sys
+from tests.webapp.fake_desk import FakeDesk
+from webapp import Settings, create_app
+from webapp.server import serve
+port = int(sys.argv[1])
+serve(create_app(FakeDesk(), Settings((f"http://127.0.0.1:{port}",), b"k" * 32)), "127.0.0.1", port)
+print("stopped cleanly")
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def health(port: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+        return int(answer.status)
+
+
+@pytest.mark.services
+def test_running__with_block__serves_and_frees_the_port(app: Flask) -> None:
+    port = free_port()
+    for _ in range(2):
+        with running(app, "127.0.0.1", port):
+            assert health(port) == 200
+        with pytest.raises(urllib.error.URLError):
+            health(port)
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve__signal__stops_cleanly(number: signal.Signals) -> None:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(port)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                assert health(port) == 200
+                break
+            except urllib.error.URLError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=15)
+        assert process.returncode == 0
+        assert output == "stopped cleanly\n"
+    finally:
+        process.kill()
+        process.wait()
