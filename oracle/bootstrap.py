@@ -1,1 +1,258 @@
-"""The only wiring of adapters to ports."""
+"""The only wiring: settings and keys in, a platform out.
+
+A `Platform` is what one process runs: a chain and its deployment, content, database, gateways,
+operators and the desk. Commands, the page, replays and the demonstration all get theirs here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from eth_account.signers.local import LocalAccount
+from web3 import Web3
+
+from oracle.chain.deployment import Deployment
+from oracle.chain.development import establish
+from oracle.chain.devnet import Devnet
+from oracle.chain.poster import Poster
+from oracle.chain.reader import Web3Reader
+from oracle.chain.wallets import DEV_CHAIN_IDS, DevWallets
+from oracle.content.local import LocalContent
+from oracle.content.sealing import encryption_key, open_sealed
+from oracle.errors import InputError
+from oracle.evidence.campaign import decode_gold, decode_items
+from oracle.evidence.codec import DAG_CBOR, RAW, Link
+from oracle.evidence.hashing import keccak256
+from oracle.evidence.manifest import Manifest
+from oracle.gateway.campaign_files import CampaignFiles
+from oracle.gateway.desk import Desk
+from oracle.gateway.gateway import Gateway
+from oracle.gateway.secrets import GatewaySecrets
+from oracle.ports import ContentStore, Network
+from oracle.protocol.decide import Campaign
+from oracle.service.epochs import EpochService, Progress
+from oracle.service.operator import Operator
+from oracle.store.database import open_database
+from oracle.store.labels import SqlLabelStore
+
+OPERATOR_COUNT, THRESHOLD = 3, 2
+
+
+@dataclass(frozen=True, repr=False)
+class Keys:
+    """The private keys of a process that runs a gateway and operators."""
+
+    gateway: bytes
+    relayer: LocalAccount
+    operators: tuple[LocalAccount, ...]
+
+    @classmethod
+    def of_devnet(cls, operators: int = OPERATOR_COUNT) -> Keys:
+        """The well-known development keys."""
+        wallets = DevWallets(min(DEV_CHAIN_IDS))
+        return cls(
+            bytes(wallets.gateway.key),
+            wallets.relayer,
+            tuple(wallets.operator(index) for index in range(operators)),
+        )
+
+
+def sealing_key(account: LocalAccount) -> bytes:
+    """An operator's X25519 private key, derived from its signing key."""
+    return keccak256(b"DDLP operator encryption" + bytes(account.key))
+
+
+def establish_devnet(devnet: Devnet, keys: Keys, threshold: int = THRESHOLD) -> Deployment:
+    """Return the platform's contracts on a development chain, deployed now or before."""
+    sealed_to = [encryption_key(sealing_key(account)) for account in keys.operators]
+    return establish(devnet, sealed_to, threshold)
+
+
+class Platform:
+    """One process' parts over one deployment.
+
+    `state_dir` holds database, content and the gateways' secrets. `finality` is "finalized", or
+    "latest" where a chain can't reorg.
+    """
+
+    def __init__(
+        self,
+        w3: Web3,
+        deployment: Deployment,
+        *,
+        keys: Keys,
+        state_dir: Path,
+        finality: str,
+        content: ContentStore | None = None,
+        database_url: str | None = None,
+    ) -> None:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        self.w3, self.deployment, self.keys, self.state_dir = w3, deployment, keys, state_dir
+        self.reader = Web3Reader(w3, deployment, finality)
+        self.content = content if content is not None else LocalContent(state_dir / "content")
+        url = database_url or f"sqlite:///{(state_dir / 'ddlp.sqlite').resolve()}"
+        self.store = SqlLabelStore(open_database(url))
+        self.relayer = Poster(w3, keys.relayer, deployment)
+        self._gateways: dict[int, Gateway] = {}
+        self._services: dict[int, EpochService] = {}
+        self._unserved: set[int] = set()
+        self._lock = threading.RLock()
+
+    # -- campaigns ---------------------------------------------------------------------------
+
+    def create_campaign(
+        self,
+        files: CampaignFiles,
+        requester: LocalAccount,
+        *,
+        budget: int,
+        bond: int,
+        epoch_cap: int,
+        fee_bps: int,
+    ) -> int:
+        """Publish a campaign's content, keep its secrets, create it on chain; return its id.
+
+        Calling again with the same files returns the same campaign.
+        """
+        digest = files.publish(self.content)
+        path = self._secrets_path(digest)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            files.secrets.save(path)
+        campaign, _ = Poster(self.w3, requester, self.deployment).create(
+            token=self.deployment.token,
+            budget=budget,
+            bond=bond,
+            epoch_cap=epoch_cap,
+            fee_bps=fee_bps,
+            gateway=bytes.fromhex(self._gateway_account().address[2:]),
+            manifest=digest,
+        )
+        return campaign
+
+    def gateways(self) -> Mapping[int, Gateway]:
+        """Return the gateways of the campaigns that name this process' gateway key, by campaign."""
+        with self._lock:
+            return dict(self._gateways)
+
+    def discover(self) -> None:
+        """Open a gateway for every campaign on chain that is this process' to serve."""
+        address = bytes.fromhex(self._gateway_account().address[2:])
+        for event in self.reader.events():
+            if event.name != "CampaignCreated" or event.arguments["gateway"] != address:
+                continue
+            campaign = event.arguments["campaign"]
+            with self._lock:
+                if campaign in self._gateways or campaign in self._unserved:
+                    continue
+                if not self._secrets_path(event.arguments["manifest"]).exists():
+                    self._unserved.add(campaign)
+                    continue
+                self._gateways[campaign] = self._open_gateway(campaign, event.arguments["manifest"])
+
+    def gateway(self, campaign: int) -> Gateway:
+        """Return a campaign's gateway; InputError where this process doesn't serve it."""
+        if campaign not in self._gateways:
+            self.discover()
+        with self._lock:
+            if campaign not in self._gateways:
+                raise InputError(
+                    f"campaign {campaign} isn't served here: start the process that has its "
+                    "gateway key and secrets file"
+                )
+            return self._gateways[campaign]
+
+    def service(self, campaign: int) -> EpochService:
+        """Return the operators' service of a campaign."""
+        gateway = self.gateway(campaign)
+        with self._lock:
+            if campaign not in self._services:
+                self._services[campaign] = EpochService(
+                    lambda: self.read_campaign(campaign),
+                    self.reader,
+                    gateway,
+                    self.content,
+                    self.relayer,
+                    [
+                        Operator(bytes(one.key), partial(open_sealed, private_key=sealing_key(one)))
+                        for one in self.keys.operators
+                    ],
+                    threshold=self.reader.operators().threshold,
+                )
+            return self._services[campaign]
+
+    def read_campaign(self, campaign: int) -> Campaign:
+        """Return a campaign with fresh chain facts, its content read and verified."""
+        manifest = Manifest.decode(self.content.get(self.reader.manifest(campaign), RAW))
+        return Campaign(
+            manifest,
+            decode_items(self.content.get(manifest.items, DAG_CBOR), self.fetch),
+            decode_gold(self.content.get(manifest.gold_commitments, DAG_CBOR)),
+            self.reader.facts(campaign, manifest.anchor_blocks),
+        )
+
+    def step(self) -> dict[int, Progress]:
+        """Do what is due everywhere: follow the chain, cut, post, finalize."""
+        self.discover()
+        progress = {}
+        for campaign, gateway in self.gateways().items():
+            gateway.follow()
+            progress[campaign] = self.service(campaign).step()
+        return progress
+
+    # -- people ------------------------------------------------------------------------------
+
+    def desk(self, *, name: str) -> Desk:
+        """Return the contributors' desk over this process' gateways; `name` is the chain's."""
+        network = Network(
+            chain_id=self.deployment.chain_id,
+            name=name,
+            development=self.deployment.chain_id in DEV_CHAIN_IDS,
+            genesis=self.deployment.genesis,
+            escrow=self.deployment.escrow,
+            token=self.deployment.token,
+            symbol="DDLP",
+            decimals=18,
+        )
+        return Desk(network, self.gateways, self.reader, self.content, self.relayer)
+
+    # -- small parts -------------------------------------------------------------------------
+
+    def fetch(self, link: Link) -> bytes:
+        """Return a block's verified bytes."""
+        return self.content.get(link.digest, link.codec)
+
+    def _gateway_account(self) -> LocalAccount:
+        from eth_account import Account
+
+        account: LocalAccount = Account.from_key(self.keys.gateway)
+        return account
+
+    def _secrets_path(self, manifest: bytes) -> Path:
+        return self.state_dir / "secrets" / f"{manifest.hex()}.json"
+
+    def _open_gateway(self, campaign: int, manifest: bytes) -> Gateway:
+        return Gateway(
+            campaign,
+            manifest=Manifest.decode(self.content.get(manifest, RAW)),
+            reader=self.reader,
+            content=self.content,
+            store=self.store,
+            secrets=GatewaySecrets.load(self._secrets_path(manifest)),
+            key=self.keys.gateway,
+            clock=WallClock(),
+            operator_keys=tuple(self.reader.operators().encryption_keys.values()),
+        )
+
+
+class WallClock:
+    """This machine's clock."""
+
+    def now(self) -> int:
+        """Return Unix seconds."""
+        return int(time.time())

@@ -58,6 +58,7 @@ from oracle.protocol.decide import Campaign, cut_of
 from oracle.protocol.facts import ChainFacts
 from oracle.protocol.ledger import LeasedItem as Leased
 from oracle.protocol.ledger import Ledger, Secrets
+from oracle.protocol.terms import Bounded
 
 # How far apart anchors are taken to be until two are known.
 ANCHOR_SECONDS = 60
@@ -135,7 +136,7 @@ class Gateway:
         self.manifest = manifest
         self._reader, self._content, self._store = reader, content, store
         self._secrets, self._key, self._clock = secrets, key, clock
-        self._operator_keys = frozenset(operator_keys)
+        self.operator_keys = frozenset(operator_keys)
         self._records = private if private is not None else content
         self._lock = threading.RLock()
 
@@ -161,6 +162,11 @@ class Gateway:
         self._evidence: tuple[bytes, Evidence] | None = None
         self._unread = ""
         self._ledger = self._load(known)
+
+    @property
+    def bounded(self) -> Bounded:
+        """The campaign's parameters within the protocol's bounds."""
+        return self._ledger.bounded
 
     # --- the log ---------------------------------------------------------------------------------
 
@@ -472,7 +478,7 @@ class Gateway:
             keys = {key for key, _ in SealedOpening.decode(opening).boxes}
         except FormatError as error:
             raise GatewayRefusal("SUBMISSION-OPENING", f"{error}: seal it again") from error
-        if self._operator_keys and keys != self._operator_keys:
+        if self.operator_keys and keys != self.operator_keys:
             raise GatewayRefusal(
                 "SUBMISSION-OPENING",
                 "the opening isn't sealed to exactly the current operators: load their keys again",

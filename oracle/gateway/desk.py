@@ -1,0 +1,217 @@
+"""The contributor's desk: what the page may ask of the platform, over gateways, chain and
+content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from oracle.errors import GatewayBusy, InputError, UnknownCampaign
+from oracle.evidence import entries as log
+from oracle.evidence.codec import DAG_CBOR, RAW, Link, decode_json
+from oracle.evidence.results import Evidence
+from oracle.evidence.structs import Receipt
+from oracle.gateway.gateway import Gateway
+from oracle.ports import (
+    CampaignView,
+    ChainReader,
+    ClaimResult,
+    ContentStore,
+    ContributorStatus,
+    LeaseReply,
+    LoggedEntry,
+    Media,
+    Network,
+    PayoutClaim,
+    ReceiptPoster,
+)
+from oracle.quality.payment import expected_reward
+
+_Entry = TypeVar("_Entry", log.Delegation, log.Submission)
+
+
+class Desk:
+    """A `LabelingDesk` over the gateways of this process.
+
+    `gateways` returns them by campaign, as they come and go; `relayer` pays the gas of claims.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        gateways: Callable[[], Mapping[int, Gateway]],
+        reader: ChainReader,
+        content: ContentStore,
+        relayer: ReceiptPoster,
+    ) -> None:
+        self._network, self._gateways = network, gateways
+        self._reader, self._content, self._relayer = reader, content, relayer
+        self._evidence: dict[bytes, Evidence] = {}
+
+    def network(self) -> Network:
+        """Return the chain and token served; ChainError where the chain can't be reached."""
+        self._reader.head()
+        return self._network
+
+    def campaigns(self) -> Sequence[CampaignView]:
+        """Return the campaigns served, newest first."""
+        return [self.campaign(number) for number in sorted(self._gateways(), reverse=True)]
+
+    def campaign(self, campaign: int) -> CampaignView:
+        """Return one campaign."""
+        gateway = self._gateway(campaign)
+        manifest = gateway.manifest
+        facts = self._reader.facts(campaign, manifest.anchor_blocks)
+        receipt = facts.last_finalized(self._reader.head().number)
+        reward = receipt.next_reward if receipt is not None else manifest.reward
+        bounded = gateway.bounded
+        return CampaignView(
+            number=campaign,
+            title=manifest.document["title"],
+            description=manifest.document["description"],
+            classes=tuple(manifest.classes),
+            guideline=manifest.guidelines,
+            guideline_text=self._text(manifest.guidelines),
+            consent=manifest.consent,
+            consent_text=self._text(manifest.consent),
+            gateway=facts.gateway,
+            operator_keys=tuple(sorted(gateway.operator_keys)),
+            reward=reward,
+            expected_reward=expected_reward(reward, bounded.base_ppm, len(manifest.classes)),
+            base_share=bounded.base_ppm,
+            seconds_per_item=manifest.document["secondsPerItem"],
+            item_count=manifest.item_count,
+            items_closed=receipt.item_count if receipt is not None else 0,
+            accepting=facts.closed is None,
+        )
+
+    def delegate(self, campaign: int, contributor: bytes, entry: bytes) -> LoggedEntry:
+        """Take a delegation entry into the log; the same entry again returns where it stands."""
+        parsed = _parse(log.Delegation, entry, contributor)
+        if parsed.source != 0:
+            raise InputError("a delegation by event comes from the chain: sign one here instead")
+        return self._gateway(campaign).delegate(parsed)
+
+    def lease(self, campaign: int, contributor: bytes, count: int) -> LeaseReply:
+        """Return the running lease with what is unanswered, else draw a new one."""
+        gateway = self._gateway(campaign)
+        running = gateway.running(contributor)
+        if running is not None:
+            return running
+        try:
+            return gateway.lease(contributor, count)
+        except GatewayBusy as busy:
+            return LeaseReply(None, (), busy.message, busy.wait_seconds)
+
+    def submit(
+        self,
+        campaign: int,
+        contributor: bytes,
+        entry: bytes,
+        answers: Sequence[bytes],
+        seed: bytes,
+        opening: bytes,
+    ) -> LoggedEntry:
+        """Take a submission entry with its plain answers, seed and sealed opening block."""
+        parsed = _parse(log.Submission, entry, contributor)
+        gateway = self._gateway(campaign)
+        return gateway.submit(parsed, answers=answers, seed=seed, opening=opening)
+
+    def skip(self, campaign: int, contributor: bytes, item: int, reason: int) -> LoggedEntry:
+        """Give a leased item back."""
+        return self._gateway(campaign).skip(contributor, item, reason)
+
+    def status(self, campaign: int, contributor: bytes) -> ContributorStatus:
+        """Return the contributor's standing at the newest block."""
+        gateway = self._gateway(campaign)
+        standing = gateway.status(contributor)
+        claim = self._claim(campaign, contributor)
+        return ContributorStatus(
+            generation=max(0, standing.generation),
+            session_keys=standing.session_keys,
+            submitted=standing.submitted,
+            pending=standing.pending,
+            accepted=claim.leaf.accepted if claim is not None else 0,
+            earned=claim.leaf.cumulative if claim is not None else 0,
+            claimed=self._reader.claimed(campaign, contributor).cumulative,
+            balance=self._reader.balance(self._network.token, contributor),
+            reward=standing.reward,
+            expected_reward=expected_reward(
+                standing.reward, gateway.bounded.base_ppm, len(gateway.manifest.classes)
+            ),
+        )
+
+    def claim(self, campaign: int, contributor: bytes) -> ClaimResult:
+        """Claim everything finalized for the contributor, the relayer paying gas."""
+        claim = self._claim(campaign, contributor)
+        before = self._reader.claimed(campaign, contributor).cumulative
+        if claim is None or claim.leaf.cumulative <= before:
+            raise InputError("there is nothing to claim yet: pay arrives with an epoch's receipt")
+        sent = self._relayer.claim(claim)
+        if sent.transaction is None:
+            raise InputError("somebody has claimed this already: the balance shows it")
+        return ClaimResult(
+            sent.transaction,
+            claim.leaf.cumulative - before,
+            self._reader.balance(self._network.token, contributor),
+        )
+
+    def media(self, campaign: int, item: int) -> Media:
+        """Return an item's media by item number."""
+        return self._gateway(campaign).media(item)
+
+    # -- small parts -----------------------------------------------------------------------------
+
+    def _gateway(self, campaign: int) -> Gateway:
+        gateway = self._gateways().get(campaign)
+        if gateway is None:
+            raise UnknownCampaign(f"campaign {campaign} isn't served here: open another address")
+        return gateway
+
+    def _text(self, digest: bytes) -> str:
+        return str(decode_json(self._content.get(digest, RAW)))
+
+    def _claim(self, campaign: int, account: bytes) -> PayoutClaim | None:
+        """The account's leaf in the newest finalized receipt, with its proof."""
+        facts = self._reader.facts(campaign, self._gateway(campaign).manifest.anchor_blocks)
+        receipt = facts.last_finalized(self._reader.head().number)
+        if receipt is None:
+            return None
+        evidence = self._evidence_of(receipt)
+        return payout_claim(evidence, account)
+
+    def _evidence_of(self, receipt: Receipt) -> Evidence:
+        if receipt.evidence not in self._evidence:
+            block = self._content.get(receipt.evidence, DAG_CBOR)
+            self._evidence[receipt.evidence] = Evidence.decode(block, self._fetch)
+        return self._evidence[receipt.evidence]
+
+    def _fetch(self, link: Link) -> bytes:
+        return self._content.get(link.digest, link.codec)
+
+
+def payout_claim(evidence: Evidence, account: bytes) -> PayoutClaim | None:
+    """Return an account's leaf of a receipt's evidence, ready to be claimed; None without one."""
+    for number, leaf in enumerate(evidence.leaves):
+        if leaf.account == account:
+            proof = tuple(evidence.payout_tree.proof(number))
+            return PayoutClaim(evidence.campaign, evidence.epoch, leaf, proof)
+    return None
+
+
+def payout_claims(evidence: Evidence) -> list[PayoutClaim]:
+    """Return every leaf of a receipt's evidence, ready to be claimed, by account."""
+    tree = evidence.payout_tree
+    return [
+        PayoutClaim(evidence.campaign, evidence.epoch, leaf, tuple(tree.proof(number)))
+        for number, leaf in enumerate(evidence.leaves)
+    ]
+
+
+def _parse(kind: type[_Entry], data: bytes, contributor: bytes) -> _Entry:
+    entry = log.decode_entry(data)
+    if not isinstance(entry, kind):
+        raise InputError(f"expected a {kind.__name__.lower()} entry: encode it by docs/FORMATS.md")
+    if entry.contributor != contributor:
+        raise InputError("the entry names another wallet than the one signed in: sign in with it")
+    return entry
