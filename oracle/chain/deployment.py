@@ -1,0 +1,392 @@
+"""Which contracts a platform consists of, how they are deployed and wired, and the file that says
+where they are.
+
+`deploy_all` needs no compiler: it uses the artifacts that ship with the wheel. scripts/deploy.py
+takes the same steps by ape. Vault, escrow and board know one another by immutables, so each is told
+the addresses that the next ones will have (they follow from deployer and nonce); the board,
+deployed last, checks the wiring on chain.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rlp
+from eth_abi.abi import encode
+from eth_abi.exceptions import EncodingError
+
+from oracle.chain.artifacts import CONTRACTS, load_artifact
+from oracle.chain.wallets import DEV_CHAIN_IDS
+from oracle.errors import ChainError
+from oracle.evidence.hashing import address_word, keccak256, word
+from oracle.evidence.signing import checksum
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+    from web3 import Web3
+
+VERSION = 1
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What the constructors are given. The defaults are for a real chain.
+
+    Times are in seconds, amounts in base units, the fee in hundredths of a percent. `treasury` (20
+    bytes) receives slashes; None stands for the deployer until `resolved`.
+    """
+
+    token_cap: int = 10**27
+    unbonding_seconds: int = 45 * DAY
+    max_lock_seconds: int = 365 * DAY
+    abandon_seconds: int = 30 * DAY
+    notice_seconds: int = 7 * DAY
+    lock_seconds: int = 180 * DAY
+    window_seconds: int = DAY
+    min_fee_bps: int = 100
+    min_operator_stake: int = 10**21
+    treasury: bytes | None = None
+
+    def resolved(self, deployer: bytes) -> Parameters:
+        """Return the parameters with every default filled in."""
+        return self if self.treasury else replace(self, treasury=deployer)
+
+    def check(self, chain_id: int) -> None:
+        """Raise ChainError where a duration is below its minimum; a devnet's is one second."""
+        for name, minimum in MINIMUM_SECONDS.items():
+            least = 1 if chain_id in DEV_CHAIN_IDS else minimum
+            if getattr(self, name) < least:
+                raise ChainError(
+                    f"{name} is {getattr(self, name)}: chain {chain_id} needs {least} at least"
+                )
+        if self.unbonding_seconds <= self.window_seconds:
+            raise ChainError(
+                "unbonding_seconds must exceed window_seconds: stake answers for receipts"
+            )
+        if self.notice_seconds <= self.window_seconds:
+            raise ChainError("notice_seconds must exceed window_seconds: a receipt can still come")
+        if self.max_lock_seconds < self.lock_seconds:
+            raise ChainError("max_lock_seconds must be lock_seconds at least")
+
+
+# Where money is real, nobody may deploy a platform whose windows are too short to look.
+MINIMUM_SECONDS = {
+    "unbonding_seconds": 7 * DAY,
+    "max_lock_seconds": 30 * DAY,
+    "abandon_seconds": 7 * DAY,
+    "notice_seconds": 2 * DAY,
+    "lock_seconds": 30 * DAY,
+    "window_seconds": 3_600,
+}
+# Short times, so that a demonstration needn't wait.
+DEVNET = Parameters(
+    unbonding_seconds=600,
+    max_lock_seconds=30 * DAY,
+    abandon_seconds=7_200,
+    notice_seconds=600,
+    lock_seconds=DAY,
+    window_seconds=60,
+)
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """One contract on chain: address, block and transaction of its creation, constructor arguments
+    (JSON values).
+    """
+
+    address: bytes
+    block: int
+    transaction: bytes
+    arguments: tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A platform on one chain. `genesis` is block 0's hash: it tells two devnets apart."""
+
+    chain_id: int
+    genesis: bytes
+    deployer: bytes
+    parameters: Parameters
+    contracts: Mapping[str, Deployed]
+
+    @property
+    def addresses(self) -> dict[str, bytes]:
+        """The contracts' addresses, by name."""
+        return {name: self.contracts[name].address for name in CONTRACTS}
+
+    @property
+    def token(self) -> bytes:
+        """LabelToken: stakes are held in it."""
+        return self.contracts["LabelToken"].address
+
+    @property
+    def vault(self) -> bytes:
+        """StakeVault."""
+        return self.contracts["StakeVault"].address
+
+    @property
+    def escrow(self) -> bytes:
+        """CampaignEscrow."""
+        return self.contracts["CampaignEscrow"].address
+
+    @property
+    def board(self) -> bytes:
+        """ReceiptBoard."""
+        return self.contracts["ReceiptBoard"].address
+
+    @property
+    def first_block(self) -> int:
+        """The block that the first contract was created in."""
+        return min(contract.block for contract in self.contracts.values())
+
+    def to_json(self) -> str:
+        """Return the text of `deployment.json`: sorted keys, addresses with checksum, hashes as 0x
+        hex.
+        """
+        content = {
+            "version": VERSION,
+            "chainId": self.chain_id,
+            "genesis": "0x" + self.genesis.hex(),
+            "deployer": checksum(self.deployer),
+            "parameters": {
+                name: checksum(value) if isinstance(value, bytes) else value
+                for name, value in asdict(self.parameters).items()
+            },
+            "contracts": {
+                name: {
+                    "address": checksum(contract.address),
+                    "block": contract.block,
+                    "transaction": "0x" + contract.transaction.hex(),
+                    "arguments": list(contract.arguments),
+                }
+                for name, contract in self.contracts.items()
+            },
+        }
+        return json.dumps(content, indent=2, sort_keys=True) + "\n"
+
+    def save(self, path: Path) -> None:
+        """Write `deployment.json`, whole or not at all."""
+        partial = path.with_suffix(".partial")
+        partial.write_text(self.to_json(), encoding="utf-8")
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Deployment:
+        """Read `deployment.json`; ChainError where it is missing or can't be read."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["version"] != VERSION:
+                raise ChainError(
+                    f"{path} has version {content['version']}, not {VERSION}: deploy again"
+                )
+            parameters = {
+                field.name: content["parameters"][field.name] for field in fields(Parameters)
+            }
+            parameters["treasury"] = _address(parameters["treasury"])
+            return cls(
+                content["chainId"],
+                bytes.fromhex(content["genesis"][2:]),
+                _address(content["deployer"]),
+                Parameters(**parameters),
+                {
+                    name: Deployed(
+                        _address(content["contracts"][name]["address"]),
+                        content["contracts"][name]["block"],
+                        bytes.fromhex(content["contracts"][name]["transaction"][2:]),
+                        tuple(content["contracts"][name]["arguments"]),
+                    )
+                    for name in CONTRACTS
+                },
+            )
+        except FileNotFoundError:
+            raise ChainError(f"{path} is missing: deploy first, or name another file") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise ChainError(f"{path} is no deployment.json ({error}): deploy again") from error
+
+
+def contract_address(deployer: bytes, nonce: int) -> bytes:
+    """Return the address of the contract that `deployer` creates by transaction number `nonce`."""
+    number = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
+    return keccak256(rlp.encode([deployer, number]))[12:]
+
+
+def predicted_addresses(deployer: bytes, nonce: int) -> dict[str, bytes]:
+    """Return the contracts' addresses, where `deployer` creates them in order from `nonce` on."""
+    return {name: contract_address(deployer, nonce + step) for step, name in enumerate(CONTRACTS)}
+
+
+def constructor_arguments(
+    parameters: Parameters, addresses: Mapping[str, bytes]
+) -> dict[str, tuple[str | int, ...]]:
+    """Return each contract's constructor arguments, in the order of deployment; addresses as
+    checksummed text.
+    """
+    at = {name: checksum(address) for name, address in addresses.items()}
+    if parameters.treasury is None:
+        raise ChainError("the treasury isn't named: call Parameters.resolved first")
+    return {
+        "LabelToken": (parameters.token_cap,),
+        "StakeVault": (
+            at["LabelToken"],
+            checksum(parameters.treasury),
+            at["CampaignEscrow"],
+            at["ReceiptBoard"],
+            parameters.unbonding_seconds,
+            parameters.max_lock_seconds,
+        ),
+        "CampaignEscrow": (
+            at["StakeVault"],
+            at["ReceiptBoard"],
+            parameters.abandon_seconds,
+            parameters.notice_seconds,
+            parameters.lock_seconds,
+            parameters.min_fee_bps,
+        ),
+        "ReceiptBoard": (
+            at["StakeVault"],
+            at["CampaignEscrow"],
+            parameters.window_seconds,
+            parameters.min_operator_stake,
+        ),
+    }
+
+
+def expected_code(deployment: Deployment, name: str) -> bytes:
+    """Return the code that the contract `name` must have on chain: the artifact's runtime and its
+    immutables.
+
+    Raises ChainError where the artifact has an immutable that no rule here names.
+    """
+    artifact = load_artifact(name)
+    values = _immutables(deployment, name)
+    tail = bytearray(sum(one.length for one in artifact.immutables))
+    for one in artifact.immutables:
+        short = one.name.rsplit(".", 1)[-1]
+        if short not in values or len(values[short]) > one.length:
+            raise ChainError(f"{name}: the immutable {one.name} is unknown to this installation")
+        tail[one.offset : one.offset + len(values[short])] = values[short]
+    return artifact.runtime_code + bytes(tail)
+
+
+def deploy_all(w3: Web3, deployer: LocalAccount, parameters: Parameters) -> Deployment:
+    """Deploy the four contracts, allow the token in the escrow, and return where they are once all
+    is verified.
+
+    Raises ChainError where a duration is too short for this chain, a transaction fails, or the code
+    on chain isn't what the artifacts and parameters say.
+    """
+    from oracle.chain.rpc import call, request
+    from oracle.chain.transactions import Sender
+
+    chain_id = call(w3, "eth_chainId", lambda: w3.eth.chain_id)
+    parameters.check(chain_id)
+    owner = bytes.fromhex(deployer.address[2:])
+    parameters = parameters.resolved(owner)
+    nonce = int(request(w3, "eth_getTransactionCount", deployer.address, "latest"), 16)
+    addresses = predicted_addresses(owner, nonce)
+    sender = Sender(w3, deployer)
+    contracts: dict[str, Deployed] = {}
+    for name, arguments in constructor_arguments(parameters, addresses).items():
+        sent = sender.send(f"deploy {name}", None, creation_data(name, arguments))
+        assert sent.transaction is not None
+        contracts[name] = Deployed(addresses[name], sent.block, sent.transaction, arguments)
+    genesis = bytes.fromhex(request(w3, "eth_getBlockByNumber", "0x0", False)["hash"][2:])
+    deployment = Deployment(chain_id, genesis, owner, parameters, contracts)
+    verify_code(w3, deployment)
+    sender.call_contract(
+        "CampaignEscrow", deployment.escrow, "set_token", checksum(deployment.token), True
+    )
+    return deployment
+
+
+def verify_code(w3: Web3, deployment: Deployment) -> None:
+    """Raise ChainError unless the chain is the deployment's and each contract's code is the
+    expected one.
+
+    The wiring is in the immutables, and they are part of the code, so this verifies it too.
+    """
+    from oracle.chain.rpc import request
+
+    genesis = request(w3, "eth_getBlockByNumber", "0x0", False)["hash"]
+    if genesis != "0x" + deployment.genesis.hex():
+        raise ChainError(
+            "the node's chain has another genesis block than the deployment's: use the other node"
+        )
+    for name, contract in deployment.contracts.items():
+        code = request(w3, "eth_getCode", checksum(contract.address), "latest")
+        if bytes.fromhex(code[2:]) != expected_code(deployment, name):
+            raise ChainError(
+                f"{name} at {checksum(contract.address)} has other code than this installation's"
+            )
+
+
+def creation_data(name: str, arguments: tuple[str | int, ...]) -> bytes:
+    """Return the data of the transaction that creates the contract `name`."""
+    artifact = load_artifact(name)
+    try:
+        return artifact.creation_code + encode(artifact.constructor_types, arguments)
+    except EncodingError as error:
+        raise ChainError(f"{name}: the constructor can't take {arguments}: {error}") from error
+
+
+def _immutables(deployment: Deployment, name: str) -> dict[str, bytes]:
+    """Return the immutables' bytes by their names in the source, modules' names left off."""
+    at, parameters = deployment.addresses, deployment.parameters
+    if name == "LabelToken":
+        return _domain_immutables(deployment, name, "DDLP Label Token") | {
+            "name": _text("DDLP Label Token"),
+            "symbol": _text("DDLP"),
+            "decimals": word(18),
+            "cap": word(parameters.token_cap),
+        }
+    wiring = {
+        "TOKEN": address_word(at["LabelToken"]),
+        "TREASURY": address_word(parameters.treasury or deployment.deployer),
+        "VAULT": address_word(at["StakeVault"]),
+        "ESCROW": address_word(at["CampaignEscrow"]),
+        "BOARD": address_word(at["ReceiptBoard"]),
+    }
+    durations = {
+        field.name.upper(): word(getattr(parameters, field.name))
+        for field in fields(Parameters)
+        if field.name.endswith("_seconds")
+    }
+    domain = _domain_immutables(deployment, name, "DDLP") if name == "ReceiptBoard" else {}
+    return wiring | durations | domain
+
+
+def _domain_immutables(deployment: Deployment, name: str, domain_name: str) -> dict[str, bytes]:
+    """Return what snekmate's eip712_domain_separator caches (EIP-712, version 1)."""
+    chain_id = word(deployment.chain_id)
+    contract = address_word(deployment.contracts[name].address)
+    kind = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+    hashed_name, hashed_version = keccak256(domain_name.encode()), keccak256(b"1")
+    separator = keccak256(keccak256(kind) + hashed_name + hashed_version + chain_id + contract)
+    return {
+        "_CACHED_DOMAIN_SEPARATOR": separator,
+        "_CACHED_CHAIN_ID": chain_id,
+        "_CACHED_SELF": contract,
+        "_NAME": _text(domain_name),
+        "_HASHED_NAME": hashed_name,
+        "_VERSION": _text("1"),
+        "_HASHED_VERSION": hashed_version,
+    }
+
+
+def _text(value: str) -> bytes:
+    """Return a Vyper string as it lies in memory: its length, then its bytes."""
+    return word(len(value.encode())) + value.encode()
+
+
+def _address(text: Any) -> bytes:
+    value = bytes.fromhex(text[2:])
+    if len(value) != 20:
+        raise ValueError(f"{text} is no address")
+    return value

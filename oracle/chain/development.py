@@ -1,0 +1,56 @@
+"""A whole platform on a development chain: contracts, operators with stake, tokens in the wallets
+that need some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from oracle.chain.deployment import DEVNET, Deployment, Parameters, deploy_all, verify_code
+from oracle.chain.devnet import Devnet
+from oracle.chain.poster import OPERATOR, Poster
+from oracle.chain.wallets import DevWallets
+from oracle.errors import ChainError
+
+DEPLOYMENT_FILE = "deployment.json"
+REQUESTER_TOKENS = 10**24
+
+
+def establish(
+    devnet: Devnet,
+    encryption_keys: Sequence[bytes],
+    threshold: int,
+    parameters: Parameters = DEVNET,
+) -> Deployment:
+    """Return the platform on `devnet`: the one that its state folder names, else a new one.
+
+    A new one has an operator for each of the X25519 `encryption_keys`, staked and joined,
+    `threshold` of whom sign a receipt; requester 0 and the gateway get tokens. The chain is
+    checkpointed before `deployment.json` is written, so the file never names what a crash could
+    take back.
+    """
+    path = Path(devnet.state_dir) / DEPLOYMENT_FILE
+    if path.exists():
+        deployment = Deployment.load(path)
+        try:
+            verify_code(devnet.w3, deployment)
+        except ChainError as error:
+            raise ChainError(f"{error}: remove {devnet.state_dir} to start a new devnet") from error
+        return deployment
+    wallets = DevWallets(devnet.chain_id)
+    deployment = deploy_all(devnet.w3, wallets.deployer, parameters)
+    owner = Poster(devnet.w3, wallets.deployer, deployment)
+    operators = []
+    for index, key in enumerate(encryption_keys):
+        operator = Poster(devnet.w3, wallets.operator(index), deployment)
+        owner.mint(operator.address, parameters.min_operator_stake)
+        operator.join(OPERATOR, key)
+        operator.stake(OPERATOR, parameters.min_operator_stake)
+        operators.append(operator.address)
+    owner.set_operators(operators, threshold)
+    for account in (wallets.requester(), wallets.gateway):
+        owner.mint(bytes.fromhex(account.address[2:]), REQUESTER_TOKENS)
+    devnet.checkpoint()
+    deployment.save(path)
+    return deployment

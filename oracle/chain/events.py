@@ -1,0 +1,117 @@
+"""Logs to events, by the contracts' ABI alone: the reader decodes a node's logs, the auditor those
+of a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
+
+from oracle.chain.artifacts import CONTRACTS, load_artifact
+from oracle.chain.proofs import to_bytes
+from oracle.errors import ChainError, FormatError
+from oracle.evidence.hashing import keccak256
+from oracle.ports import ChainEvent
+
+
+class EventDecoder:
+    """Decodes the logs of the contracts at `addresses` (20 bytes each), by contract name."""
+
+    def __init__(self, addresses: Mapping[str, bytes]) -> None:
+        self._names = {address: name for name, address in addresses.items()}
+
+    @property
+    def addresses(self) -> list[bytes]:
+        """The contracts' addresses."""
+        return list(self._names)
+
+    def decode(
+        self, log: Mapping[str, Any], *, block: int, index: int, transaction: bytes
+    ) -> ChainEvent | None:
+        """Return the event in a JSON-RPC log (`address`, `topics`, `data`); None where it is
+        another contract's.
+
+        Raises ChainError where one of our contracts emitted what its ABI doesn't know.
+        """
+        contract = self._names.get(to_bytes(log["address"], "address"))
+        if contract is None:
+            return None
+        topics = [to_bytes(topic, "topic") for topic in log["topics"]]
+        entry = _events(contract).get(topics[0]) if topics else None
+        if entry is None:
+            raise ChainError(
+                f"block {block}: {contract} emitted an event that its ABI doesn't know: the "
+                "deployment is of another version than this installation"
+            )
+        try:
+            arguments = _arguments(entry, topics[1:], to_bytes(log["data"], "data"))
+        except (DecodingError, FormatError, ValueError) as error:
+            raise ChainError(
+                f"block {block}: {contract}.{entry['name']} is malformed: {error}"
+            ) from error
+        return ChainEvent(contract, entry["name"], arguments, block, index, transaction)
+
+
+def event_topic(contract: str, name: str) -> bytes:
+    """Return the first topic of an event's logs."""
+    for topic, entry in _events(contract).items():
+        if entry["name"] == name:
+            return topic
+    raise ChainError(f"{contract} has no event {name}: see oracle/chain/abi/{contract}.json")
+
+
+def all_events() -> Iterable[tuple[str, str]]:
+    """Yield (contract, event) for every event that can be decoded."""
+    for contract in CONTRACTS:
+        for entry in _events(contract).values():
+            yield contract, entry["name"]
+
+
+@cache
+def _events(contract: str) -> Mapping[bytes, Mapping[str, Any]]:
+    return {
+        keccak256(_signature(entry).encode()): entry
+        for entry in load_artifact(contract).abi
+        if entry["type"] == "event"
+    }
+
+
+def _signature(entry: Mapping[str, Any]) -> str:
+    return f"{entry['name']}({','.join(_type(part) for part in entry['inputs'])})"
+
+
+def _type(part: Mapping[str, Any]) -> str:
+    """Return an ABI type as signatures write it: structs as the list of their members' types."""
+    kind: str = part["type"]
+    if kind.startswith("tuple"):
+        members = ",".join(_type(member) for member in part["components"])
+        return f"({members}){kind.removeprefix('tuple')}"
+    return kind
+
+
+def _arguments(entry: Mapping[str, Any], topics: list[bytes], data: bytes) -> Mapping[str, Any]:
+    indexed = [part for part in entry["inputs"] if part["indexed"]]
+    plain = [part for part in entry["inputs"] if not part["indexed"]]
+    values = [decode([part["type"]], topic)[0] for part, topic in zip(indexed, topics, strict=True)]
+    values += decode([_type(part) for part in plain], data)
+    return {
+        part["name"]: _value(_type(part), value)
+        for part, value in zip(indexed + plain, values, strict=True)
+    }
+
+
+def _value(kind: str, value: Any) -> Any:
+    """Turn eth_abi's value into ours: an address is bytes, not text; what is nested is a tuple."""
+    if kind == "address":
+        return bytes.fromhex(value[2:])
+    if kind == "address[]":
+        return tuple(_value("address", one) for one in value)
+    if isinstance(value, list | tuple):
+        if "address" in kind:
+            raise ChainError(f"no rule for addresses inside {kind}")
+        return tuple(_value("", one) for one in value)
+    return value

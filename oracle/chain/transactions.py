@@ -1,0 +1,138 @@
+"""Sign, send and wait for transactions; what `deployment` and `poster` share."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+from web3 import Web3
+from web3.contract import Contract
+
+from oracle.chain.artifacts import load_artifact
+from oracle.chain.rpc import call, request
+from oracle.errors import ChainError, Reverted
+from oracle.evidence.signing import checksum
+from oracle.ports import Sent
+
+WAIT_SECONDS = 120.0
+FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.002, 1.0
+
+# One lock per chain and account: reading the next nonce and using it is one step, for all threads
+# of this process.
+_nonce_locks: defaultdict[tuple[int, str], threading.Lock] = defaultdict(threading.Lock)
+
+
+class Sender:
+    """Sends transactions of one account (EIP-1559) and waits until each stands in a block.
+
+    Safe for several threads. Keys stay inside `account`; nothing here logs or formats it.
+    """
+
+    def __init__(self, w3: Web3, account: LocalAccount) -> None:
+        self.w3 = w3
+        self.account = account
+        self.address = bytes.fromhex(account.address[2:])
+        self._chain_id = call(w3, "eth_chainId", lambda: w3.eth.chain_id)
+        self._lock = _nonce_locks[self._chain_id, account.address]
+
+    def call_contract(self, contract: str, address: bytes, function: str, *arguments: Any) -> Sent:
+        """Send a call of a contract's function; Reverted, with its reason, where the contract
+        refuses.
+        """
+        data = encode_call(self.w3, contract, address, function, *arguments)
+        return self.send(f"{contract}.{function}", address, data)
+
+    def send(self, what: str, to: bytes | None, data: bytes) -> Sent:
+        """Send `data` to a contract, or create one where `to` is None; return once it is in a
+        block.
+        """
+        transaction: dict[str, Any] = {"from": self.account.address, "data": "0x" + data.hex()}
+        if to is not None:
+            transaction["to"] = checksum(to)
+        with self._lock:
+            try:
+                estimate = int(request(self.w3, "eth_estimateGas", transaction), 16)
+            except Reverted as error:
+                raise Reverted(
+                    f"{what}: {error.reason or 'reverted without a reason'}", error.reason
+                ) from error
+            signed = call(self.w3, what, lambda: self._sign(transaction, estimate))
+            sent = request(self.w3, "eth_sendRawTransaction", "0x" + signed.hex())
+        receipt = self._wait(what, sent)
+        block = int(receipt["blockNumber"], 16)
+        if int(receipt["status"], 16) != 1:
+            raise self._failure(what, transaction, block)
+        return Sent(bytes.fromhex(sent[2:]), block, int(receipt["gasUsed"], 16))
+
+    def _sign(self, transaction: dict[str, Any], estimate: int) -> bytes:
+        base_fee = int(
+            request(self.w3, "eth_getBlockByNumber", "latest", False)["baseFeePerGas"], 16
+        )
+        tip = int(request(self.w3, "eth_maxPriorityFeePerGas"), 16)
+        nonce = int(
+            request(self.w3, "eth_getTransactionCount", self.account.address, "pending"), 16
+        )
+        unsigned = {
+            **{key: value for key, value in transaction.items() if key != "from"},
+            "chainId": self._chain_id,
+            "nonce": nonce,
+            # Others' transactions may come first and make this one dearer than estimated.
+            "gas": estimate + estimate // 5,
+            "maxFeePerGas": 2 * base_fee + tip,
+            "maxPriorityFeePerGas": tip,
+            "value": 0,
+        }
+        return bytes(self.account.sign_transaction(unsigned).raw_transaction)
+
+    def _wait(self, what: str, transaction: str) -> dict[str, Any]:
+        pause, deadline = FIRST_POLL_SECONDS, time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline:
+            receipt: dict[str, Any] | None = request(
+                self.w3, "eth_getTransactionReceipt", transaction
+            )
+            if receipt is not None:
+                return receipt
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_POLL_SECONDS)
+        raise ChainError(
+            f"{what}: transaction {transaction} isn't in a block after {WAIT_SECONDS:g} s, but may "
+            "still come: call again, what is done already is not repeated"
+        )
+
+    def _failure(self, what: str, transaction: dict[str, Any], block: int) -> ChainError:
+        """Return the error of a transaction that failed in `block`, with the reason that a replay
+        gives.
+        """
+        try:
+            request(self.w3, "eth_call", transaction, hex(block))
+        except Reverted as error:
+            return Reverted(f"{what}: {error.reason}", error.reason)
+        except ChainError:
+            pass  # the node no longer has that state; the failure itself is certain
+        return Reverted(f"{what}: the transaction failed in block {block}", "")
+
+
+def contract_at(w3: Web3, name: str, address: bytes) -> Contract:
+    """Return a web3 contract by the artifact's ABI."""
+    abi: Any = list(load_artifact(name).abi)
+    return w3.eth.contract(Web3.to_checksum_address(address), abi=abi)
+
+
+def encode_call(w3: Web3, contract: str, address: bytes, function: str, *arguments: Any) -> bytes:
+    """Return the data of a call; ChainError where the arguments don't fit the function's types."""
+    return call(
+        w3,
+        f"{contract}.{function}",
+        lambda: bytes.fromhex(
+            contract_at(w3, contract, address).encode_abi(function, args=list(arguments))[2:]
+        ),
+    )
+
+
+def read_contract(w3: Web3, contract: str, address: bytes, function: str, *arguments: Any) -> Any:
+    """Return what a view function says now; structs as tuples, addresses as text."""
+    bound = contract_at(w3, contract, address)
+    return call(w3, f"{contract}.{function}", lambda: bound.functions[function](*arguments).call())
