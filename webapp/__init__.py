@@ -1,6 +1,7 @@
 """Web application: create_app, a blueprint per noun, thin views.
 
-The page holds no rule of the protocol: it shows what a `LabelingDesk` (oracle/ports.py) tells it and hands over what browsers sign.
+The page holds no rule of the protocol: it shows what a `LabelingDesk` (oracle/ports.py) tells it
+and hands over what browsers sign.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ __all__ = ["Settings", "create_app"]
 def create_app(
     desk: LabelingDesk, settings: Settings, *, now: Callable[[], float] = time.time
 ) -> Flask:
-    """Return the application for `desk`; `now` gives Unix seconds and exists for tests of expiry."""
+    """Return the application for `desk`; `now` gives Unix seconds, for tests of expiry."""
     app = Flask(__name__)
     app.config.update(
         SECRET_KEY=settings.secret_key,

@@ -10,7 +10,8 @@ from webapp.receiving import desk
 
 blueprint = Blueprint("campaigns", __name__)
 
-# Types that browsers only draw. SVG and HTML can carry script: whatever isn't listed is sent as a plain download.
+# Types that browsers only draw. SVG and HTML can carry script: whatever isn't listed is sent as a
+# plain download.
 _DRAWN_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 
 
@@ -23,7 +24,9 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/campaigns/<int:number>")
 def show(number: int) -> ResponseReturnValue:
     """Show one campaign with everything to label for it."""
-    return render_template("campaign.html", network=desk().network(), campaign=desk().campaign(number))
+    return render_template(
+        "campaign.html", network=desk().network(), campaign=desk().campaign(number)
+    )
 
 
 @blueprint.get("/api/campaigns/<int:number>")
@@ -39,7 +42,9 @@ def media(number: int, item: int) -> ResponseReturnValue:
     """Send an item's media."""
     found = desk().media(number, item)
     drawn = found.type in _DRAWN_TYPES
-    response = Response(found.data, content_type=found.type if drawn else "application/octet-stream")
+    response = Response(
+        found.data, content_type=found.type if drawn else "application/octet-stream"
+    )
     if not drawn:
         response.headers["Content-Disposition"] = "attachment"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"

@@ -1,4 +1,6 @@
-"""Labels: delegation, leases, submissions, skips. Entries arrive as log bytes, signed; the gateway judges them."""
+"""Labels: delegation, leases, submissions, skips. Entries arrive as log bytes, signed; the gateway
+judges them.
+"""
 
 from __future__ import annotations
 

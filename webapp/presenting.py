@@ -26,7 +26,9 @@ def install(app: Flask) -> None:
 def tokens(amount: int, network: Network) -> str:
     """Write base units as tokens, exact to six decimals and cut, never rounded up: `0.05 LBL`."""
     whole, rest = divmod(amount, 10**network.decimals)
-    digits = str(rest).zfill(network.decimals)[:_SHOWN_DECIMALS].rstrip("0") if network.decimals else ""
+    digits = (
+        str(rest).zfill(network.decimals)[:_SHOWN_DECIMALS].rstrip("0") if network.decimals else ""
+    )
     return f"{whole:,}{'.' + digits if digits else ''} {network.symbol}"
 
 

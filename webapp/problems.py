@@ -1,4 +1,6 @@
-"""Errors in plain words: RFC 9457 problem details under /api, a page elsewhere. Each names what to do."""
+"""Errors in plain words: RFC 9457 problem details under /api, a page elsewhere. Each names what to
+do.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ _STATUS: tuple[tuple[type[DDLPError], HTTPStatus], ...] = (
 _REMEDY = {
     HTTPStatus.BAD_REQUEST: "Reload the page and try again.",
     HTTPStatus.NOT_FOUND: "There is nothing at this address. Go back to the list of campaigns.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "This address can't be used that way. Go back to the list of campaigns.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This can't be done here. Go back to the list of campaigns.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request is too large. Submit fewer labels at once.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Send JSON, with the header Content-Type: application/json.",
 }
@@ -71,7 +73,9 @@ def _domain_error(error: DDLPError) -> ResponseReturnValue:
         # An adapter's message may name hosts and paths: it goes to the log, not to visitors.
         current_app.logger.error("%s: %s", type(error).__name__, error)
         return _answer(
-            status, type(error).__name__, "A part of the platform can't be reached. Try again in a minute."
+            status,
+            type(error).__name__,
+            "A part of the platform can't be reached. Try again in a minute.",
         )
     if isinstance(error, GatewayRefusal):
         return _answer(status, error.code, error.message)
@@ -89,7 +93,9 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 def _bug(error: Exception) -> ResponseReturnValue:
     current_app.logger.exception("unexpected error", exc_info=error)
     return _answer(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "bug", "Something broke on our side. Try again in a minute."
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "bug",
+        "Something broke on our side. Try again in a minute.",
     )
 
 

@@ -21,13 +21,17 @@ def signed_in() -> bytes:
     contributor = session.get("contributor")
     if contributor is None:
         raise Problem(
-            HTTPStatus.UNAUTHORIZED, "signed_out", "You are signed out. Sign in with your wallet again."
+            HTTPStatus.UNAUTHORIZED,
+            "signed_out",
+            "You are signed out. Sign in with your wallet again.",
         )
     return bytes.fromhex(contributor)
 
 
 class Body:
-    """The request's JSON object; every reader raises Problem 400 for a field that is missing or of another form."""
+    """The request's JSON object; every reader raises Problem 400 for a field that is missing or of
+    another form.
+    """
 
     def __init__(self) -> None:
         value = request.get_json()

@@ -9,10 +9,12 @@ from flask import Flask, Response, request
 from webapp.problems import Problem
 from webapp.settings import Settings
 
-# 'wasm-unsafe-eval' lets libsodium compile its WebAssembly and allows no JavaScript eval; data: images are wallets' own icons.
+# 'wasm-unsafe-eval' lets libsodium compile its WebAssembly and allows no JavaScript eval; data:
+# images are wallets' own icons.
 _PAGE_POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
 _HEADERS = {
     "Content-Security-Policy": _PAGE_POLICY,
@@ -32,7 +34,8 @@ def install(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def check_host() -> None:
-        # A foreign name that resolves to this server (DNS rebinding) must not read the session's answers.
+        # A foreign name that resolves to this server (DNS rebinding) must not read the session's
+        # answers.
         if request.path != "/healthz" and request.host not in settings.hosts:
             raise Problem(
                 HTTPStatus.MISDIRECTED_REQUEST,
@@ -42,11 +45,14 @@ def install(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def check_origin() -> None:
-        if request.method not in _SAFE_METHODS and request.headers.get("Origin") not in settings.origins:
+        if (
+            request.method not in _SAFE_METHODS
+            and request.headers.get("Origin") not in settings.origins
+        ):
             raise Problem(
                 HTTPStatus.FORBIDDEN,
                 "wrong_origin",
-                "This request came from another site and was refused. Open the page itself and try again.",
+                "This request came from another site and was refused. Open the page and retry.",
             )
 
     @app.after_request

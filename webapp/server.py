@@ -28,13 +28,15 @@ def running(app: Flask, host: str, port: int) -> Iterator[None]:
 
 
 def serve(app: Flask, host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM; call it from the main thread. OSError where the port is taken."""
+    """Serve until SIGINT or SIGTERM, from the main thread. OSError where the port is taken."""
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop.set()
 
-    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {
+        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         with running(app, host, port):
             stop.wait()

@@ -12,8 +12,9 @@ from oracle.errors import ConfigError
 class Settings:
     """Frozen settings of one web server.
 
-    `origins` are the addresses under which browsers reach it (`https://label.example.org`), first the canonical one: any other Host
-    or Origin is refused. `secret_key` signs session cookies (at least 32 bytes). Times are seconds, `max_body` is bytes.
+    `origins` are the addresses under which browsers reach it (`https://label.example.org`), first
+    the canonical one: any other Host or Origin is refused. `secret_key` signs session cookies (at
+    least 32 bytes). Times are seconds, `max_body` is bytes.
     """
 
     origins: tuple[str, ...]
@@ -29,7 +30,10 @@ class Settings:
             raise ConfigError("the page has no address: name at least one origin")
         for origin in self.origins:
             parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
+            if (
+                parts.scheme not in ("http", "https")
+                or origin != f"{parts.scheme}://{parts.netloc}"
+            ):
                 raise ConfigError(
                     f"{origin!r} is no origin: write scheme, host and port only, such as http://127.0.0.1:8000"
                 )

@@ -1,7 +1,7 @@
 """Sign in with Ethereum (EIP-4361): the message to sign, and its check.
 
-The server writes the whole message, so that domain, URI, chain, nonce and times hold because the signature is over exactly this
-text; a nonce serves once, in the browser that asked for it.
+The server writes the whole message, so that domain, URI, chain, nonce and times hold because the
+signature is over exactly this text; a nonce serves once, in the browser that asked for it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from eth_account.messages import encode_defunct
 from oracle.errors import SignatureError
 from oracle.evidence.signing import checksum
 
-_STATEMENT = "Sign in to DDLP to label and to see what you earned. This costs nothing and moves nothing."
+_STATEMENT = (
+    "Sign in to DDLP to label and to see what you earned. This costs nothing and moves nothing."
+)
 _MAX_PENDING = 10_000
 
 
@@ -59,25 +61,34 @@ class ChallengeBook:
         return challenge
 
     def answer(self, nonce: str, signature: bytes) -> bytes:
-        """Return the contributor whose wallet signed the challenge; SignatureError otherwise. Either way the nonce is spent."""
+        """Return the contributor whose wallet signed the challenge; SignatureError otherwise.
+        Either way the nonce is spent.
+        """
         with self._lock:
             challenge = self._pending.pop(nonce, None)
         if challenge is None:
             raise SignatureError("this sign-in was used or is unknown: start signing in again")
         if self._now() >= challenge.expires:
-            raise SignatureError("this sign-in took too long and has expired: start signing in again")
+            raise SignatureError(
+                "this sign-in took too long and has expired: start signing in again"
+            )
         try:
-            signer = Account.recover_message(encode_defunct(text=challenge.message), signature=signature)
+            signer = Account.recover_message(
+                encode_defunct(text=challenge.message), signature=signature
+            )
         except Exception as error:  # eth-keys and eth-account raise many kinds on hostile bytes
             raise SignatureError("this is no signature of a wallet: sign in again") from error
         if bytes.fromhex(signer[2:]) != challenge.contributor:
             raise SignatureError(
-                "another account signed than the one you chose: pick the account in your wallet and sign in again"
+                "another account signed than the one you chose: "
+                "pick the account in your wallet and sign in again"
             )
         return challenge.contributor
 
     def _forget(self, now: float) -> None:
-        """Drop the expired, and the oldest where too many are left (dicts keep the order of insertion)."""
+        """Drop the expired, and the oldest where too many are left (dicts keep the order of
+        insertion).
+        """
         for nonce in [nonce for nonce, one in self._pending.items() if one.expires <= now]:
             del self._pending[nonce]
         while len(self._pending) >= _MAX_PENDING:

@@ -1,4 +1,6 @@
-"""Chromium as the tests drive it, and a wallet in it (EIP-6963, EIP-1193) whose keys and signatures are Python's."""
+"""Chromium as the tests drive it, and a wallet in it (EIP-6963, EIP-1193) whose keys and signatures
+are Python's.
+"""
 
 from __future__ import annotations
 
@@ -35,17 +37,21 @@ _PROVIDER = """
   const listeners = {};
   const provider = {
     request: async ({ method, params }) => {
-      const { result, code, message } = JSON.parse(await window.pythonWallet(method, JSON.stringify(params ?? [])));
+      const answer = await window.pythonWallet(method, JSON.stringify(params ?? []));
+      const { result, code, message } = JSON.parse(answer);
       if (code) throw Object.assign(new Error(message), { code });
       return result;
     },
     on: (event, listener) => { (listeners[event] ??= []).push(listener); },
   };
-  window.walletEmits = (event, value) => (listeners[event] ?? []).forEach((listener) => listener(value));
-  const icon = 'data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg"><rect width="32" height="32" fill="orange"/></svg>';
-  const info = Object.freeze({ uuid: 'd2a1f0c4-0000-4000-8000-000000000001', name: 'Test Wallet', icon, rdns: 'org.example.wallet' });
+  window.walletEmits = (event, value) => listeners[event]?.forEach((listener) => listener(value));
+  const icon = 'data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg">'
+    + '<rect width="32" height="32" fill="orange"/></svg>';
+  const uuid = 'd2a1f0c4-0000-4000-8000-000000000001';
+  const info = Object.freeze({ uuid, name: 'Test Wallet', icon, rdns: 'org.example.wallet' });
+  const detail = Object.freeze({ info, provider });
   const announce = () => window.dispatchEvent(
-    new CustomEvent('eip6963:announceProvider', { detail: Object.freeze({ info, provider }) }));
+    new CustomEvent('eip6963:announceProvider', { detail }));
   window.addEventListener('eip6963:requestProvider', announce);
   announce();
 })();
@@ -73,7 +79,9 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass
 class TestWallet:
-    """A wallet extension: answers with eth-account, notes what it was asked, and refuses what `declines` names."""
+    """A wallet extension: answers with eth-account, notes what it was asked, and refuses what
+    `declines` names.
+    """
 
     __test__ = False
 
@@ -119,7 +127,9 @@ class TestWallet:
 
 
 def watch(page: Page, origin: str) -> list[str]:
-    """Return a list that fills with what must not happen: script errors, refused content, requests to elsewhere."""
+    """Return a list that fills with what must not happen: script errors, refused content, requests
+    to elsewhere.
+    """
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
     page.on(

@@ -73,7 +73,9 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
     """Open the page over a fresh `FakeDesk` made of the given arguments."""
     with ExitStack() as stack:
 
-        def begin(*, viewport: dict[str, int] = DESKTOP, chain_id: int = 31337, **more: int) -> Visit:
+        def begin(
+            *, viewport: dict[str, int] = DESKTOP, chain_id: int = 31337, **more: int
+        ) -> Visit:
             port = free_port()
             origin = f"http://127.0.0.1:{port}"
             desk = FakeDesk(**more)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What the page's script does, in Python: an HTTP client that signs in, delegates, labels, claims."""
+"""What the page's script does, in Python: signs in, delegates, labels, claims over HTTP."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ class BrowserDouble:
         }
         unsigned = entries.Delegation(**{**parts, **changes})
         signature = sign(self.key, unsigned.struct(1).digest(self.desk.domain))
-        return entries.encode_entry(entries.Delegation(**{**parts, **changes, "signature": signature}))
+        return entries.encode_entry(
+            entries.Delegation(**{**parts, **changes, "signature": signature})
+        )
 
     def delegate(self) -> TestResponse:
         return self.post(f"{CAMPAIGN}/delegations", {"entry": _hex(self.delegation())})
@@ -83,7 +85,13 @@ class BrowserDouble:
             for place, (item, text) in enumerate(zip(answers, texts, strict=True))
         )
         struct = structs.Submission(
-            self.address, 1, sequence, self.desk.view.guideline, labels, opening.digest, 1_760_000_000
+            self.address,
+            1,
+            sequence,
+            self.desk.view.guideline,
+            labels,
+            opening.digest,
+            1_760_000_000,
         )
         entry = entries.Submission(
             self.address,

@@ -1,4 +1,6 @@
-"""A platform in memory behind the page: checks all that a browser signs and seals, pays on demand, and can misbehave."""
+"""A platform in memory behind the page: checks all that a browser signs and seals, pays on demand,
+and can misbehave.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +34,12 @@ UNIT = 10**18
 GATEWAY_KEY = keccak256(b"gateway of the fake desk")
 GUIDELINES = """Each picture shows one handwritten digit, scanned at low resolution.
 
-Choose the digit that the writer most likely meant. A one may have a foot or a flag; a seven may have a bar through it.
+Choose the digit that the writer most likely meant. A one may have a foot or a flag; a seven may
+have a bar through it.
 
 Skip a picture only if you can't tell at all."""
-CONSENT = """Your answers, your wallet address and the time of each submission become public when a round closes, and stay so.
+CONSENT = """Your answers, your wallet address and the time of each submission become public when a
+round closes, and stay so.
 
 Your network address and how long you took never become public.
 
@@ -75,7 +79,7 @@ class Account:
 
 
 class FakeDesk:
-    """Implements `LabelingDesk`; `fault` makes the gateway lie, `failure` makes every call raise."""
+    """A `LabelingDesk`; `fault` makes the gateway lie, `failure` makes every call raise."""
 
     def __init__(
         self,
@@ -160,10 +164,17 @@ class FakeDesk:
                 return known
             parsed = entries.decode_entry(entry)
             if not isinstance(parsed, entries.Delegation) or parsed.contributor != contributor:
-                raise InputError("this is no delegation of yours: sign in with the wallet that signed it")
+                raise InputError(
+                    "this is no delegation of yours: sign in with the wallet that signed it"
+                )
             if parsed.consent != self.view.consent:
-                raise GatewayRefusal("consent", "the terms have changed: reload and read them again")
-            if recover(parsed.struct(campaign).digest(self.domain), parsed.signature) != contributor:
+                raise GatewayRefusal(
+                    "consent", "the terms have changed: reload and read them again"
+                )
+            if (
+                recover(parsed.struct(campaign).digest(self.domain), parsed.signature)
+                != contributor
+            ):
                 raise SignatureError("the delegation is signed by another wallet: sign it again")
             account = self._account(contributor)
             if parsed.generation > account.generation:
@@ -178,7 +189,9 @@ class FakeDesk:
                 return self.waits.pop(0)
             account = self._account(contributor)
             if not account.session_keys:
-                raise GatewayRefusal("no_delegation", "agree to the terms first: nothing is leased before")
+                raise GatewayRefusal(
+                    "no_delegation", "agree to the terms first: nothing is leased before"
+                )
             if account.lease is None or not account.leased or self._expiry(account) <= self.now():
                 free = [n for n in range(self.view.item_count) if n not in account.seen][:count]
                 if not free:
@@ -207,14 +220,20 @@ class FakeDesk:
             parsed = entries.decode_entry(entry)
             account = self._account(contributor)
             if not isinstance(parsed, entries.Submission) or parsed.contributor != contributor:
-                raise InputError("this is no submission of yours: sign in with the wallet that labeled")
+                raise InputError(
+                    "this is no submission of yours: sign in with the wallet that labeled"
+                )
             signer = recover(parsed.struct(campaign).digest(self.domain), parsed.signature)
             if signer not in account.session_keys:
                 raise SignatureError("the session key isn't delegated: agree to the terms again")
             if not set(parsed.items) <= set(account.leased) or self._expiry(account) <= self.now():
-                raise GatewayRefusal("lease_lapsed", "the time for these items ran out: take new ones")
+                raise GatewayRefusal(
+                    "lease_lapsed", "the time for these items ran out: take new ones"
+                )
             if parsed.guideline != self.view.guideline or sha256(opening) != parsed.opening:
-                raise InputError("the submission names another guideline or opening: reload the page")
+                raise InputError(
+                    "the submission names another guideline or opening: reload the page"
+                )
             for place, (item, label) in enumerate(zip(parsed.items, parsed.labels, strict=True)):
                 digest = sha256(answers[place])
                 if commit_label(self.item_id(item), digest, label_salt(seed, place)) != label:
@@ -258,9 +277,13 @@ class FakeDesk:
             account = self._account(contributor)
             amount = account.earned - account.claimed
             if not amount:
-                raise InputError("there is nothing to claim yet: pay comes when a round is finalized")
+                raise InputError(
+                    "there is nothing to claim yet: pay comes when a round is finalized"
+                )
             account.claimed = account.earned
-            return ClaimResult(keccak256(contributor + amount.to_bytes(32, "big")), amount, account.claimed)
+            return ClaimResult(
+                keccak256(contributor + amount.to_bytes(32, "big")), amount, account.claimed
+            )
 
     def media(self, campaign: int, item: int) -> Media:
         self._check(campaign)
@@ -292,7 +315,10 @@ class FakeDesk:
         boxes = dict(SealedOpening.decode(opening).boxes)
         for key in self.operator_keys:
             text = nacl.public.SealedBox(key).decrypt(boxes[bytes(key.public_key)])
-            if decode_cbor(text) != {"answers": [answer.decode() for answer in answers], "seed": seed}:
+            if decode_cbor(text) != {
+                "answers": [answer.decode() for answer in answers],
+                "seed": seed,
+            }:
                 raise InputError("the sealed opening holds other answers: reload the page")
 
     def _find(self, entry: bytes) -> LoggedEntry | None:

@@ -8,7 +8,9 @@ from tests.webapp.fake_desk import FakeDesk
 from webapp import Settings
 
 
-@pytest.mark.parametrize("path", ["/", "/campaigns/1", "/nothing", "/api/session", "/static/style.css"])
+@pytest.mark.parametrize(
+    "path", ["/", "/campaigns/1", "/nothing", "/api/session", "/static/style.css"]
+)
 def test_headers__every_answer__is_dressed(visitor: BrowserDouble, path: str) -> None:
     with visitor.get(path) as answer:
         headers = answer.headers

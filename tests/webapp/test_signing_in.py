@@ -25,7 +25,8 @@ def test_challenge__message__follows_eip_4361(visitor: BrowserDouble) -> None:
         "127.0.0.1:8000 wants you to sign in with your Ethereum account:",
         checksum(visitor.address),
         "",
-        "Sign in to DDLP to label and to see what you earned. This costs nothing and moves nothing.",
+        "Sign in to DDLP to label and to see what you earned. "
+        "This costs nothing and moves nothing.",
         "",
         "URI: http://127.0.0.1:8000",
         "Version: 1",
@@ -120,7 +121,7 @@ def test_sign_out__session__ends(contributor: BrowserDouble) -> None:
 
 
 def test_challenges__thousands_pending__memory_stays_bounded(clock: Clock) -> None:
-    from webapp.signing_in import ChallengeBook  # noqa: PLC0415
+    from webapp.signing_in import ChallengeBook
 
     book = ChallengeBook(300, clock)
     for _ in range(10_050):
