@@ -123,7 +123,11 @@ def test_recover__digest_of_another_length__refused(digest: bytes) -> None:
         recover(digest, GOOD)
 
 
-@pytest.mark.parametrize("signature", [GOOD[:64], _with_v(0), _with_v(1), MALLEABLE, b""])
+@pytest.mark.parametrize(
+    "signature",
+    [GOOD[:64], _with_v(0), _with_v(1), MALLEABLE, b""],
+    ids=["64 bytes", "v 0", "v 1", "s in the upper half", "nothing"],
+)
 def test_compact__other_form__refused(signature: bytes) -> None:
     assert len(compact(GOOD)) == 2
     with pytest.raises(SignatureError):
