@@ -1,0 +1,176 @@
+"""`ddlp serve`: devnet, contracts, gateway, operators and page in one process, at one address."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from oracle.bootstrap import Keys, Platform, establish_devnet
+from oracle.chain.devnet import Devnet
+from oracle.chain.wallets import DevWallets
+from oracle.config import Settings
+from oracle.errors import ConfigError, DDLPError
+from oracle.replay.digits import TOKEN, digit_campaign, digit_terms
+
+log = logging.getLogger(__name__)
+
+BLOCK_SECONDS = 1
+STEP_SECONDS = 1.0
+FAILURES = 30  # in a row, about half a minute: then something is wrong that waiting won't mend
+NODE = "node.json"  # where a running `serve` says how other commands reach its chain
+
+# Short epochs, so that somebody who tries the page sees pay within minutes.
+DIGITS = {
+    "epochSeconds": 60,
+    "leaseSeconds": 45,
+    "graceSeconds": 2,
+    "anchorBlocks": 2,
+}
+
+
+class Loop:
+    """Runs `platform.step` about once a second in a thread of its own until `stop`.
+
+    A failing step is logged and tried again; after FAILURES in a row the loop ends and `failure`
+    says why.
+    """
+
+    def __init__(self, platform: Platform, devnet: Devnet | None) -> None:
+        self.failure: Exception | None = None
+        self._platform, self._devnet = platform, devnet
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="operators", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the step under way."""
+        self._stop.set()
+        self._thread.join(timeout=30)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stop.wait(STEP_SECONDS):
+            try:
+                if self._devnet is not None:
+                    # Only what a power cut can't take back is followed into the log.
+                    self._devnet.checkpoint()
+                for campaign, progress in self._platform.step().items():
+                    if progress.result is not None:
+                        log.info(
+                            "campaign %d, epoch %d: %d labels, %d items closed",
+                            campaign,
+                            progress.result.receipt.epoch,
+                            progress.result.receipt.label_count,
+                            progress.result.receipt.item_count,
+                        )
+                failures = 0
+            except DDLPError as error:
+                failures += 1
+                log.warning("%s", error)
+                if failures >= FAILURES:
+                    self.failure = error
+                    return
+            except Exception as error:
+                log.exception("the operators' loop ends")
+                self.failure = error
+                return
+
+
+@contextmanager
+def local_platform(state_dir: Path, *, epoch_seconds: int | None = None) -> Iterator[Platform]:
+    """Run a devnet with a platform and a digit campaign to label; the operators' loop runs inside.
+
+    A folder used before goes on where it stood.
+    """
+    with Devnet(state_dir / "chain", block_seconds=BLOCK_SECONDS) as devnet:
+        keys = Keys.of_devnet()
+        platform = Platform(
+            devnet.w3,
+            establish_devnet(devnet, keys),
+            keys=keys,
+            state_dir=state_dir,
+            finality="finalized",
+        )
+        (state_dir / NODE).write_text(json.dumps({"url": devnet.url}))
+        _wait_until_final(devnet, platform)
+        platform.discover()
+        if not platform.gateways():
+            create_digit_campaign(platform, epoch_seconds=epoch_seconds)
+        loop = Loop(platform, devnet)
+        loop.start()
+        try:
+            yield platform
+        finally:
+            loop.stop()
+            (state_dir / NODE).unlink(missing_ok=True)
+            if loop.failure is not None:
+                raise loop.failure
+
+
+def create_digit_campaign(platform: Platform, *, epoch_seconds: int | None = None) -> int:
+    """Create a campaign of digit scans that the first development requester pays for."""
+    terms = digit_terms(**DIGITS)
+    if epoch_seconds is not None:
+        terms["epochSeconds"] = epoch_seconds
+    files, _ = digit_campaign(
+        terms, items=600, gold=120, gold_epochs=30, secret=secrets.token_bytes(32)
+    )
+    requester = DevWallets(platform.deployment.chain_id).requester()
+    return platform.create_campaign(
+        files,
+        requester,
+        budget=10_000 * TOKEN,
+        bond=1_000 * TOKEN,
+        epoch_cap=1_000 * TOKEN,
+        fee_bps=500,
+    )
+
+
+def serve(settings: Settings) -> None:
+    """Serve page, gateway and operators until a signal; on a devnet of its own without an RPC URL.
+
+    Raises ConfigError where a remote chain is named without the keys it needs.
+    """
+    from webapp import Settings as PageSettings
+    from webapp import create_app
+    from webapp.server import serve as serve_page
+
+    if settings.rpc_url is not None:
+        raise ConfigError("serve runs a development chain of its own: unset DDLP_RPC_URL")
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    origins = tuple(
+        f"http://{host}:{settings.port}" for host in dict.fromkeys((settings.host, "localhost"))
+    )
+    with local_platform(settings.state_dir) as platform:
+        page = PageSettings(origins=origins, secret_key=_cookie_key(settings))
+        app = create_app(platform.desk(name="Local devnet"), page)
+        print(
+            f"DDLP is at {origins[0]}  (Ctrl-C ends it; state in {settings.state_dir})", flush=True
+        )
+        serve_page(app, settings.host, settings.port)
+
+
+def _cookie_key(settings: Settings) -> bytes:
+    """The key that signs session cookies: as configured, else one kept in the state folder."""
+    if settings.web_secret is not None:
+        return settings.web_secret.encode()
+    path = settings.state_dir / "cookie.key"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_bytes(secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def _wait_until_final(devnet: Devnet, platform: Platform) -> None:
+    """Mine until what is deployed counts as final, so that the first look finds it."""
+    newest = devnet.block_number()
+    while platform.reader.head().number < newest:
+        devnet.mine(2)
