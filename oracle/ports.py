@@ -13,7 +13,8 @@ from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import GoldOpening
 from oracle.protocol.facts import Block, ChainFacts
 
-# --- time (adapter: oracle/bootstrap) --------------------------------------------------------------
+# --- time (adapter: oracle/bootstrap)
+# --------------------------------------------------------------
 
 
 class Clock(Protocol):
@@ -28,9 +29,11 @@ class Clock(Protocol):
 
 
 class ContentStore(Protocol):
-    """Blocks by their SHA-256. `codec` is `RAW` or `DAG_CBOR` of oracle.evidence.codec; a block is at most 1 MiB.
+    """Blocks by their SHA-256. `codec` is `RAW` or `DAG_CBOR` of oracle.evidence.codec; a block is
+    at most 1 MiB.
 
-    Errors: ContentMissing, ContentCorrupt (bytes that aren't the digest's), ContentUnavailable (the place can't be used).
+    Errors: ContentMissing, ContentCorrupt (bytes that aren't the digest's), ContentUnavailable (the
+    place can't be used).
     """
 
     def get(self, digest: bytes, codec: int) -> bytes:
@@ -38,7 +41,8 @@ class ContentStore(Protocol):
         ...
 
     def put(self, data: bytes, codec: int) -> bytes:
-        """Store a block durably and return its 32-byte digest; FormatError where it is over 1 MiB."""
+        """Store a block durably and return its 32-byte digest; FormatError where it is over 1
+        MiB."""
         ...
 
     def has(self, digest: bytes, codec: int) -> bool:
@@ -52,7 +56,8 @@ class ContentStore(Protocol):
 
 @dataclass(frozen=True)
 class StoredSubmission:
-    """A submission's index and plain opening. `answers` are canonical JSON texts; None once erased, together with `seed`.
+    """A submission's index and plain opening. `answers` are canonical JSON texts; None once erased,
+    together with `seed`.
 
     `opening` is the digest of the sealed block, `digest` the EIP-712 digest of the Submission.
     """
@@ -83,13 +88,15 @@ class ClaimJob:
 class LabelStore(Protocol):
     """A gateway's database. Every method is one transaction; `now` is in Unix seconds.
 
-    Errors: StoreConflict where another writer was first, StoreError where the database can't be used.
+    Errors: StoreConflict where another writer was first, StoreError where the database can't be
+    used.
     """
 
     def register(
         self, campaign: int, *, chain_id: int, escrow: bytes, manifest: bytes, now: int
     ) -> None:
-        """Note a campaign once; StoreConflict where it is known with another chain, escrow or manifest."""
+        """Note a campaign once; StoreConflict where it is known with another chain, escrow or
+        manifest."""
         ...
 
     def campaigns(self) -> list[int]:
@@ -127,7 +134,8 @@ class LabelStore(Protocol):
         contributor: bytes | None = None,
         session: tuple[bytes, int] | None = None,
     ) -> list[StoredSubmission]:
-        """Return submissions by position, narrowed by what is given; `session` is (session key, sequence)."""
+        """Return submissions by position, narrowed by what is given; `session` is (session key,
+        sequence)."""
         ...
 
     def opening_block(self, campaign: int, digest: bytes) -> bytes | None:
@@ -135,7 +143,8 @@ class LabelStore(Protocol):
         ...
 
     def erase(self, campaign: int, positions: Sequence[int], *, now: int) -> int:
-        """Delete answers, seed and sealed block of the submissions at `positions`; return how many were not erased before."""
+        """Delete answers, seed and sealed block of the submissions at `positions`; return how many
+        were not erased before."""
         ...
 
     def find_row(self, campaign: int, entry_hash: bytes) -> LogRow | None:
@@ -143,7 +152,8 @@ class LabelStore(Protocol):
         ...
 
     def session_keys(self, campaign: int, contributor: bytes) -> list[bytes]:
-        """Return every session key that the contributor delegated to, in log order, whether or not it still holds."""
+        """Return every session key that the contributor delegated to, in log order, whether or not
+        it still holds."""
         ...
 
     def queue_claim(self, campaign: int, epoch: int, account: bytes, *, now: int) -> ClaimJob:
@@ -312,7 +322,8 @@ class ReceiptPoster(Protocol):
         ...
 
 
-# --- operators (adapters: oracle/gateway for the log, oracle/chain for receipts) -------------------
+# --- operators (adapters: oracle/gateway for the log, oracle/chain for receipts)
+# -------------------
 
 
 class CutSource(Protocol):
@@ -327,7 +338,8 @@ class CutSource(Protocol):
         ...
 
     def reveal(self, epoch: int, *, final: bool) -> tuple[bytes, tuple[GoldOpening, ...]]:
-        """Return the draw seed of `epoch` and the gold of all batches up to it (all there are when `final`), in order.
+        """Return the draw seed of `epoch` and the gold of all batches up to it (all there are when
+        `final`), in order.
 
         GatewayRefusal before the log holds the cut: a seed that is known early steers draws.
         """
@@ -339,7 +351,8 @@ class CutSource(Protocol):
 
 @dataclass(frozen=True)
 class Network:
-    """The chain and token that a page works on. `genesis` is block 0's hash: it tells a restarted devnet from the one before."""
+    """The chain and token that a page works on. `genesis` is block 0's hash: it tells a restarted
+    devnet from the one before."""
 
     chain_id: int
     name: str
@@ -355,10 +368,11 @@ class Network:
 class CampaignView:
     """What the page shows of a campaign and needs to sign for it.
 
-    `gateway` (address) signs Heads; `operator_keys` are X25519 keys, 32 bytes each, to which openings are sealed. `guideline` and
-    `consent` are digests, beside their texts. `reward` and `expected_reward` are base units per label for a lease drawn now:
-    nominal, and what an honest contributor got at the end in the model of SPEC section 7. `base_share` is in ppm.
-    `accepting` says whether new leases are drawn at all.
+    `gateway` (address) signs Heads; `operator_keys` are X25519 keys, 32 bytes each, to which
+    openings are sealed. `guideline` and `consent` are digests, beside their texts. `reward` and
+    `expected_reward` are base units per label for a lease drawn now: nominal, and what an honest
+    contributor got at the end in the model of SPEC section 7. `base_share` is in ppm. `accepting`
+    says whether new leases are drawn at all.
     """
 
     number: int
@@ -382,7 +396,8 @@ class CampaignView:
 
 @dataclass(frozen=True)
 class LoggedEntry:
-    """A log row with the head before it, so that a browser can check the chain and the signed Head on its own."""
+    """A log row with the head before it, so that a browser can check the chain and the signed Head
+    on its own."""
 
     before: bytes
     row: LogRow
@@ -390,7 +405,8 @@ class LoggedEntry:
 
 @dataclass(frozen=True)
 class LeasedItem:
-    """An item to label: its number in the item index and its 32-byte id. Gold items look no different."""
+    """An item to label: its number in the item index and its 32-byte id. Gold items look no
+    different."""
 
     number: int
     item: bytes
@@ -398,9 +414,11 @@ class LeasedItem:
 
 @dataclass(frozen=True)
 class LeaseReply:
-    """A running lease with those of its items that still wait for an answer; or none, why, and when to ask again.
+    """A running lease with those of its items that still wait for an answer; or none, why, and when
+    to ask again.
 
-    With a lease `reason` is empty and `wait_seconds` 0; `wait_seconds` 0 without a lease means that asking again won't help.
+    With a lease `reason` is empty and `wait_seconds` 0; `wait_seconds` 0 without a lease means that
+    asking again won't help.
     """
 
     lease: LoggedEntry | None
@@ -413,9 +431,9 @@ class LeaseReply:
 class ContributorStatus:
     """A contributor's standing in one campaign, money in base units.
 
-    `generation` is the highest delegated (0: none), `session_keys` are that generation's unexpired keys. `pending` labels are
-    submitted and in no finalized receipt yet; `earned` is the finalized cumulative, `claimed` what the escrow paid, `balance` the
-    wallet's tokens.
+    `generation` is the highest delegated (0: none), `session_keys` are that generation's unexpired
+    keys. `pending` labels are submitted and in no finalized receipt yet; `earned` is the finalized
+    cumulative, `claimed` what the escrow paid, `balance` the wallet's tokens.
     """
 
     generation: int
@@ -432,7 +450,8 @@ class ContributorStatus:
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """A relayed claim that stands on chain: transaction hash, what it moved, and the wallet's balance after it (base units)."""
+    """A relayed claim that stands on chain: transaction hash, what it moved, and the wallet's
+    balance after it (base units)."""
 
     transaction: bytes
     amount: int
@@ -448,12 +467,14 @@ class Media:
 
 
 class LabelingDesk(Protocol):
-    """Everything the contributor's page needs of the platform: campaigns, one's standing, the log's intake, relayed claims.
+    """Everything the contributor's page needs of the platform: campaigns, one's standing, the log's
+    intake, relayed claims.
 
-    Methods may be called from several threads. `contributor` is the signed-in wallet, 20 bytes; an entry that names another one
-    is refused (InputError). Errors: UnknownCampaign for a number that the platform doesn't serve, GatewayRefusal for what the
-    gateway declines, FormatError, SignatureError and InputError for what can't be taken, ChainError, StoreError and the
-    content errors where a part can't be reached.
+    Methods may be called from several threads. `contributor` is the signed-in wallet, 20 bytes; an
+    entry that names another one is refused (InputError). Errors: UnknownCampaign for a number that
+    the platform doesn't serve, GatewayRefusal for what the gateway declines, FormatError,
+    SignatureError and InputError for what can't be taken, ChainError, StoreError and the content
+    errors where a part can't be reached.
     """
 
     def network(self) -> Network:
@@ -469,11 +490,13 @@ class LabelingDesk(Protocol):
         ...
 
     def delegate(self, campaign: int, contributor: bytes, entry: bytes) -> LoggedEntry:
-        """Take a delegation entry (kind 1, source 0) into the log; the same entry again returns where it stands."""
+        """Take a delegation entry (kind 1, source 0) into the log; the same entry again returns
+        where it stands."""
         ...
 
     def lease(self, campaign: int, contributor: bytes, count: int) -> LeaseReply:
-        """Return the running lease with what is unanswered, else draw a new one of up to `count` (1 to 10) items."""
+        """Return the running lease with what is unanswered, else draw a new one of up to `count` (1
+        to 10) items."""
         ...
 
     def submit(
@@ -485,9 +508,11 @@ class LabelingDesk(Protocol):
         seed: bytes,
         opening: bytes,
     ) -> LoggedEntry:
-        """Take a submission entry (kind 3) with its plain answers (canonical JSON each), seed and sealed opening block.
+        """Take a submission entry (kind 3) with its plain answers (canonical JSON each), seed and
+        sealed opening block.
 
-        The same entry again returns where it stands, so that a page may resend what it got no reply to.
+        The same entry again returns where it stands, so that a page may resend what it got no reply
+        to.
         """
         ...
 
@@ -500,9 +525,11 @@ class LabelingDesk(Protocol):
         ...
 
     def claim(self, campaign: int, contributor: bytes) -> ClaimResult:
-        """Claim everything finalized for the contributor, the relayer paying gas; InputError where there is nothing."""
+        """Claim everything finalized for the contributor, the relayer paying gas; InputError where
+        there is nothing."""
         ...
 
     def media(self, campaign: int, item: int) -> Media:
-        """Return an item's media by item number; InputError for an item that the campaign doesn't have."""
+        """Return an item's media by item number; InputError for an item that the campaign doesn't
+        have."""
         ...
