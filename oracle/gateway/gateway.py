@@ -345,24 +345,25 @@ class Gateway:
         return expiry
 
     def _allowance(self, contributor: bytes) -> int:
-        allowed = self._ledger.open_allowance(contributor)
-        if allowed < 1:
-            if self._ledger.unsubmitted(contributor):
-                raise GatewayRefusal(
-                    "LEASE-TOO-MANY", "you hold as many items as you may: label or skip them first"
-                )
-            raise GatewayBusy(
-                "LEASE-SHARED", "newcomers hold what they may together", self._wait(1)
-            )
-        backed = self._ledger.backed_items()
-        if backed < 1:
+        if self._ledger.backed_items() < 1:
             raise GatewayBusy(
                 "LEASE-UNBACKED",
                 "budget, epoch cap or bond back no more labels now: wait for the next receipt, or "
                 "ask the requester to add funds",
                 self._wait(1),
             )
-        return min(allowed, backed)
+        allowed = self._ledger.open_allowance(contributor)
+        if allowed < 1 and self._ledger.unsubmitted(contributor):
+            raise GatewayRefusal(
+                "LEASE-TOO-MANY", "you hold as many items as you may: label or skip them first"
+            )
+        if allowed < 1:
+            raise GatewayBusy(
+                "LEASE-SHARED",
+                "newcomers together hold as many items as they may: ask again soon",
+                self._wait(1),
+            )
+        return allowed
 
     def _draw(self, contributor: bytes, count: int) -> list[int]:
         if self._ledger.epoch > self._secrets.epochs:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from oracle.errors import StoreConflict, StoreError
 from oracle.evidence.entries import Delegation, LogRow
+from oracle.evidence.hashing import keccak256
 from oracle.ports import ClaimJob, StoredSubmission
 from oracle.store.schema import (
     campaigns,
@@ -375,7 +376,8 @@ def _insert_submission(
 
 
 def _log_row(row: Row[Any]) -> LogRow:
-    return LogRow(row.position, row.entry, row.entry_hash, row.head, row.signature)
+    # Hashed anew: the column is an index, and must not vouch for an entry that was tampered with.
+    return LogRow(row.position, row.entry, keccak256(row.entry), row.head, row.signature)
 
 
 def _submission(row: Row[Any]) -> StoredSubmission:

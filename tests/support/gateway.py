@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.content.local import LocalContent
+from oracle.content.sealing import encryption_key, seal_opening
 from oracle.evidence import entries
 from oracle.evidence.campaign import commit_label, label_salt
 from oracle.evidence.codec import encode_json
@@ -17,7 +18,6 @@ from oracle.evidence.signing import address_of, sign
 from oracle.evidence.structs import Receipt
 from oracle.gateway.campaign_files import CampaignFiles, Gold, Item, build_campaign
 from oracle.gateway.gateway import Gateway
-from oracle.gateway.sealing import encryption_key, seal_opening
 from oracle.ports import ChainEvent, Claimed, LoggedEntry, OperatorSet
 from oracle.protocol.facts import Block, ChainDelegation, ChainFacts, Funding, Settlement
 from oracle.store.database import open_database
@@ -114,7 +114,7 @@ class SteadyClock:
 
 
 class GatewayScene:
-    """A campaign of `items` text items (`gold` of them in two batches), and its gateway in `folder`.
+    """A campaign of `items` text items (`gold` of them in two batches) and its gateway.
 
     The right class of an item is its name's last digit.
     """

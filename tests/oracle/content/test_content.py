@@ -60,7 +60,8 @@ def kubo_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
                 break
             except OSError:
-                assert daemon.poll() is None and time.monotonic() < deadline
+                assert daemon.poll() is None
+                assert time.monotonic() < deadline
                 time.sleep(0.1)
         yield address + "/http"
     finally:
@@ -87,7 +88,7 @@ def content(request: pytest.FixtureRequest, tmp_path: Path) -> ContentStore:
     return KuboContent(request.getfixturevalue("kubo_address"), timeout=10)
 
 
-@pytest.mark.parametrize("codec, data", [(RAW, b"hello"), (RAW, b""), (DAG_CBOR, INDEX.data)])
+@pytest.mark.parametrize(("codec", "data"), [(RAW, b"hello"), (RAW, b""), (DAG_CBOR, INDEX.data)])
 def test_put__any_block__is_got_by_its_digest(
     content: ContentStore, codec: int, data: bytes
 ) -> None:
