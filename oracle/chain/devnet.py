@@ -125,14 +125,17 @@ class Devnet:
         try:
             for attempt in range(1, PORT_ATTEMPTS + 1):
                 self._port = self._wanted_port or _free_port()
-                self._guard = self._spawn(binary)
-                if self._answers():
-                    break
+                # A node that answers there already would be taken for ours.
+                if not _is_taken(self._port):
+                    self._guard = self._spawn(binary)
+                    if self._answers():
+                        break
                 # Somebody else may have bound the free port first; a port asked for by number isn't
                 # swapped.
                 if self._wanted_port or attempt == PORT_ATTEMPTS:
                     raise ChainError(
-                        f"anvil didn't start on port {self._port}: see {self._log_tail()}"
+                        f"anvil didn't start on port {self._port}: free the port, or see "
+                        f"{self._log_tail()}"
                     )
                 self._end_process()
             self._set_clock()
@@ -304,7 +307,9 @@ class Devnet:
             self._lock = None
 
     def _log_tail(self) -> str:
-        lines = self.log_path.read_text(errors="replace").splitlines()[-5:]
+        lines = []
+        if self.log_path.exists():
+            lines = self.log_path.read_text(errors="replace").splitlines()[-5:]
         return "\n".join([f"{self.log_path}:", *lines])
 
 
@@ -322,6 +327,12 @@ def find_anvil() -> Path:
     if on_path and Path(on_path).read_bytes()[:2] != b"#!":
         return Path(on_path)
     raise ChainError("anvil isn't installed: run `npm ci`, or put Foundry's anvil on PATH")
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex((HOST, port)) == 0
 
 
 def _free_port() -> int:
