@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import nacl.public
@@ -15,27 +17,40 @@ from oracle.evidence.campaign import SealedOpening, commit_label, label_salt
 from oracle.evidence.codec import encode_cbor, encode_json
 from oracle.evidence.hashing import keccak256, sha256
 from oracle.evidence.signing import address_of, sign
-from tests.webapp.fake_desk import FakeDesk
 
 ORIGIN = "http://127.0.0.1:8000"
 CAMPAIGN = "/api/campaigns/1"
 
 
 class BrowserDouble:
-    """One browser with one wallet."""
+    """One browser with one wallet, at campaign 1 of the application behind `origin`."""
 
-    def __init__(self, app: Flask, desk: FakeDesk, name: str = "contributor") -> None:
-        self.desk = desk
+    def __init__(
+        self,
+        app: Flask,
+        name: str = "contributor",
+        *,
+        origin: str = ORIGIN,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.http = app.test_client()
+        self.origin, self.now = origin, now
         self.key, self.session_key = keccak256(name.encode()), keccak256(f"{name} key".encode())
         self.address, self.session_address = address_of(self.key), address_of(self.session_key)
+        self.item_ids: dict[int, bytes] = {}
+        about = self.get(CAMPAIGN).get_json()
+        self.campaign = about["campaign"]
+        self.domain = structs.Domain(
+            about["network"]["chainId"], _bytes(about["network"]["escrow"])
+        )
 
     def get(self, path: str, **more: Any) -> TestResponse:
-        return self.http.get(path, base_url=ORIGIN, **more)
+        return self.http.get(path, base_url=self.origin, **more)
 
     def post(self, path: str, json: Any = None, **more: Any) -> TestResponse:
-        more.setdefault("headers", {"Origin": ORIGIN})
-        return self.http.post(path, json=json if json is not None else {}, base_url=ORIGIN, **more)
+        more.setdefault("headers", {"Origin": self.origin})
+        body = json if json is not None else {}
+        return self.http.post(path, json=body, base_url=self.origin, **more)
 
     def challenge(self) -> dict[str, str]:
         return self.post("/api/session/challenge", {"address": _hex(self.address)}).get_json()
@@ -48,50 +63,59 @@ class BrowserDouble:
         signature = self.wallet_signs(challenge["message"])
         return self.post("/api/session", {"nonce": challenge["nonce"], "signature": signature})
 
-    def delegation(self, **changes: Any) -> bytes:
-        parts = {
-            "source": 0,
-            "contributor": self.address,
-            "session_key": self.session_address,
-            "generation": 1,
-            "valid_until": int(self.desk.now()) + 3600,
-            "consent": self.desk.view.consent,
-            "signature": bytes(65),
-        }
-        unsigned = entries.Delegation(**{**parts, **changes})
-        signature = sign(self.key, unsigned.struct(1).digest(self.desk.domain))
+    def delegation(self, *, generation: int = 1) -> bytes:
+        """The log entry of a delegation to this browser's session key."""
+        struct = structs.Delegation(
+            self.address,
+            self.session_address,
+            1,
+            generation,
+            int(self.now()) + 30 * 86_400,
+            _bytes(self.campaign["consent"]),
+        )
         return entries.encode_entry(
-            entries.Delegation(**{**parts, **changes, "signature": signature})
+            entries.Delegation(
+                0,
+                struct.contributor,
+                struct.session_key,
+                struct.generation,
+                struct.valid_until,
+                struct.consent,
+                sign(self.key, struct.digest(self.domain)),
+            )
         )
 
     def delegate(self) -> TestResponse:
         return self.post(f"{CAMPAIGN}/delegations", {"entry": _hex(self.delegation())})
 
     def lease(self, count: int = 10) -> TestResponse:
-        return self.post(f"{CAMPAIGN}/leases", {"count": count})
+        answer = self.post(f"{CAMPAIGN}/leases", {"count": count})
+        for item in answer.get_json().get("items", ()):
+            self.item_ids[item["number"]] = _bytes(item["item"])
+        return answer
 
     def submission(self, answers: dict[int, str], sequence: int = 1) -> dict[str, Any]:
-        """The body of a submission of `answers` by item number."""
+        """The body of a submission of `answers` by number of an item leased before."""
         seed = keccak256(f"seed {sequence}".encode())
         texts = [encode_json(answer) for answer in answers.values()]
         text = encode_cbor({"answers": [one.decode() for one in texts], "seed": seed})
         boxes = sorted(
             (key, nacl.public.SealedBox(nacl.public.PublicKey(key)).encrypt(text))
-            for key in self.desk.view.operator_keys
+            for key in map(_bytes, self.campaign["operatorKeys"])
         )
         opening = SealedOpening(tuple(boxes)).block
         labels = tuple(
-            commit_label(self.desk.item_id(item), sha256(text), label_salt(seed, place))
+            commit_label(self.item_ids[item], sha256(text), label_salt(seed, place))
             for place, (item, text) in enumerate(zip(answers, texts, strict=True))
         )
         struct = structs.Submission(
             self.address,
             1,
             sequence,
-            self.desk.view.guideline,
+            _bytes(self.campaign["guideline"]),
             labels,
             opening.digest,
-            1_760_000_000,
+            int(self.now()),
         )
         entry = entries.Submission(
             self.address,
@@ -101,7 +125,7 @@ class BrowserDouble:
             struct.submitted_at,
             labels,
             tuple(answers),
-            sign(self.session_key, struct.digest(self.desk.domain)),
+            sign(self.session_key, struct.digest(self.domain)),
         )
         return {
             "entry": _hex(entries.encode_entry(entry)),
@@ -119,3 +143,7 @@ class BrowserDouble:
 
 def _hex(data: bytes) -> str:
     return "0x" + data.hex()
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text[2:])

@@ -34,14 +34,14 @@ def app(desk: FakeDesk, clock: Clock) -> Flask:
 
 
 @pytest.fixture
-def visitor(app: Flask, desk: FakeDesk) -> BrowserDouble:
-    return BrowserDouble(app, desk, "visitor")
+def visitor(app: Flask, clock: Clock) -> BrowserDouble:
+    return BrowserDouble(app, "visitor", now=clock)
 
 
 @pytest.fixture
-def contributor(app: Flask, desk: FakeDesk) -> BrowserDouble:
+def contributor(app: Flask, clock: Clock) -> BrowserDouble:
     """A browser that is signed in and has delegated."""
-    browser = BrowserDouble(app, desk)
+    browser = BrowserDouble(app, now=clock)
     assert browser.sign_in().status_code == 201
     assert browser.delegate().status_code == 201
     return browser

@@ -90,13 +90,11 @@ def test_skip__leased_item__is_handed_back(contributor: BrowserDouble) -> None:
     assert again.status_code == 409
 
 
-def test_anything__of_another_wallet__is_refused(
-    app: Flask, desk: FakeDesk, contributor: BrowserDouble
-) -> None:
+def test_anything__of_another_wallet__is_refused(app: Flask, contributor: BrowserDouble) -> None:
     """Whoever is signed in can neither delegate, submit, skip nor claim for somebody else."""
     contributor.lease()
     body = contributor.submission({0: "3"})
-    thief = BrowserDouble(app, desk, "thief")
+    thief = BrowserDouble(app, "thief")
     thief.sign_in()
     entry = "0x" + contributor.delegation(generation=2).hex()
     assert thief.post(f"{CAMPAIGN}/delegations", {"entry": entry}).status_code == 422

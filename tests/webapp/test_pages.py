@@ -29,7 +29,7 @@ def test_index__no_campaign__says_so(visitor: BrowserDouble, desk: FakeDesk) -> 
 def test_campaign__page__shows_guidelines_and_consent(visitor: BrowserDouble) -> None:
     page = visitor.get("/campaigns/1").text
     assert "A one may have a foot or a flag" in page
-    assert "become public when a round closes" in page
+    assert "Your network address and how long you took" in page
     assert "30 % of the reward" in page
     assert 'data-campaign="1"' in page
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from oracle.errors import ConfigError
 from webapp.server import running
 
 ROOT = Path(__file__).parents[2]
@@ -75,3 +76,17 @@ def test_serve__signal__stops_cleanly(number: signal.Signals) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.mark.services
+def test_running__unusable_address__names_the_remedy(app: Flask) -> None:
+    port = free_port()
+    with running(app, "127.0.0.1", port):
+        with (
+            pytest.raises(ConfigError, match="choose another address or port"),
+            running(app, "127.0.0.1", port),
+        ):
+            pass
+        assert health(port) == 200
+    with pytest.raises(ConfigError, match="no IP address"), running(app, "my host", port):
+        pass

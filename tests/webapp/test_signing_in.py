@@ -6,7 +6,6 @@ from flask import Flask
 from oracle.evidence.signing import checksum
 from tests.webapp.browser_double import BrowserDouble
 from tests.webapp.conftest import Clock
-from tests.webapp.fake_desk import FakeDesk
 
 
 def test_sign_in__signed_message__starts_a_session(visitor: BrowserDouble) -> None:
@@ -59,8 +58,8 @@ def test_sign_in__another_message_signed__is_refused(
     assert visitor.get("/api/session").get_json() == {"address": None}
 
 
-def test_sign_in__nonce_used_twice__is_refused(app: Flask, desk: FakeDesk) -> None:
-    browser = BrowserDouble(app, desk)
+def test_sign_in__nonce_used_twice__is_refused(app: Flask) -> None:
+    browser = BrowserDouble(app)
     challenge = browser.challenge()
     body = {
         "nonce": challenge["nonce"],
@@ -78,8 +77,8 @@ def test_sign_in__nonce_used_twice__is_refused(app: Flask, desk: FakeDesk) -> No
     assert "start signing in again" in again.get_json()["detail"]
 
 
-def test_sign_in__challenge_of_another_browser__is_refused(app: Flask, desk: FakeDesk) -> None:
-    attacker, victim = BrowserDouble(app, desk, "attacker"), BrowserDouble(app, desk, "victim")
+def test_sign_in__challenge_of_another_browser__is_refused(app: Flask) -> None:
+    attacker, victim = BrowserDouble(app, "attacker"), BrowserDouble(app, "victim")
     challenge = attacker.challenge()
     body = {
         "nonce": challenge["nonce"],
