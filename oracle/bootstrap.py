@@ -24,10 +24,10 @@ from oracle.chain.reader import Web3Reader
 from oracle.chain.wallets import DEV_CHAIN_IDS, DevWallets
 from oracle.content.local import LocalContent
 from oracle.content.sealing import encryption_key, open_sealed
-from oracle.errors import InputError
+from oracle.errors import InputError, UnknownCampaign
 from oracle.evidence.campaign import decode_gold, decode_items
 from oracle.evidence.codec import DAG_CBOR, RAW, Link
-from oracle.evidence.hashing import keccak256
+from oracle.evidence.hashing import ZERO32, keccak256
 from oracle.evidence.manifest import Manifest
 from oracle.gateway.campaign_files import CampaignFiles
 from oracle.gateway.desk import Desk
@@ -188,7 +188,10 @@ class Platform:
 
     def read_campaign(self, campaign: int) -> Campaign:
         """Return a campaign with fresh chain facts, its content read and verified."""
-        manifest = Manifest.decode(self.content.get(self.reader.manifest(campaign), RAW))
+        digest = self.reader.manifest(campaign)
+        if digest == ZERO32:
+            raise UnknownCampaign(f"campaign {campaign} doesn't exist: check its number")
+        manifest = Manifest.decode(self.content.get(digest, RAW))
         return Campaign(
             manifest,
             decode_items(self.content.get(manifest.items, DAG_CBOR), self.fetch),

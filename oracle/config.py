@@ -18,7 +18,7 @@ from oracle.errors import ConfigError
 
 PREFIX = "DDLP_"
 FINALITIES = ("latest", "finalized")
-SECRETS = ("gateway_key", "operator_keys", "relayer_key", "web_secret")
+SECRETS = ("gateway_key", "operator_keys", "relayer_key", "requester_key", "web_secret")
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Settings:
     gateway_key: str | None = field(default=None, repr=False)
     operator_keys: tuple[str, ...] | None = field(default=None, repr=False)
     relayer_key: str | None = field(default=None, repr=False)
+    requester_key: str | None = field(default=None, repr=False)
     web_secret: str | None = field(default=None, repr=False)
 
     def secret(self, name: str) -> str:
@@ -108,7 +109,7 @@ def _parse(name: str, text: str) -> object:
             return int(text)
         case "content_dir" | "state_dir" | "data":
             return Path(text).expanduser()
-        case "gateway_key" | "relayer_key":
+        case "gateway_key" | "relayer_key" | "requester_key":
             return _private_key(variable, text)
         case "operator_keys":
             return tuple(_private_key(variable, key.strip()) for key in text.split(","))

@@ -16,13 +16,13 @@ from oracle.chain.wallets import DevWallets
 from oracle.config import Settings
 from oracle.errors import ConfigError, DDLPError
 from oracle.replay.digits import TOKEN, digit_campaign, digit_terms
+from oracle.requester import NODE
 
 log = logging.getLogger(__name__)
 
 BLOCK_SECONDS = 1
 STEP_SECONDS = 1.0
 FAILURES = 30  # in a row, about half a minute: then something is wrong that waiting won't mend
-NODE = "node.json"  # where a running `serve` says how other commands reach its chain
 
 # Short epochs, so that somebody who tries the page sees pay within minutes.
 DIGITS = {

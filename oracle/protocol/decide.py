@@ -52,6 +52,7 @@ from oracle.quality.agreement import (
     judged_labels,
     measure_agreement,
     passed_by_agreement,
+    unjudgeable_labels,
 )
 from oracle.quality.gold import gold_stands, gold_tallies, passed
 from oracle.quality.incentives import Terms, next_terms
@@ -557,8 +558,9 @@ def _judge(
     right, total = gold_tallies(workers, classes, expected, stands, sizes["n_workers"])
     rewards = [0] * sizes["n_workers"]
     unjudged = [0] * sizes["n_workers"]
-    for worker, reward, known in zip(workers.tolist(), table.rewards, judged.tolist(), strict=True):
-        if final and not known:
+    alone = unjudgeable_labels(stands, others)
+    for worker, reward, lonely in zip(workers.tolist(), table.rewards, alone.tolist(), strict=True):
+        if final and lonely:
             unjudged[worker] += reward
         else:
             rewards[worker] += reward
