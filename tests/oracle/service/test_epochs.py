@@ -1,0 +1,278 @@
+"""The operators' loop: what is due is done once, and nothing unsound is signed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from oracle.errors import ContentMissing, FormatError, ProtocolFault
+from oracle.evidence.codec import DAG_CBOR, Block, Link
+from oracle.evidence.entries import LogRow, Submission
+from oracle.evidence.hashing import keccak256
+from oracle.evidence.signing import address_of, recover
+from oracle.evidence.structs import Receipt
+from oracle.evidence.supplement import GoldOpening
+from oracle.protocol.facts import Block as ChainBlock
+from oracle.protocol.facts import Settlement
+from oracle.service.epochs import EpochService, Step, recompute
+from oracle.service.operator import Operator
+from tests.support.world import BLOCK_SECONDS, START, World, key_of
+
+NAMES = ("ann", "ben", "cat", "dan")
+
+
+class MemoryContent:
+    """Blocks in a dict."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[tuple[int, bytes], bytes] = {}
+
+    def put(self, data: bytes, codec: int) -> bytes:
+        block = Block(codec, data)
+        self.blocks[codec, block.digest] = data
+        return block.digest
+
+    def get(self, digest: bytes, codec: int) -> bytes:
+        try:
+            return self.blocks[codec, digest]
+        except KeyError:
+            raise ContentMissing(str(Link(codec, digest))) from None
+
+
+class WorldChain:
+    """Chain and gateway of a `World`, as the service sees them."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.posted: list[tuple[Receipt, Sequence[bytes]]] = []
+        self.withheld: set[bytes] = set()
+
+    # ChainReader
+    def head(self) -> ChainBlock:
+        return self.block(self.world.block)
+
+    def block(self, number: int) -> ChainBlock:
+        time = START + (number - self.world.facts.created.number) * BLOCK_SECONDS
+        return ChainBlock(number, b"\0" * 32, time)
+
+    # CutSource
+    def rows(self) -> list[LogRow]:
+        return self.world.rows
+
+    def opening_block(self, digest: bytes) -> bytes | None:
+        return None if digest in self.withheld else digest
+
+    def reveal(self, epoch: int, *, final: bool) -> tuple[bytes, tuple[GoldOpening, ...]]:
+        gold = tuple(row for row in self.world.gold_openings if final or row.epoch <= epoch)
+        return self.world.seeds[epoch], gold
+
+    # ReceiptPoster
+    def post(self, receipt: Receipt, signatures: Sequence[bytes]) -> None:
+        self.posted.append((receipt, signatures))
+        self.world.block += 1
+        settled = Settlement(receipt, self.world.block, None)
+        facts = self.world.facts
+        self.world._know(replace(facts, settlements=(*facts.settlements, settled)))
+
+    def finalize(self, receipt: Receipt) -> None:
+        self.world.block += 1
+        facts = self.world.facts
+        last = replace(facts.settlements[-1], finalized_block=self.world.block)
+        assert last.receipt == receipt
+        self.world._know(replace(facts, settlements=(*facts.settlements[:-1], last)))
+
+
+class Unsealer:
+    """Opens a world's "sealed" blocks: an opening block is just the digest the submission names."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def __call__(self, block: bytes) -> tuple[list[bytes], bytes]:
+        for row in self.world.rows:
+            entry = row.entry
+            if isinstance(entry, Submission) and entry.opening == block:
+                sequence = entry.sequence
+                name = next(one for one in NAMES if address_of(key_of(one)) == entry.contributor)
+                answers = [
+                    self.world.held[row.position, at].answer for at in range(len(entry.items))
+                ]
+                return answers, seed_of(name, sequence)
+        raise FormatError("no box for this key")
+
+
+def seed_of(name: str, sequence: int) -> bytes:
+    return keccak256(f"{name} {sequence}".encode())
+
+
+def label_epoch(world: World) -> None:
+    dice = random.Random(world.sequence)
+    epoch = world.ledger.epoch
+    for _ in range(3):
+        for name in NAMES:
+            world.work(
+                name,
+                6,
+                lambda item: world.truth[item] if dice.random() < 0.9 else dice.randrange(10),
+            )
+        world.pass_time(60)
+    while world.ledger.epoch == epoch:
+        world.pass_time(300)
+
+
+@pytest.fixture
+def scene() -> tuple[World, WorldChain, MemoryContent, EpochService]:
+    world = World()
+    for name in NAMES:
+        world.delegate(name)
+    world.pass_time(120)
+    chain, content = WorldChain(world), MemoryContent()
+    return world, chain, content, service_of(world, chain, content)
+
+
+def service_of(world: World, chain: WorldChain, content: MemoryContent) -> EpochService:
+    operators = [Operator(key_of(f"operator {number}"), Unsealer(world)) for number in range(3)]
+    return EpochService(
+        lambda: world.campaign, chain, chain, content, chain, operators, threshold=2
+    )
+
+
+Scene = tuple[World, WorldChain, MemoryContent, EpochService]
+
+
+def test_step__nothing_cut__does_nothing(scene: Scene) -> None:
+    _, chain, content, service = scene
+    assert service.step().step is Step.NOTHING
+    assert not chain.posted
+    assert not content.blocks
+
+
+def test_step__epoch_over__posts_what_two_operators_signed_then_finalizes_it(scene: Scene) -> None:
+    world, chain, content, service = scene
+    label_epoch(world)
+    progress = service.step()
+    assert progress.step is Step.POSTED
+    receipt, signatures = chain.posted[0]
+    digest = receipt.digest(world.facts.board_domain)
+    operators = {address_of(key_of(f"operator {number}")) for number in range(3)}
+    assert len({recover(digest, one) for one in signatures} & operators) == 2
+    assert (DAG_CBOR, receipt.evidence) in content.blocks
+
+    assert service.step().step is Step.WAITING
+    world.pass_time(world.facts.window_seconds + 60)
+    assert service.step().step is Step.FINALIZED
+    assert service.step().step is Step.NOTHING
+    assert len(chain.posted) == 1
+
+
+def run_epoch(world: World, service: EpochService) -> None:
+    label_epoch(world)
+    while service.step().step is not Step.FINALIZED:
+        world.pass_time(120)
+
+
+def test_step__restarted__recomputes_what_is_final_and_goes_on(scene: Scene) -> None:
+    world, chain, content, service = scene
+    run_epoch(world, service)
+    again = service_of(world, chain, content)
+    run_epoch(world, again)
+    first, second = (receipt for receipt, _ in chain.posted)
+    assert second.previous == first.digest(world.facts.board_domain)
+    again.step()
+    assert [one.receipt for one in again.results] == [first, second]
+
+
+def test_step__closed__posts_one_final_receipt_and_stops(scene: Scene) -> None:
+    world, chain, _, service = scene
+    run_epoch(world, service)
+    world.close()
+    world.pass_time(1200)
+    while service.step().step is not Step.FINALIZED:
+        world.pass_time(120)
+    assert chain.posted[-1][0].final
+    world.pass_time(7200)
+    assert service.step().step is Step.NOTHING
+
+
+def test_step__opening_withheld_from_all__counts_for_nothing_and_costs_no_quorum(
+    scene: Scene,
+) -> None:
+    world, chain, _, service = scene
+    label_epoch(world)
+    first = next(row.entry for row in world.rows if isinstance(row.entry, Submission))
+    chain.withheld = {first.opening}
+    progress = service.step()
+    assert progress.step is Step.POSTED
+    assert progress.result is not None
+    opened = {(row.position, row.index) for row in progress.result.labels}
+    position = next(row.position for row in world.rows if row.entry == first)
+    assert not any(at == position for at, _ in opened)
+
+
+def test_endorse__proposal_that_omits_what_closes__is_refused(scene: Scene) -> None:
+    world, chain, _, _ = scene
+    label_epoch(world)
+    operator = Operator(key_of("operator 0"), Unsealer(world))
+    held = operator.hold(chain, world.rows, frozenset())
+    whole = world.supplement()
+    item = whole.openings[0].item
+    less = replace(whole, openings=tuple(row for row in whole.openings if row.item != item))
+    with pytest.raises(ProtocolFault, match="PROPOSAL-OMITS"):
+        operator.endorse(world.campaign, None, world.rows, less, held)
+    result, signature = operator.endorse(world.campaign, None, world.rows, whole, held)
+    digest = result.receipt.digest(world.facts.board_domain)
+    assert recover(digest, signature) == operator.address
+
+
+def test_step__no_quorum__posts_nothing(scene: Scene) -> None:
+    world, chain, content, _ = scene
+    label_epoch(world)
+
+    class Stubborn(Operator):
+        def endorse(self, *_: object, **__: object) -> tuple[object, bytes]:  # type: ignore[override]
+            raise ProtocolFault("DRAW", "log 1", "refuses")
+
+    operators = [
+        Operator(key_of("operator 0"), Unsealer(world)),
+        Stubborn(key_of("operator 1"), Unsealer(world)),
+        Stubborn(key_of("operator 2"), Unsealer(world)),
+    ]
+    service = EpochService(
+        lambda: world.campaign, chain, chain, content, chain, operators, threshold=2
+    )
+    with pytest.raises(ProtocolFault, match="QUORUM"):
+        service.step()
+    assert not chain.posted
+    assert not content.blocks
+
+
+def test_recompute__receipt_that_says_otherwise__is_named(scene: Scene) -> None:
+    world, chain, content, service = scene
+    label_epoch(world)
+    service.step()
+    receipt, _ = chain.posted[0]
+    fetch = lambda link: content.get(link.digest, link.codec)  # noqa: E731
+    assert recompute(world.campaign, None, receipt, fetch).receipt == receipt
+    padded = replace(receipt, payout_total=receipt.payout_total + 1)
+    with pytest.raises(ProtocolFault, match="RECEIPT-DIFFERS"):
+        recompute(world.campaign, None, padded, fetch)
+
+
+@pytest.mark.parametrize("threshold", [0, 1, 4])
+def test_service__threshold_of_no_quorum__is_refused(threshold: int) -> None:
+    world = World()
+    chain = WorldChain(world)
+    operators = [Operator(key_of(f"operator {number}"), Unsealer(world)) for number in range(3)]
+    with pytest.raises(ValueError, match="quorum"):
+        EpochService(
+            lambda: world.campaign,
+            chain,
+            chain,
+            MemoryContent(),
+            chain,
+            operators,
+            threshold=threshold,
+        )
