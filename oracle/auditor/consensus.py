@@ -1,0 +1,223 @@
+"""The verdict `consensus`: `decide` is run again, epoch by epoch, and must give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from oracle.auditor.codes import CODES, Severity
+from oracle.auditor.published import CampaignContent, Published
+from oracle.auditor.report import Findings
+from oracle.errors import InputError, ProtocolFault
+from oracle.evidence.hashing import ZERO32
+from oracle.evidence.signing import checksum
+from oracle.protocol.decide import EpochResult, decide
+from oracle.protocol.ledger import Ledger, Secrets
+
+Difference = tuple[str, str, str]  # code, place after the receipt's, sentence
+
+
+def check_consensus(content: CampaignContent, found: Findings) -> tuple[EpochResult, ...]:
+    """Recompute every receipt of a campaign; return the results, in order.
+
+    After a receipt that differs the next is judged on it as it stands: each receipt answers for
+    itself. Where evidence breaks a rule that nobody may sign over, nothing can be built on it, and
+    the campaign's later receipts stay unjudged.
+    """
+    settled: dict[bytes, EpochResult | None] = {ZERO32: None}
+    results: list[EpochResult] = []
+    differs = False
+    for one in content.receipts:
+        if one.receipt.previous not in settled:
+            found.cannot_tell("consensus", f"{one.place}: its predecessor wasn't judged")
+            return tuple(results)
+        previous = settled[one.receipt.previous]
+        try:
+            result = decide(content.campaign, previous, one.rows, one.supplement)
+        except ProtocolFault as fault:
+            found.add("consensus", fault.code, f"{one.place}, {fault.place}", fault.message)
+            _report_log(content, one, previous, found)
+            found.cannot_tell("consensus", f"{one.place} can't be recomputed")
+            return tuple(results)
+        except InputError as error:
+            found.add("consensus", "LOG-SHORT", one.place, str(error))
+            return tuple(results)
+        except (LookupError, ValueError, ArithmeticError) as error:
+            if not differs:  # on evidence that the rules gave, this is a bug of ours
+                raise
+            found.cannot_tell("consensus", f"{one.place} builds on false evidence: {error!r}")
+            return tuple(results)
+        found.checks += len(result.ledger.labels) + len(result.evidence.items)
+        found.checks += len(result.evidence.leaves) + len(result.blocks) + len(one.rows)
+        differences = list(_differences(one, result, content.campaign.manifest.classes))
+        differs = differs or bool(differences)
+        for code, place, sentence in differences:
+            found.add("consensus", code, f"{one.place}{place}", sentence)
+        after = previous.receipt.log_position if previous is not None else 0
+        counted = Severity.FRAUD if differences else None
+        _report_entries(one, result, after, counted, found)
+        results.append(result)
+        settled[one.digest] = replace(result, receipt=one.receipt, evidence=one.evidence)
+    return tuple(results)
+
+
+def _report_entries(
+    one: Published, result: EpochResult, after: int, counted: Severity | None, found: Findings
+) -> None:
+    """Entries that broke a rule; where the receipt differs from the rules, they were counted."""
+    campaign = f"campaign {one.receipt.campaign}"
+    for position, fault in (*result.rejected, *result.gateway_faults):
+        severity = counted if position > after else None
+        place = f"{campaign}, {fault.place}"
+        found.add("consensus", fault.code, place, fault.message, severity)
+    unopened: dict[tuple[int, str], int] = {}
+    for leased in result.ledger.leases.values():
+        if leased.fault in ("SEED-UNOPENED", "GOLD-UNOPENED"):
+            key = (leased.epoch, leased.fault)
+            unopened[key] = unopened.get(key, 0) + 1
+    for (epoch, code), count in unopened.items():
+        sentence = f"{count} items were leased in it; the gateway's bond pays their labels"
+        found.add("consensus", code, f"{campaign}, epoch {epoch}", sentence)
+
+
+def _report_log(
+    content: CampaignContent, one: Published, previous: EpochResult | None, found: Findings
+) -> None:
+    """Where `decide` refuses, the cause may be an entry that the receipt counted against the
+    rules."""
+    campaign = content.campaign
+    closed = previous.closed if previous is not None else {}
+    secrets = previous.secrets if previous is not None else Secrets({}, {}, whole=False)
+    ledger = Ledger(campaign.manifest, campaign.facts, closed=closed, secrets=secrets)
+    try:
+        ledger.read(one.rows)
+    except ProtocolFault:
+        return  # the log's own break is the fault that `decide` named
+    after = previous.receipt.log_position if previous is not None else 0
+    for position, fault in ledger.rejected:
+        place = f"campaign {one.receipt.campaign}, {fault.place}"
+        severity = Severity.FRAUD if position > after else CODES[fault.code].severity
+        found.add("consensus", fault.code, place, fault.message, severity)
+
+
+# -- what differs, causes first ----------------------------------------------------------------
+
+
+def _differences(one: Published, result: EpochResult, classes: list[str]) -> Iterator[Difference]:
+    """Name what differs between a receipt and the recomputed one; what follows from it is left
+    out."""
+    said, must = one.receipt, result.receipt
+    if said == must:
+        # The digest in the receipt is the hash of the index, which names every shard by hash.
+        return
+    if (said.log_position, said.log_head, said.as_of) != (
+        must.log_position,
+        must.log_head,
+        must.as_of,
+    ):
+        yield (
+            "LOG-CUT",
+            "",
+            f"it is cut at entry {said.log_position} as of block {said.as_of}; the rules cut at "
+            f"{must.log_position}, block {must.as_of}",
+        )
+    if said.previous != must.previous or said.attempt != must.attempt:
+        yield "RECEIPT-ORDER", "", "it follows another receipt than the last finalized one"
+    yield from _items(one, result, classes)
+    yield from _contributors(one, result)
+    if said.bond_charge != must.bond_charge:
+        yield "BOND-CHARGE", "", f"it is {said.bond_charge}, the rules give {must.bond_charge}"
+    leaves = list(_leaves(one, result))
+    yield from leaves
+    yield from _slashes(one, result)
+    if not leaves and said.fee_total != must.fee_total:
+        yield "FEE-MISMATCH", "", f"it is {said.fee_total}, the rules give {must.fee_total}"
+    terms = (said.next_reward, said.next_threshold)
+    if terms != (must.next_reward, must.next_threshold):
+        yield (
+            "TERMS",
+            "",
+            f"next reward and threshold are {terms[0]} and {terms[1]}, the rules give "
+            f"{must.next_reward} and {must.next_threshold}",
+        )
+    counts = (said.label_count, said.item_count, said.agreement)
+    if counts != (must.label_count, must.item_count, must.agreement):
+        yield (
+            "COUNTS",
+            "",
+            f"labels, items and agreement are {counts}, the rules give "
+            f"{(must.label_count, must.item_count, must.agreement)}",
+        )
+    if one.evidence == result.evidence and said.evidence != must.evidence:
+        yield "EVIDENCE-BYTES", "", "its evidence encodes the same in other blocks"
+    if not leaves and (said.payout_root, said.payout_total) != (
+        must.payout_root,
+        must.payout_total,
+    ):
+        yield "LEAVES-ROOT", "", "payoutRoot or payoutTotal isn't that of the leaves"
+
+
+def _items(one: Published, result: EpochResult, classes: list[str]) -> Iterator[Difference]:
+    said = {row.item: row for row in one.evidence.items}
+    must = {row.item: row for row in result.evidence.items}
+    for item in sorted({*said, *must}):
+        place = f", item {item}"
+        if item not in must:
+            yield "ITEM-MISSING", place, "it is said to be closed, by the rules it is open"
+        elif item not in said:
+            yield "ITEM-MISSING", place, "it has closed, but isn't in the evidence"
+        elif said[item] != must[item]:
+            answers = [
+                classes[row.answer] if row.answer < len(classes) else f"class {row.answer}"
+                for row in (said[item], must[item])
+            ]
+            yield (
+                "ITEM-RESULT",
+                place,
+                f"the evidence says {answers[0]!r} with {max(said[item].posterior, default=0)} "
+                f"ppm, the rules {answers[1]!r} with {max(must[item].posterior, default=0)} ppm",
+            )
+
+
+def _contributors(one: Published, result: EpochResult) -> Iterator[Difference]:
+    said = {row.account: row for row in one.evidence.contributors}
+    must = {row.account: row for row in result.evidence.contributors}
+    for account in sorted({*said, *must}):
+        if said.get(account) != must.get(account):
+            names = _unlike(said.get(account), must.get(account))
+            place = f", {checksum(account)}"
+            yield "CONTRIBUTOR-RESULT", place, f"other figures than the rules give: {names}"
+
+
+def _leaves(one: Published, result: EpochResult) -> Iterator[Difference]:
+    said = {leaf.account: leaf for leaf in one.evidence.leaves}
+    must = {leaf.account: leaf for leaf in result.evidence.leaves}
+    for account in sorted({*said, *must}):
+        place = f", {checksum(account)}"
+        paid = said[account].cumulative if account in said else 0
+        due = must[account].cumulative if account in must else 0
+        sentence = f"the leaf is {paid}, the rules give {due}"
+        if paid > due:
+            yield "PAYOUT-PADDED", place, sentence
+        elif account not in said:
+            yield "PAYOUT-MISSING", place, f"there is no leaf, the rules give {due}"
+        elif paid < due:
+            yield "PAYOUT-LOWERED", place, sentence
+        elif said[account] != must.get(account):
+            yield "LEAF-COUNTERS", place, "accepted or submitted labels aren't those judged"
+
+
+def _slashes(one: Published, result: EpochResult) -> Iterator[Difference]:
+    said = {leaf.account: leaf.cumulative for leaf in one.evidence.slashes}
+    must = {leaf.account: leaf.cumulative for leaf in result.evidence.slashes}
+    for account in sorted({*said, *must}):
+        if said.get(account, 0) != must.get(account, 0):
+            sentence = f"it is {said.get(account, 0)}, gold proves {must.get(account, 0)}"
+            yield "SLASH-MISMATCH", f", {checksum(account)}", sentence
+
+
+def _unlike(said: object, must: object) -> str:
+    if said is None or must is None:
+        return "the whole row"
+    names: Iterable[str] = vars(said)
+    return ", ".join(name for name in names if getattr(said, name) != getattr(must, name))

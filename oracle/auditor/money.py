@@ -1,0 +1,616 @@
+"""The verdict `money`, from events, leaves and opened labels alone; `decide` is not called.
+
+The escrow's and the board's events are replayed in order against the rules that the contracts
+enforce; every transfer from or to the escrow must have its event; every claim its leaf; and every
+leaf labels that its account signed and that were opened.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from oracle.auditor.folder import Chain
+from oracle.auditor.labels import check_labels
+from oracle.auditor.published import CampaignContent, Published, place_of
+from oracle.auditor.report import Findings
+from oracle.chain.facts import operator_set
+from oracle.errors import ChainError, SignatureError
+from oracle.evidence.hashing import ZERO32, verify_proof
+from oracle.evidence.signing import checksum, from_compact, recover
+from oracle.evidence.structs import Domain, Receipt
+from oracle.ports import ChainEvent
+from oracle.quality.payment import BPS
+
+NOBODY = b"\0" * 20
+OPERATOR_EVENTS = ("OperatorsSet", "OperatorSynced", "Joined")
+
+
+@dataclass
+class CampaignBooks:
+    """A campaign's money as the events tell it; amounts in base units, cumulative."""
+
+    number: int
+    requester: bytes
+    bond_payer: bytes
+    token: bytes
+    fee_bps: int
+    created_at: int
+    budget: int
+    bond: int
+    epoch_cap: int
+    pending: tuple[Receipt, bytes, int, int] | None = None  # receipt, digest, posted at, quorum
+    last: Receipt | None = None
+    last_digest: bytes = ZERO32
+    last_posted_at: int = 0
+    settled: dict[int, Receipt] = field(default_factory=dict)
+    complete: bool = False
+    closed_at: int | None = None
+    closed_block: int = 0
+    notice_at: int | None = None
+    refunded: int | None = None
+    claimed: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
+    slashed: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
+
+    @property
+    def paid(self) -> int:
+        """All claims together."""
+        return sum(self.claimed.values())
+
+    @property
+    def totals(self) -> tuple[int, int, int]:
+        """Payouts, fee and bond charge of the last finalized receipt."""
+        if self.last is None:
+            return 0, 0, 0
+        return self.last.payout_total, self.last.fee_total, self.last.bond_charge
+
+    @property
+    def place(self) -> str:
+        """How findings name the campaign."""
+        return f"campaign {self.number}"
+
+
+class Books:
+    """Replays all events. `leaves` finds the published evidence behind a finalized receipt."""
+
+    def __init__(
+        self, chain: Chain, contents: Mapping[int, CampaignContent], found: Findings
+    ) -> None:
+        self.chain, self.found = chain, found
+        self.campaigns: dict[int, CampaignBooks] = {}
+        self.published: dict[tuple[int, int], Published] = {
+            (number, one.receipt.epoch): one
+            for number, content in contents.items()
+            for one in content.receipts
+            if one.finalized
+        }
+        self.leaves = {
+            key: {leaf.account: number for number, leaf in enumerate(one.evidence.leaves)}
+            for key, one in self.published.items()
+        }
+        self.trees = {key: one.evidence.payout_tree for key, one in self.published.items()}
+        self.domain = Domain(chain.record.chain_id, chain.deployment.board)
+        self.operator_events: list[ChainEvent] = []
+        self.members: dict[int, tuple[bytes, ...]] = {}
+        self.fee_pools: defaultdict[tuple[bytes, int], int] = defaultdict(int)
+        self.fees_taken: defaultdict[tuple[bytes, int, bytes], int] = defaultdict(int)
+        self.pledges: defaultdict[tuple[bytes, bytes, bytes], int] = defaultdict(int)
+        self.outflow: defaultdict[tuple[bytes, bytes, bytes], int] = defaultdict(int)
+        self.inflow: defaultdict[tuple[bytes, bytes], int] = defaultdict(int)
+
+    def replay(self) -> None:
+        """Take every event in chain order."""
+        for event in self.chain.events:
+            if event.name in OPERATOR_EVENTS:
+                self._operators(event)
+            elif event.name == "CampaignCreated":
+                self._created(event)
+            elif event.name in ("Pledged", "PledgeWithdrawn"):
+                self._pledge(event)
+            elif event.name == "FeesWithdrawn":
+                self._fees_withdrawn(event)
+            elif "campaign" in event.arguments:
+                books = self.campaigns.get(event.arguments["campaign"])
+                if books is None:
+                    self._check(False, "CONTRACT-EVENT", _at(event), "names no created campaign")
+                    continue
+                self._of_campaign(event, books)
+
+    def _of_campaign(self, event: ChainEvent, books: CampaignBooks) -> None:
+        handlers = {
+            "Funded": self._funded,
+            "BondRaised": self._bond_raised,
+            "EpochCapRaised": self._cap_raised,
+            "ReceiptPosted": self._posted,
+            "Reserved": self._reserved,
+            "ReceiptFinalized": self._finalized,
+            "Settled": self._settled,
+            "Paid": self._paid,
+            "SlashExecuted": self._slashed,
+            "CampaignClosed": self._closed,
+            "AbandonAnnounced": self._abandoned,
+            "Refunded": self._refunded,
+        }
+        handler = handlers.get(event.name)
+        if handler is None:  # Delegated, StakeCommitted: no money moves
+            return
+        if event.name not in ("Paid", "SlashExecuted"):
+            running = books.refunded is None
+            self._check(running, "AFTER-REFUND", _at(event), f"{event.name} after the refund")
+        handler(event, books)
+
+    def _check(self, holds: bool, code: str, place: str, sentence: str) -> bool:
+        return self.found.check(holds, "money", code, place, sentence)
+
+    def _time(self, event: ChainEvent) -> int:
+        return self.chain.block(event.block).timestamp
+
+    # -- operators -----------------------------------------------------------------------------
+
+    def _operators(self, event: ChainEvent) -> None:
+        self.operator_events.append(event)
+        if event.name != "OperatorsSet":
+            return
+        values = event.arguments
+        self.members[values["operator_set"]] = values["operators"]
+        self._check(
+            2 * values["threshold"] > len(values["operators"]),
+            "OPERATORS-MINORITY",
+            f"operator set {values['operator_set']}",
+            f"{values['threshold']} of {len(values['operators'])} could sign alone",
+        )
+
+    # -- money in ------------------------------------------------------------------------------
+
+    def _created(self, event: ChainEvent) -> None:
+        values = event.arguments
+        books = CampaignBooks(
+            number=values["campaign"],
+            requester=values["requester"],
+            bond_payer=values["bond_payer"],
+            token=values["token"],
+            fee_bps=values["fee_bps"],
+            created_at=self._time(event),
+            budget=values["budget"],
+            bond=values["bond"],
+            epoch_cap=values["epoch_cap"],
+        )
+        self._check(
+            books.number not in self.campaigns and books.number == len(self.campaigns) + 1,
+            "CONTRACT-EVENT",
+            _at(event),
+            f"campaign {books.number} was created out of order",
+        )
+        self._check(
+            books.bond >= books.epoch_cap and books.fee_bps <= BPS,
+            "CAMPAIGN-TERMS",
+            books.place,
+            "its bond is below its cap, or its fee above 100 %",
+        )
+        self.campaigns[books.number] = books
+        arrived = books.budget
+        if books.bond_payer == books.requester:
+            arrived += books.bond
+        else:
+            key = (books.bond_payer, books.requester, books.token)
+            self.pledges[key] -= books.bond
+            enough = self.pledges[key] >= 0
+            self._check(enough, "PLEDGE-EXCESS", _at(event), "the bond exceeds what was pledged")
+        self.inflow[event.transaction, books.token] += arrived
+
+    def _pledge(self, event: ChainEvent) -> None:
+        values = event.arguments
+        key = (values["payer"], values["requester"], values["token"])
+        if event.name == "Pledged":
+            self.pledges[key] += values["amount"]
+            self.inflow[event.transaction, values["token"]] += values["amount"]
+            return
+        self.pledges[key] -= values["amount"]
+        enough = self.pledges[key] >= 0
+        self._check(enough, "PLEDGE-EXCESS", _at(event), "more was taken back than was pledged")
+        self.outflow[event.transaction, values["token"], values["payer"]] += values["amount"]
+
+    def _funded(self, event: ChainEvent, books: CampaignBooks) -> None:
+        books.budget += event.arguments["amount"]
+        self.inflow[event.transaction, books.token] += event.arguments["amount"]
+        fits = books.budget == event.arguments["budget"]
+        self._check(fits, "CONSERVATION", _at(event), "the budget doesn't add up")
+
+    def _bond_raised(self, event: ChainEvent, books: CampaignBooks) -> None:
+        books.bond += event.arguments["amount"]
+        self.inflow[event.transaction, books.token] += event.arguments["amount"]
+        fits = books.bond == event.arguments["bond"]
+        self._check(fits, "CONSERVATION", _at(event), "the bond doesn't add up")
+
+    def _cap_raised(self, event: ChainEvent, books: CampaignBooks) -> None:
+        cap = event.arguments["current"]
+        holds = books.epoch_cap < cap <= books.bond and books.closed_at is None
+        self._check(holds, "CAMPAIGN-TERMS", _at(event), "the cap fell, or passed the bond")
+        books.epoch_cap = cap
+
+    # -- receipts ------------------------------------------------------------------------------
+
+    def _posted(self, event: ChainEvent, books: CampaignBooks) -> None:
+        values = event.arguments
+        receipt = Receipt.from_tuple(values["receipt"])
+        place = place_of(receipt)
+        digest = receipt.digest(self.domain)
+        holds = digest == values["digest"] and receipt.campaign == values["campaign"]
+        self._check(holds, "RECEIPT-DIGEST", place, "the digest logged is another receipt's")
+        self._check_signatures(event, digest, place)
+        self._check_order(event, receipt, books, place)
+        self._check_amounts(receipt, books, place)
+        quorum = values["operator_set"] << 32 | values["signers"]
+        books.pending = (receipt, digest, self._time(event), quorum)
+        books.last_posted_at = self._time(event)
+
+    def _check_signatures(self, event: ChainEvent, digest: bytes, place: str) -> None:
+        values = event.arguments
+        operators = operator_set(self.operator_events, event.block)
+        signers: list[bytes] = []
+        for r, vs in values["signatures"]:
+            try:
+                signers.append(recover(digest, from_compact(r, vs)))
+            except SignatureError as error:
+                self._check(False, "SIGNATURE-INVALID", place, str(error))
+        for signer in signers:
+            name = checksum(signer)
+            if self._check(
+                signer in operators.members,
+                "OUTSIDER-SIGNATURE",
+                f"{place}, signer {name}",
+                f"{name} is not in operator set {operators.version}",
+            ):
+                active = signer in operators.active
+                where = f"{place}, signer {name}"
+                self._check(active, "INACTIVE-SIGNATURE", where, "its stake is too low, or banned")
+        ascending = signers == sorted(set(signers))
+        self._check(ascending, "SIGNATURE-REPEATED", place, "signers repeat or don't ascend")
+        counted = len(set(signers) & set(operators.members))
+        self._check(
+            counted >= operators.threshold > 0,
+            "QUORUM",
+            place,
+            f"{counted} operators signed, {operators.threshold} must",
+        )
+        credited = operators.signers(values["signers"])
+        self._check(
+            values["operator_set"] == operators.version and set(credited) == set(signers),
+            "SIGNERS-BITMAP",
+            place,
+            "the operators credited with the receipt are not its signers",
+        )
+
+    def _check_order(
+        self, event: ChainEvent, receipt: Receipt, books: CampaignBooks, place: str
+    ) -> None:
+        last = books.last
+        pending = books.pending is not None
+        self._check(not pending, "RECEIPT-ORDER", place, "another receipt was still pending")
+        holds = receipt.previous == books.last_digest
+        self._check(holds, "RECEIPT-ORDER", place, "its predecessor isn't the last finalized one")
+        before = last.epoch if last is not None else 0
+        holds = receipt.epoch > before
+        self._check(holds, "RECEIPT-ORDER", place, f"it doesn't come after epoch {before}")
+        self._check(receipt.attempt == 0, "RECEIPT-ATTEMPT", place, "no receipt was voided before")
+        anchored = (last.as_of if last is not None else 0) <= receipt.as_of < event.block
+        self._check(anchored, "RECEIPT-ANCHOR", place, f"it is as of block {receipt.as_of}")
+        if last is not None:
+            rises = (
+                receipt.log_position >= last.log_position
+                and receipt.label_count >= last.label_count
+                and receipt.item_count >= last.item_count
+            )
+            self._check(rises, "RECEIPT-FELL", place, "log, labels or items are fewer than before")
+        if receipt.final:
+            late = books.closed_at is not None and receipt.as_of >= books.closed_block
+            self._check(late, "FINAL-EARLY", place, "its cut is before the campaign was closed")
+
+    def _check_amounts(self, receipt: Receipt, books: CampaignBooks, place: str) -> None:
+        payout, fee, charge = books.totals
+        rises = (
+            receipt.payout_total >= payout
+            and receipt.fee_total >= fee
+            and receipt.bond_charge >= charge
+        )
+        self._check(rises, "TOTALS-FELL", place, "payouts, fee or bond charge are less than before")
+        holds = receipt.fee_total * BPS <= receipt.payout_total * books.fee_bps
+        self._check(holds, "FEE-EXCESS", place, f"the rate is {books.fee_bps} bps")
+        holds = receipt.bond_charge <= min(books.bond, receipt.payout_total)
+        self._check(holds, "BOND-EXCEEDED", place, f"the bond holds {books.bond}")
+        holds = _added(receipt, books) <= books.epoch_cap + receipt.bond_charge - charge
+        self._check(holds, "CAP-EXCEEDED", place, f"it adds {_added(receipt, books)}")
+        spent = receipt.payout_total + receipt.fee_total - receipt.bond_charge
+        holds = spent <= books.budget
+        self._check(holds, "BUDGET-EXCEEDED", place, f"{spent} of a budget of {books.budget}")
+
+    def _reserved(self, event: ChainEvent, books: CampaignBooks) -> None:
+        # The escrow logs it before the board logs the receipt: the two stand in one transaction.
+        posted = next(
+            (
+                Receipt.from_tuple(one.arguments["receipt"])
+                for one in self.chain.events
+                if one.name == "ReceiptPosted"
+                and one.transaction == event.transaction
+                and one.arguments["campaign"] == books.number
+            ),
+            None,
+        )
+        holds = posted is not None and event.arguments["amount"] == _added(posted, books)
+        self._check(holds, "RESERVED-MISMATCH", _at(event), "the sum reserved isn't what it adds")
+
+    def _settled(self, event: ChainEvent, books: CampaignBooks) -> None:
+        values = event.arguments
+        place = f"{books.place}, epoch {values['epoch']}"
+        if books.pending is None:
+            self._check(False, "RECEIPT-MISSING", place, "the escrow settled without a receipt")
+            return
+        receipt, _, _, quorum = books.pending
+        fee = receipt.fee_total - books.totals[1]
+        says = (
+            values["epoch"],
+            values["payout_root"],
+            values["payout_total"],
+            values["fee_total"],
+            values["bond_charge"],
+            values["fee"],
+            values["quorum"],
+            values["complete"],
+        )
+        complete = _is_complete(receipt, books)
+        must = (
+            receipt.epoch,
+            receipt.payout_root,
+            receipt.payout_total,
+            receipt.fee_total,
+            receipt.bond_charge,
+            fee,
+            quorum,
+            complete,
+        )
+        self._check(
+            says == must, "SETTLED-MISMATCH", place, "the sums settled aren't the receipt's"
+        )
+        self.fee_pools[books.token, quorum] += max(0, fee)
+        books.complete = complete
+
+    def _finalized(self, event: ChainEvent, books: CampaignBooks) -> None:
+        values = event.arguments
+        place = f"{books.place}, epoch {values['epoch']}"
+        known = books.pending is not None and books.pending[1] == values["digest"]
+        if not self._check(known, "FINALIZED-UNKNOWN", place, "it wasn't the receipt pending"):
+            return
+        assert books.pending is not None
+        receipt, digest, posted_at, _ = books.pending
+        window = self.chain.deployment.parameters.window_seconds
+        held = self._time(event) >= posted_at + window
+        self._check(held, "WINDOW-SHORT", place, f"less than {window} s after it was posted")
+        books.last, books.last_digest, books.pending = receipt, digest, None
+        books.settled[receipt.epoch] = receipt
+
+    # -- claims, fees, slashes -----------------------------------------------------------------
+
+    def _paid(self, event: ChainEvent, books: CampaignBooks) -> None:
+        values = event.arguments
+        account, amount, epoch = values["account"], values["amount"], values["epoch"]
+        place = f"{_at(event)}, {checksum(account)}"
+        self.outflow[event.transaction, books.token, account] += amount
+        before = books.claimed[account]
+        books.claimed[account] += amount
+        receipt = books.settled.get(epoch)
+        why = f"epoch {epoch} had no finalized receipt then"
+        if not self._check(receipt is not None, "CLAIM-UNFINALIZED", place, why):
+            return
+        holds = books.paid <= books.totals[0]
+        self._check(holds, "CLAIM-EXCESS", place, "all claims together exceed the payouts")
+        key = (books.number, epoch)
+        if key not in self.published:
+            return  # its evidence couldn't be read, which is said elsewhere
+        number = self.leaves[key].get(account)
+        why = "the receipt's evidence has no leaf for the account"
+        if not self._check(number is not None, "CLAIM-UNKNOWN", place, why):
+            return
+        assert number is not None
+        assert receipt is not None
+        leaf = self.published[key].evidence.leaves[number]
+        proof = self.trees[key].proof(number)
+        holds = verify_proof(leaf.encode(), proof, receipt.payout_root)
+        self._check(holds, "CLAIM-UNKNOWN", place, "the leaf isn't in the receipt's tree")
+        holds = books.claimed[account] <= max(leaf.cumulative, before)
+        self._check(holds, "CLAIM-EXCESS", place, f"the leaf is {leaf.cumulative}")
+        holds = amount == max(0, leaf.cumulative - before)
+        self._check(holds, "CLAIM-AMOUNT", place, f"{leaf.cumulative - before} was owed")
+
+    def _fees_withdrawn(self, event: ChainEvent) -> None:
+        values = event.arguments
+        operator, token, quorum = values["operator"], values["token"], values["quorum"]
+        self.outflow[event.transaction, token, operator] += values["amount"]
+        self.fees_taken[token, quorum, operator] += values["amount"]
+        members = self.members.get(quorum >> 32, ())
+        seats = [one for seat, one in enumerate(members) if quorum >> seat & 1]
+        pool = self.fee_pools.get((token, quorum), 0)
+        due = pool // len(seats) if operator in seats else 0
+        self._check(
+            self.fees_taken[token, quorum, operator] <= due,
+            "FEES-EXCESS",
+            f"{_at(event)}, {checksum(operator)}",
+            f"its share of this quorum's fees is {due}",
+        )
+
+    def _slashed(self, event: ChainEvent, books: CampaignBooks) -> None:
+        values = event.arguments
+        account, key = values["account"], (books.number, values["epoch"])
+        place = f"{_at(event)}, {checksum(account)}"
+        books.slashed[account] += values["taken"]
+        known = values["epoch"] in books.settled and values["taken"] <= values["demanded"]
+        self._check(known, "SLASH-EXCESS", place, "no finalized receipt, or more than demanded")
+        if key in self.published:
+            slashes = self.published[key].evidence.slashes
+            due = {leaf.account: leaf.cumulative for leaf in slashes}.get(account, 0)
+            holds = books.slashed[account] <= due
+            self._check(holds, "SLASH-EXCESS", place, f"the receipt says {due}")
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def _closed(self, event: ChainEvent, books: CampaignBooks) -> None:
+        abandon = self.chain.deployment.parameters.abandon_seconds
+        idle_since = max(books.created_at, books.last_posted_at)
+        self._check(
+            books.closed_at is None
+            and (
+                event.arguments["caller"] == books.requester
+                or self._time(event) >= idle_since + abandon
+            ),
+            "CLOSE-EARLY",
+            _at(event),
+            "only the requester may close while receipts come",
+        )
+        books.closed_at, books.closed_block = self._time(event), event.block
+
+    def _abandoned(self, event: ChainEvent, books: CampaignBooks) -> None:
+        parameters = self.chain.deployment.parameters
+        idle_since = max(books.closed_at or 0, books.last_posted_at)
+        self._check(
+            books.closed_at is not None
+            and not books.complete
+            and books.pending is None
+            and event.arguments["caller"] in (books.requester, books.bond_payer)
+            and self._time(event) >= idle_since + parameters.abandon_seconds,
+            "REFUND-EARLY",
+            _at(event),
+            "the campaign was given up before it may be",
+        )
+        books.notice_at = self._time(event)
+
+    def _refunded(self, event: ChainEvent, books: CampaignBooks) -> None:
+        values = event.arguments
+        notice = self.chain.deployment.parameters.notice_seconds
+        given_up = (
+            books.notice_at is not None
+            and books.last_posted_at < books.notice_at
+            and self._time(event) >= books.notice_at + notice
+        )
+        self._check(
+            books.closed_at is not None and books.pending is None and (books.complete or given_up),
+            "REFUND-EARLY",
+            _at(event),
+            "the campaign had no complete final receipt, nor was it given up in time",
+        )
+        payout, fee, charge = books.totals
+        due = (books.budget - (payout + fee - charge), books.bond - charge)
+        holds = (values["budget"], values["bond"]) == due
+        self._check(
+            holds, "REFUND-AMOUNT", _at(event), f"budget and bond owe {due[0]} and {due[1]}"
+        )
+        holds = (values["requester"], values["bond_payer"]) == (books.requester, books.bond_payer)
+        self._check(holds, "REFUND-RECIPIENT", _at(event), "it went to others than its payers")
+        self.outflow[event.transaction, books.token, values["requester"]] += values["budget"]
+        self.outflow[event.transaction, books.token, values["bond_payer"]] += values["bond"]
+        books.refunded = values["budget"] + values["bond"]
+
+
+def check_money(chain: Chain, contents: Mapping[int, CampaignContent], found: Findings) -> Books:
+    """Judge all money of the escrow, and the leaves and labels of the campaigns in `contents`."""
+    books = Books(chain, contents, found)
+    books.replay()
+    for content in contents.values():
+        _check_leaves(content, found)
+        check_labels(content, found)
+    _check_transfers(chain, books, found)
+    return books
+
+
+def _check_leaves(content: CampaignContent, found: Findings) -> None:
+    """Trees and totals are those of the leaves; no leaf falls."""
+    before: dict[bytes, int] = {}
+    for one in content.receipts:
+        evidence, receipt = one.evidence, one.receipt
+        same = evidence.payout_tree.root == receipt.payout_root
+        found.check(same, "money", "LEAVES-ROOT", one.place, "payoutRoot isn't that of the leaves")
+        same = evidence.slash_tree.root == receipt.slash_root
+        found.check(same, "money", "LEAVES-ROOT", one.place, "slashRoot isn't that of the slashes")
+        total = sum(leaf.cumulative for leaf in evidence.leaves)
+        same = total == receipt.payout_total
+        found.check(same, "money", "PAYOUT-TOTAL", one.place, f"the leaves add up to {total}")
+        leaves = {leaf.account: leaf.cumulative for leaf in evidence.leaves}
+        for account, amount in before.items():
+            found.check(
+                leaves.get(account, 0) >= amount,
+                "money",
+                "LEAF-FELL",
+                f"{one.place}, {checksum(account)}",
+                f"it was {amount} and is {leaves.get(account, 0)}",
+            )
+        if one.finalized:
+            before = leaves
+
+
+def _check_transfers(chain: Chain, books: Books, found: Findings) -> None:
+    """Every transfer from or to the escrow has its event, and the sums are the proven balances."""
+    out: defaultdict[tuple[bytes, bytes, bytes], int] = defaultdict(int)
+    into: defaultdict[tuple[bytes, bytes], int] = defaultdict(int)
+    held: defaultdict[bytes, int] = defaultdict(int)
+    minted = 0
+    for transfer in chain.transfers:
+        if transfer.sender == chain.escrow:
+            out[transfer.transaction, transfer.token, transfer.receiver] += transfer.amount
+            held[transfer.token] -= transfer.amount
+        if transfer.receiver == chain.escrow:
+            into[transfer.transaction, transfer.token] += transfer.amount
+            held[transfer.token] += transfer.amount
+        if transfer.token == chain.deployment.token:
+            minted += transfer.amount if transfer.sender == NOBODY else 0
+            minted -= transfer.amount if transfer.receiver == NOBODY else 0
+    for key in sorted({*out, *books.outflow}):
+        transaction, _, receiver = key
+        went, must = out.get(key, 0), books.outflow.get(key, 0)
+        place = f"transaction 0x{transaction.hex()}, {checksum(receiver)}"
+        why = f"{went} went out, its events say {must}"
+        found.check(went <= must, "money", "OUTFLOW-UNTRACED", place, why)
+        found.check(went >= must, "money", "OUTFLOW-MISSING", place, why)
+    for source in sorted({*into, *books.inflow}):
+        came, must = into.get(source, 0), books.inflow.get(source, 0)
+        place = f"transaction 0x{source[0].hex()}"
+        why = f"{came} came in, its events say {must}"
+        found.check(came >= must, "money", "INFLOW-MISSING", place, why)
+        found.check(came <= must, "money", "INFLOW-UNANNOUNCED", place, why)
+    _check_balances(chain, held, minted, found)
+
+
+def _check_balances(chain: Chain, held: Mapping[bytes, int], minted: int, found: Findings) -> None:
+    token = chain.deployment.token
+    try:
+        balance = chain.record.token_balance(token, chain.escrow)
+        supply = chain.record.token_supply(token)
+    except ChainError as error:
+        found.cannot_tell("money", str(error))
+        return
+    found.check(
+        balance == held.get(token, 0),
+        "money",
+        "CONSERVATION",
+        "escrow",
+        f"transfers leave {held.get(token, 0)} in the escrow, its proven balance is {balance}",
+    )
+    why = f"mints and burns leave {minted}, the proven supply is {supply}"
+    found.check(supply == minted, "money", "TOKEN-SUPPLY", "LabelToken", why)
+
+
+def _added(receipt: Receipt, books: CampaignBooks) -> int:
+    payout, fee, _ = books.totals
+    return receipt.payout_total + receipt.fee_total - payout - fee
+
+
+def _is_complete(receipt: Receipt, books: CampaignBooks) -> bool:
+    """Whether a final receipt left nothing owed: one more base unit would have fit the cap."""
+    if not receipt.final:
+        return False
+    payout, fee, charge = books.totals
+    one_more = receipt.payout_total + 1
+    one_more += one_more * books.fee_bps // BPS
+    return one_more <= books.epoch_cap + receipt.bond_charge - charge + payout + fee
+
+
+def _at(event: ChainEvent) -> str:
+    return f"transaction 0x{event.transaction.hex()}"

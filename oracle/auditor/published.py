@@ -1,0 +1,171 @@
+"""What a campaign's receipts point to: manifest, items, gold, and each receipt's evidence, log and
+supplement, read once and shared by the verdicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from oracle.auditor.content import Content
+from oracle.auditor.folder import Chain
+from oracle.auditor.report import Findings
+from oracle.errors import ContentCorrupt, ContentMissing, FormatError, ProtocolFault
+from oracle.evidence.campaign import decode_gold, decode_items
+from oracle.evidence.codec import DAG_CBOR, RAW, Link
+from oracle.evidence.entries import LogRow, decode_log
+from oracle.evidence.hashing import ZERO32
+from oracle.evidence.manifest import Manifest
+from oracle.evidence.results import Evidence
+from oracle.evidence.structs import Receipt
+from oracle.evidence.supplement import Supplement
+from oracle.protocol.decide import Campaign
+
+
+@dataclass(frozen=True)
+class Published:
+    """A posted receipt with the content behind it. `rows` are the log's from its start to the
+    receipt's cut."""
+
+    receipt: Receipt
+    digest: bytes
+    finalized: bool
+    evidence: Evidence
+    supplement: Supplement
+    rows: Sequence[LogRow]
+
+    @property
+    def place(self) -> str:
+        """How findings name the receipt."""
+        return place_of(self.receipt)
+
+
+@dataclass(frozen=True)
+class CampaignContent:
+    """A campaign and as many of its receipts as could be read, in order.
+
+    `complete` says that all could; where it doesn't, a finding or an unknown verdict says why.
+    """
+
+    campaign: Campaign
+    receipts: tuple[Published, ...]
+    complete: bool
+
+
+def place_of(receipt: Receipt) -> str:
+    """How findings name a receipt."""
+    return f"campaign {receipt.campaign}, epoch {receipt.epoch}"
+
+
+def read_campaign(
+    chain: Chain, number: int, content: Content, found: Findings
+) -> CampaignContent | None:
+    """Read a campaign's content; None where its manifest, items or gold can't be had."""
+    place = f"campaign {number}"
+    try:
+        manifest = Manifest.decode(content.fetch(Link(RAW, chain.manifest_digest(number))))
+        campaign = Campaign(
+            manifest,
+            decode_items(content.fetch(Link(DAG_CBOR, manifest.items)), content.fetch),
+            decode_gold(content.fetch(Link(DAG_CBOR, manifest.gold_commitments))),
+            chain.facts(number, manifest.anchor_blocks),
+        )
+    except (ContentMissing, ContentCorrupt) as error:
+        _cannot_tell(found, f"{place}: {error}")
+        return None
+    except (FormatError, ProtocolFault) as error:
+        found.add("consensus", "MANIFEST", place, f"the campaign's content is malformed: {error}")
+        found.cannot_tell("money", f"{place}: its manifest or items are malformed")
+        return None
+    content.require_items(manifest, campaign.item_ids)
+    receipts, complete = _read_receipts(campaign, content, found)
+    return CampaignContent(campaign, receipts, complete)
+
+
+def _read_receipts(
+    campaign: Campaign, content: Content, found: Findings
+) -> tuple[tuple[Published, ...], bool]:
+    receipts: list[Published] = []
+    rows: list[LogRow] = []  # of the last finalized receipt
+    digests = {ZERO32: 0}
+    for settled in campaign.facts.settlements:
+        receipt = settled.receipt
+        place = place_of(receipt)
+        try:
+            evidence = Evidence.decode(
+                content.fetch(Link(DAG_CBOR, receipt.evidence)), content.fetch
+            )
+            supplement = Supplement.decode(content.fetch(evidence.supplement), content.fetch)
+            shards = [
+                row
+                for link in evidence.log
+                for row in decode_log(content.fetch(link), receipt.campaign)
+            ]
+        except (ContentMissing, ContentCorrupt) as error:
+            _cannot_tell(found, f"{place}: {error}")
+            return tuple(receipts), False
+        except FormatError as error:
+            found.add("consensus", "EVIDENCE-FORMAT", place, str(error))
+            found.add("money", "EVIDENCE-FORMAT", place, str(error))
+            return tuple(receipts), False
+        known = rows[: digests.get(receipt.previous, len(rows))]
+        log = [*known, *shards]
+        if not _check_log(log, len(known), receipt, place, found):
+            return tuple(receipts), False
+        finalized = settled.finalized_block is not None
+        digest = receipt.digest(campaign.facts.board_domain)
+        one = Published(receipt, digest, finalized, evidence, supplement, log)
+        _check_index(one, receipts, campaign, found)
+        receipts.append(one)
+        if finalized:
+            rows = log
+            digests[digest] = len(log)
+    return tuple(receipts), True
+
+
+def _check_log(
+    log: Sequence[LogRow], known: int, receipt: Receipt, place: str, found: Findings
+) -> bool:
+    """Check that the shards go on where the last receipt's end, and end at the receipt's head."""
+    from oracle.evidence.entries import next_head
+
+    position, head = (log[known - 1].position, log[known - 1].head) if known else (0, ZERO32)
+    for row in log[known:]:
+        holds = row.position == position + 1 and row.head == next_head(head, row.entry_hash)
+        if not holds:
+            problem = f"entry {row.position} doesn't follow entry {position}"
+            found.add("consensus", "LOG-CHAIN", f"{place}, log {row.position}", problem)
+            found.cannot_tell("money", f"{place}: its log is broken")
+            return False
+        position, head = row.position, row.head
+    found.checks += len(log) - known
+    if (position, head) != (receipt.log_position, receipt.log_head):
+        problem = f"the log ends at {position}, the receipt at {receipt.log_position}"
+        found.add("consensus", "LOG-HEAD", place, problem)
+        found.cannot_tell("money", f"{place}: its log is another than the receipt's")
+        return False
+    return True
+
+
+def _check_index(
+    one: Published, earlier: Sequence[Published], campaign: Campaign, found: Findings
+) -> None:
+    receipt, evidence = one.receipt, one.evidence
+    before = [other for other in earlier if other.digest == receipt.previous]
+    previous = Link(DAG_CBOR, before[-1].receipt.evidence) if before else None
+    says = (evidence.campaign, evidence.epoch, evidence.attempt, evidence.final)
+    must = (receipt.campaign, receipt.epoch, receipt.attempt, receipt.final)
+    found.check(
+        says == must
+        and evidence.manifest == campaign.manifest.link
+        and evidence.previous == previous,
+        "consensus",
+        "EVIDENCE-INDEX",
+        one.place,
+        "the evidence names another campaign, epoch, manifest or predecessor than the receipt",
+    )
+
+
+def _cannot_tell(found: Findings, why: str) -> None:
+    found.cannot_tell("money", why)
+    found.cannot_tell("consensus", why)

@@ -1,0 +1,184 @@
+"""`audit`: from a folder to a report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from oracle.auditor.consensus import check_consensus
+from oracle.auditor.content import Content
+from oracle.auditor.folder import Chain, prove, read_folder
+from oracle.auditor.money import Books, CampaignBooks, check_money
+from oracle.auditor.published import CampaignContent, read_campaign
+from oracle.auditor.report import AuditReport, CampaignReport, Findings
+from oracle.chain.record import ChainRecord
+from oracle.errors import ChainError, InputError, ProtocolFault
+from oracle.evidence.signing import checksum
+
+Progress = Callable[[str], None]
+
+
+def audit(
+    directory: Path | str,
+    *,
+    rpc: str | None = None,
+    trusted_hash: bytes | None = None,
+    campaign: int | None = None,
+    progress: Progress | None = None,
+) -> AuditReport:
+    """Audit the run in `directory`: `deployment.json`, `chain.jsonl` and `content/`.
+
+    `rpc` (a node's URL) or `trusted_hash` (of the record's last block) bind the verdicts to a chain
+    that the caller trusts; without them they hold for the recorded chain, whose last hash the
+    report names. `campaign` limits leaves, labels and consensus to one campaign; the escrow's money
+    is always judged whole. `progress` is called with the name of each step.
+
+    Raises InputError where the folder is none that can be audited, ChainError where the node can't
+    be asked; whatever else is wrong is a finding.
+    """
+    started = time.perf_counter()
+    step = progress or (lambda name: None)
+    directory = Path(directory)
+    found = Findings()
+    step("reading the chain's record")
+    deployment, record = read_folder(directory, found)
+    content = Content(directory / "content", found)
+    step("hashing every block of content")
+    content.scan()
+
+    binding, bound = "no chain: the record breaks off", False
+    chain: Chain | None = None
+    if record is not None:
+        step("proving headers, transactions, logs and contracts")
+        chain = prove(deployment, record, found)
+        binding, bound = _bind(record, rpc, trusted_hash, found)
+    campaigns: list[CampaignReport] = []
+    sums: dict[str, int] = {}
+    if chain is not None:
+        if campaign is not None and campaign not in chain.campaigns:
+            known = ", ".join(map(str, chain.campaigns)) or "none"
+            raise InputError(f"campaign {campaign} isn't on this chain: it has {known}")
+        wanted = [campaign] if campaign is not None else list(chain.campaigns)
+        step("reading the receipts' evidence")
+        contents = _contents(chain, wanted, content, found)
+        step("following the money")
+        books = check_money(chain, contents, found)
+        for number, one in contents.items():
+            step(f"recomputing campaign {number}")
+            check_consensus(one, found)
+        campaigns = [_campaign_report(chain, books, number, contents) for number in wanted]
+        sums = _sums(campaigns, books)
+    return AuditReport.of(
+        found,
+        directory=str(directory),
+        seconds=time.perf_counter() - started,
+        chain_id=deployment.chain_id,
+        last_block=record.head.number if record is not None else 0,
+        last_hash="0x" + (record.head.hash.hex() if record is not None else ""),
+        binding=binding,
+        bound=bound,
+        campaigns=tuple(campaigns),
+        sums=sums,
+    )
+
+
+def _contents(
+    chain: Chain, numbers: list[int], content: Content, found: Findings
+) -> dict[int, CampaignContent]:
+    contents = {}
+    for number in numbers:
+        try:
+            one = read_campaign(chain, number, content, found)
+        except ProtocolFault as fault:
+            found.add("money", fault.code, fault.place, fault.message)
+            found.cannot_tell("consensus", str(fault))
+            continue
+        if one is not None:
+            contents[number] = one
+    return contents
+
+
+def _bind(
+    record: ChainRecord, rpc: str | None, trusted_hash: bytes | None, found: Findings
+) -> tuple[str, bool]:
+    """Say for which chain the verdicts hold: one that the caller trusts, or just the recorded."""
+    head = record.head
+    name = f"block {head.number} with hash 0x{head.hash.hex()}"
+    if rpc is not None:
+        node_hash = _node_hash(rpc, record.chain_id, head.number)
+        found.check(
+            node_hash == head.hash,
+            "money",
+            "CHAIN-UNTRUSTED",
+            f"block {head.number}",
+            "the node has another block there: the record is of another chain, or was forged",
+        )
+    if trusted_hash is not None:
+        found.check(
+            trusted_hash == head.hash,
+            "money",
+            "CHAIN-UNTRUSTED",
+            f"block {head.number}",
+            "its hash is not the trusted one",
+        )
+    bound = (rpc is not None or trusted_hash is not None) and not any(
+        one.code == "CHAIN-UNTRUSTED" for one in found
+    )
+    if bound:
+        return f"the trusted chain, up to {name}", True
+    return (
+        f"for that chain: the one that ends in {name}. Compare it with a chain you trust "
+        "(--rpc URL or --trusted-hash HASH)"
+    ), False
+
+
+def _node_hash(url: str, chain_id: int, number: int) -> bytes | None:
+    from oracle.chain.rpc import connect, request  # web3 is only needed to ask a node
+
+    w3 = connect(url)
+    if int(request(w3, "eth_chainId"), 16) != chain_id:
+        raise ChainError(f"the node serves another chain than {chain_id}: give the right --rpc")
+    block = request(w3, "eth_getBlockByNumber", hex(number), False)
+    return bytes.fromhex(block["hash"][2:]) if block is not None else None
+
+
+def _campaign_report(
+    chain: Chain, books: Books, number: int, contents: dict[int, CampaignContent]
+) -> CampaignReport:
+    own = books.campaigns.get(number)
+    content = contents.get(number)
+    receipts = content.receipts if content is not None else ()
+    last = next((one for one in reversed(receipts) if one.finalized), None)
+    assert own is not None  # `number` is one of chain.campaigns, which the books replayed
+    fees = own.totals[1]
+    return CampaignReport(
+        number=number,
+        title=content.campaign.manifest.document["title"] if content is not None else "",
+        token=checksum(own.token),
+        receipts=len(own.settled),
+        labels=last.receipt.label_count if last is not None else 0,
+        items=last.receipt.item_count if last is not None else 0,
+        contributors=len(last.evidence.contributors) if last is not None else 0,
+        budget=own.budget,
+        bond=own.bond,
+        paid=own.paid,
+        refunded=own.refunded or 0,
+        fees=fees,
+        unclaimed=own.totals[0] - own.paid,
+        held=_held(own),
+    )
+
+
+def _held(own: CampaignBooks) -> int:
+    """What stays in the escrow for the campaign's contributors and operators, and its payers."""
+    return own.budget + own.bond - own.paid - (own.refunded or 0)
+
+
+def _sums(campaigns: list[CampaignReport], books: Books) -> dict[str, int]:
+    """Totals over the campaigns judged, in base units of their tokens."""
+    names = ("budget", "bond", "paid", "refunded", "fees", "unclaimed", "held")
+    sums = {name: sum(getattr(one, name) for one in campaigns) for name in names}
+    sums["fees_withdrawn"] = sum(books.fees_taken.values())
+    sums["slashed"] = sum(sum(books.campaigns[one.number].slashed.values()) for one in campaigns)
+    return sums
