@@ -245,7 +245,7 @@ def _read_log(
     ledger = Ledger(campaign.manifest, campaign.facts, closed=closed, secrets=secrets)
     ledger.read(rows)
     _file(ledger, supplement, previous)
-    _mark_unopened(ledger, supplement, secrets)
+    _mark_unopened(ledger, campaign, supplement, secrets)
     return ledger
 
 
@@ -328,7 +328,9 @@ def _file(ledger: Ledger, supplement: Supplement, previous: EpochResult | None) 
             ledger.rejected.append((FILED + number, fault))
 
 
-def _mark_unopened(ledger: Ledger, supplement: Supplement, secrets: Secrets) -> None:
+def _mark_unopened(
+    ledger: Ledger, campaign: Campaign, supplement: Supplement, secrets: Secrets
+) -> None:
     """An epoch whose seed or gold stays unopened: every label leased in it is the bond's."""
     if ledger.manifest.assignment == "given":
         return
@@ -337,7 +339,7 @@ def _mark_unopened(ledger: Ledger, supplement: Supplement, secrets: Secrets) -> 
             continue
         if leased.epoch not in secrets.seeds:
             leased.fault = leased.fault or "SEED-UNOPENED"
-        elif leased.epoch not in secrets.batches:
+        elif leased.epoch <= len(campaign.gold) and leased.epoch not in secrets.batches:
             leased.fault = leased.fault or "GOLD-UNOPENED"
 
 

@@ -16,6 +16,7 @@ from itertools import islice
 from oracle.errors import FormatError, ProtocolFault, SignatureError
 from oracle.evidence import entries
 from oracle.evidence.entries import LogRow
+from oracle.evidence.hashing import keccak256
 from oracle.evidence.manifest import Manifest
 from oracle.evidence.signing import recover
 from oracle.evidence.structs import Struct
@@ -149,7 +150,8 @@ class Ledger:
                 raise ProtocolFault(
                     "LOG-CHAIN", f"log {row.position}", f"follows position {self.position}"
                 )
-            if row.head != entries.next_head(self.head, row.entry_hash):
+            entry_hash = keccak256(row.data)
+            if row.entry_hash != entry_hash or row.head != entries.next_head(self.head, entry_hash):
                 raise ProtocolFault(
                     "LOG-CHAIN",
                     f"log {row.position}",

@@ -225,6 +225,23 @@ def test_decide__seed_unopened__every_label_of_the_epoch_is_the_bonds() -> None:
     assert result.receipt.payout_total == result.receipt.bond_charge
 
 
+def test_decide__campaign_without_gold__owes_nothing_from_the_bond() -> None:
+    world = started(gold_per_epoch=0)
+    label_epoch(world)
+    result = world.cut()
+    assert result.receipt.bond_charge == 0
+    assert not result.gateway_faults
+    assert result.secrets.whole
+
+
+def test_decide__epoch_after_the_last_batch__needs_no_gold() -> None:
+    world = started(epochs=1)
+    label_epoch(world)
+    world.cut()
+    label_epoch(world)
+    assert world.cut().receipt.bond_charge == 0
+
+
 def test_decide__bond_too_small__pays_in_log_order_while_it_lasts() -> None:
     world = started(bond=TOKEN // 10)
     label_epoch(world, rounds=1)

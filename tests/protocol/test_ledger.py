@@ -359,6 +359,9 @@ def test_read__altered_entry_or_gap__is_a_broken_chain(world: World) -> None:
     fresh = Ledger(world.manifest, world.facts, closed={}, secrets=world.ledger.secrets)
     with pytest.raises(ProtocolFault, match="LOG-CHAIN"):
         fresh.read([world.rows[0], world.rows[2]])
+    fresh = Ledger(world.manifest, world.facts, closed={}, secrets=world.ledger.secrets)
+    with pytest.raises(ProtocolFault, match="LOG-CHAIN"):
+        fresh.read([world.rows[0], replace(world.rows[1], data=world.rows[2].data)])
 
 
 def test_read__head_of_another_key__is_not_the_gateways(world: World) -> None:
