@@ -638,7 +638,9 @@ def _settle(
         if amount:
             slashes.append(SlashLeaf(account, amount))
 
-    capped = _cap(previous, wanted, funding.budget, funding.epoch_cap, bond_charge, bounded.fee_bps)
+    capped, bond_charge = _cap(
+        previous, wanted, funding.budget, funding.epoch_cap, bond_charge, bounded.fee_bps
+    )
     leaves = tuple(
         _leaf(account, cumulative, contributors, table.accounts)
         for account, cumulative in sorted(capped.cumulative.items())
@@ -748,14 +750,23 @@ def _cap(
     epoch_cap: int,
     bond_charge: int,
     fee_bps: int,
-) -> Capped:
+) -> tuple[Capped, int]:
+    """Grant what cap, bond and budget allow; return it with the bond's part of it.
+
+    The bond pays no fee, so where the cap is smaller than the fee, less than the whole charge fits:
+    the charge falls to what is granted, and the rest waits.
+    """
     paid = {leaf.account: leaf.cumulative for leaf in previous.evidence.leaves} if previous else {}
     before = previous.receipt if previous is not None else None
     charged = before.bond_charge if before is not None else 0
     spent = before.payout_total + before.fee_total if before is not None else 0
-    cap = min(epoch_cap + bond_charge - charged, max(0, budget + bond_charge - spent))
     fee_before = before.fee_total if before is not None else 0
-    return apply_cap(paid, wanted, cap=cap, fee_bps=fee_bps, previous_fee=fee_before)
+    while True:
+        cap = min(epoch_cap + bond_charge - charged, max(0, budget + bond_charge - spent))
+        capped = apply_cap(paid, wanted, cap=cap, fee_bps=fee_bps, previous_fee=fee_before)
+        if bond_charge <= capped.payout_total:
+            return capped, bond_charge
+        bond_charge = capped.payout_total
 
 
 def _overall(judged: _Judged | None) -> int:

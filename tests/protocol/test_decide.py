@@ -254,6 +254,19 @@ def test_decide__bond_too_small__pays_in_log_order_while_it_lasts() -> None:
     assert paid[first.contributor] == TOKEN // 50
 
 
+@pytest.mark.parametrize("epoch_cap", [1, TOKEN // 1000, TOKEN])
+def test_decide__any_cap__gives_a_receipt_that_the_escrow_takes(epoch_cap: int) -> None:
+    world = started(epoch_cap=epoch_cap)
+    for name in NAMES:
+        steer(world, name)
+    label_epoch(world)
+    silent = replace(world.supplement(), seed=ZERO32, gold=(), openings=())
+    receipt = decide(world.campaign, None, world.rows, silent).receipt
+    assert 0 < receipt.bond_charge <= receipt.payout_total
+    assert receipt.payout_total + receipt.fee_total <= epoch_cap + receipt.bond_charge
+    assert receipt.fee_total * 10_000 <= receipt.payout_total * 500
+
+
 # -- cheats ----------------------------------------------------------------------------------------
 
 
