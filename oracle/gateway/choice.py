@@ -15,16 +15,30 @@ ASSUMED_ACCURACY = 0.7
 
 
 def most_informative(
-    candidates: Sequence[int], votes: Callable[[int], Sequence[int]], slots: Callable[[int], int]
+    candidates: Sequence[int],
+    votes: Callable[[int], Sequence[int]],
+    slots: Callable[[int], int],
+    finish: int = 0,
 ) -> int:
     """Return the candidate with the highest expected information gain, the first of equals.
 
     `votes(item)` counts the plain labels by class, `slots(item)` labels and running leases
     together: of items with equal gain, the one that fewer people are at work on comes first.
+
+    By itself this spreads labels: every item gets its first before one gets its second, which is
+    the most accurate where the budget is short, though few items close before the last epoch.
+    With `finish` (the minimum of labels that an item closes with) an item below it counts with what
+    `finish` first labels tell, shared among the labels that it still lacks: begun items are
+    finished first, people are paid sooner, and items that agree early cost fewer labels.
     """
-    ranked = [
-        (-expected_gain(votes(item)), slots(item), place) for place, item in enumerate(candidates)
-    ]
+
+    def gain(item: int) -> float:
+        taken = slots(item)
+        if taken < finish:
+            return expected_gain([0] * len(votes(item))) * finish / (finish - taken)
+        return expected_gain(votes(item))
+
+    ranked = [(-gain(item), slots(item), place) for place, item in enumerate(candidates)]
     return candidates[min(ranked)[2]]
 
 

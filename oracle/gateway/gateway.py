@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from oracle.errors import (
+    ChainError,
     ContentCorrupt,
     ContentMissing,
     ContentUnavailable,
@@ -113,7 +114,8 @@ class Gateway:
 
     `manifest` is the one whose digest is on chain, `reader` reads finalized blocks; `private` holds
     a restricted campaign's records and media (`content` by default); `operator_keys` are the
-    X25519 keys that every opening must be sealed to. Threads may share a gateway: one lock orders
+    X25519 keys that every opening must be sealed to; `finish_first` leases begun items before new
+    ones (oracle/gateway/choice.py weighs that). Threads may share a gateway: one lock orders
     its writes, and the database refuses a second writer. Refusals are `GatewayRefusal` (or its
     `GatewayBusy`, which says when to ask again) and change nothing.
     """
@@ -131,6 +133,7 @@ class Gateway:
         clock: Clock,
         operator_keys: Sequence[bytes] = (),
         private: ContentStore | None = None,
+        finish_first: bool = False,
     ) -> None:
         self.campaign, self.address = campaign, address_of(key)
         self.manifest = manifest
@@ -138,6 +141,7 @@ class Gateway:
         self._secrets, self._key, self._clock = secrets, key, clock
         self.operator_keys = frozenset(operator_keys)
         self._records = private if private is not None else content
+        self._finish_first = finish_first
         self._lock = threading.RLock()
 
         known = self._read_facts()
@@ -186,6 +190,7 @@ class Gateway:
         """Read new finalized blocks: append every anchor, note receipts and delegations."""
         facts = self._read_facts()
         with self._lock:
+            self._check_same_chain(facts)
             before = {
                 one.receipt.digest(facts.board_domain)
                 for one in self._ledger.facts.settlements
@@ -377,7 +382,10 @@ class Gateway:
                 break
             chosen.append(
                 most_informative(
-                    candidates, self._votes.__getitem__, self._ledger.slots.__getitem__
+                    candidates,
+                    self._votes.__getitem__,
+                    self._ledger.slots.__getitem__,
+                    self.bounded.redundancy_min if self._finish_first else 0,
                 )
             )
         return chosen
@@ -674,6 +682,12 @@ class Gateway:
             secrets=Secrets(seeds, batches, whole=True),
         )
         ledger.read(self._store.rows(self.campaign))
+        if ledger.rejected:
+            position, fault = ledger.rejected[0]
+            raise ChainError(
+                f"entry {position} of our own log isn't valid on this chain ({fault}): the chain "
+                "has lost blocks, or the database is of another; restore the chain's state"
+            )
         self._numbers = {item: number for number, item in enumerate(self.item_ids)}
         self._chain_delegations: set[log.Delegation] = set()
         self._by_contributor: defaultdict[bytes, list[Leased]] = defaultdict(list)
@@ -685,6 +699,14 @@ class Gateway:
 
     def _reload(self) -> None:
         self._ledger = self._load(self._ledger.facts)
+
+    def _check_same_chain(self, facts: ChainFacts) -> None:
+        anchor = self._ledger.anchor
+        if anchor is not None and facts.anchors.get(anchor.number) != anchor:
+            raise ChainError(
+                f"the chain no longer has block {anchor.number}, which the log is anchored in: a "
+                "finalized block can't vanish; check the node, restore its state"
+            )
 
     def _closed(self, facts: ChainFacts) -> dict[int, int]:
         """Return the items that the newest posted receipt has opened: item -> epoch it closed in.

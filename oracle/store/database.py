@@ -30,7 +30,12 @@ def open_database(url: str) -> Engine:
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
         migrate(engine)
-    except (SQLAlchemyError, ImportError, sqlite3.Error) as error:
+    except ImportError as error:
+        raise StoreError(
+            f"the database's driver isn't installed ({error.name}): pip install it, for PostgreSQL "
+            "psycopg"
+        ) from error
+    except (SQLAlchemyError, sqlite3.Error) as error:
         raise StoreError(
             f"the database can't be opened ({type(error).__name__}): check its URL, and that its "
             "folder or server is there"

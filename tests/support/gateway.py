@@ -114,7 +114,7 @@ class SteadyClock:
 
 
 class GatewayScene:
-    """A campaign of `items` text items (`gold` of them in two batches) and its gateway.
+    """A campaign of `items` text items (`gold` of them known) and its gateway.
 
     The right class of an item is its name's last digit.
     """
@@ -125,6 +125,7 @@ class GatewayScene:
         *,
         items: int = 60,
         gold: int = 12,
+        gold_epochs: int = 2,
         budget: int = 1_000 * TOKEN,
         bond: int = 1_000 * TOKEN,
         epoch_cap: int = 500 * TOKEN,
@@ -139,7 +140,7 @@ class GatewayScene:
             [Gold(f"item {number}", str(number % 10)) for number in range(gold)],
             guidelines="Read, then answer.",
             consent="Your answers are paid and published.",
-            gold_epochs=2,
+            gold_epochs=gold_epochs,
             secret=key_of("campaign secret"),
         )
         self.truth = [str(place % 10) for place in self.files.order]
@@ -150,7 +151,7 @@ class GatewayScene:
         self.gateway = self.start()
         self.gateway.follow()
 
-    def start(self) -> Gateway:
+    def start(self, **options: Any) -> Gateway:
         """Start a gateway on the folder's database, as a process does after a restart."""
         self.store = SqlLabelStore(open_database(f"sqlite:///{self.folder / 'gateway.db'}"))
         return Gateway(
@@ -163,6 +164,7 @@ class GatewayScene:
             key=key_of("gateway"),
             clock=SteadyClock(),
             operator_keys=[encryption_key(key) for key in OPERATORS],
+            **options,
         )
 
     def pass_time(self, seconds: int) -> None:

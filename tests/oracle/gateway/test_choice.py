@@ -31,6 +31,19 @@ def test_most_informative__equals__fewest_slots_then_the_first() -> None:
     assert most_informative([3, 1, 2], votes.__getitem__, slots.__getitem__) == 1
 
 
+def test_most_informative__finishing__takes_begun_items_before_new_ones() -> None:
+    votes = {1: [0, 0], 2: [1, 0], 3: [1, 1], 4: [3, 0], 5: [2, 2]}
+    slots = {1: 0, 2: 1, 3: 2, 4: 3, 5: 4}
+    order = []
+    left = [1, 2, 3, 4, 5]
+    while left:
+        best = most_informative(left, votes.__getitem__, slots.__getitem__, finish=3)
+        order.append(best)
+        left.remove(best)
+    # At the minimum an item counts by what is uncertain: the torn one nearly as a new one.
+    assert order == [3, 2, 1, 5, 4]
+
+
 @given(VOTES)
 def test_expected_gain__any_votes__lies_between_nothing_and_a_first_label(
     votes: list[int],

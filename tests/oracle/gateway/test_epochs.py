@@ -68,3 +68,16 @@ def test_gateway__through_two_epochs_and_a_restart__is_never_at_fault(tmp_path: 
             assert scene.files.manifest.classes[row.answer] == scene.truth[row.item]
     assert {leaf.cumulative for leaf in last.evidence.leaves} != {0}
     assert scene.gateway.status(last.accounts[0]).pending == 0
+
+
+def test_gateway__finishing_first__closes_more_items_in_the_first_epoch(tmp_path: Path) -> None:
+    counts = []
+    for finish_first in (False, True):
+        scene = GatewayScene(tmp_path / str(finish_first), items=60, gold=12)
+        scene.gateway = scene.start(finish_first=finish_first)
+        scene.join(*NAMES)
+        for name in NAMES:
+            scene.work(name, 10)
+        scene.pass_time(3600)
+        counts.append(cut(scene, None, 1).receipt.item_count)
+    assert counts[0] < counts[1]

@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 
 from oracle.content.sealing import encryption_key, open_sealed, seal_opening
-from oracle.errors import GatewayBusy, GatewayRefusal, InputError, ProtocolFault, StoreError
+from oracle.errors import (
+    ChainError,
+    GatewayBusy,
+    GatewayRefusal,
+    InputError,
+    ProtocolFault,
+    StoreError,
+)
 from oracle.evidence import entries
 from oracle.evidence.campaign import commit_label, earlier_seed
 from oracle.evidence.codec import encode_json
@@ -255,6 +262,21 @@ def test_follow__blocks_while_it_was_away__appends_every_anchor(scene: GatewaySc
     assert numbers == sorted(scene.chain.known.anchors)
     assert followed.anchors == len(numbers) - 1
     assert scene.gateway.follow().anchors == 0
+    replayed(scene)
+
+
+def test_follow__a_chain_that_lost_blocks__stops_and_writes_nothing(scene: GatewayScene) -> None:
+    scene.join("ann")
+    before, facts = state(scene), scene.chain.known
+    kept = sorted(facts.anchors)[:-1]
+    scene.chain.known = replace(facts, anchors={one: facts.anchors[one] for one in kept})
+    with pytest.raises(ChainError, match="no longer has block"):
+        scene.gateway.follow()
+    with pytest.raises(ChainError, match="restore the chain's state"):
+        scene.start()
+    scene.chain.known = facts
+    assert state(scene) == before
+    scene.pass_anchors(1)
     replayed(scene)
 
 

@@ -267,3 +267,8 @@ def test_open_database__of_a_newer_version__is_refused(tmp_path: Path) -> None:
 def test_open_database__that_cannot_be__names_the_remedy(url: str) -> None:
     with pytest.raises(StoreError, match="check its URL"):
         open_database(url)
+
+
+def test_open_database__driver_missing__names_it() -> None:
+    with pytest.raises(StoreError, match=r"isn't installed \(psycopg2?\)"):
+        open_database("postgresql+psycopg2://127.0.0.1/ddlp")
