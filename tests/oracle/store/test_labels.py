@@ -1,9 +1,11 @@
-"""The gateway's database, on SQLite files as in production."""
+"""The gateway's database: on SQLite files, and on PostgreSQL where DDLP_TEST_POSTGRES names one."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,8 +29,36 @@ NOW = 1_700_000_000
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
+def sqlite(tmp_path: Path) -> Engine:
     return open_database(f"sqlite:///{tmp_path / 'gateway.db'}")
+
+
+@pytest.fixture
+def postgres() -> Iterator[Engine]:
+    url = os.environ.get("DDLP_TEST_POSTGRES")
+    if url is None:
+        pytest.skip("no PostgreSQL: set DDLP_TEST_POSTGRES to the URL of an empty database")
+    engine = open_database(url)
+    yield engine
+    downgrade(engine)
+    engine.dispose()
+
+
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgres", marks=[pytest.mark.services])],
+)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    found: Engine = request.getfixturevalue(request.param)
+    return found
+
+
+def downgrade(engine: Engine) -> None:
+    """Drop all tables."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
 
 
 @pytest.fixture
@@ -159,9 +189,22 @@ def test_submissions__narrowed__return_only_those(store: LabelStore) -> None:
     assert store.submissions(CAMPAIGN, session=(SESSION, 2**64 - 3)) == [kept[2]]
 
 
-def test_erase__a_submission__leaves_no_byte_of_it_on_disk(
-    store: LabelStore, tmp_path: Path
-) -> None:
+def test_erase__a_submission__leaves_the_row_without_its_secrets(store: LabelStore) -> None:
+    for row in rows(2):
+        one = submission(row.position)
+        store.append(CAMPAIGN, row, now=NOW, submission=one, opening_block=b"sealed")
+    assert store.opening_block(CAMPAIGN, submission(1).opening) == b"sealed"
+    assert store.erase(CAMPAIGN, [1, 2, 3], now=NOW) == 2
+    assert store.erase(CAMPAIGN, [1, 2], now=NOW) == 0
+    erased = submission(1, answers=None, seed=None)
+    assert store.submissions(CAMPAIGN, positions=[1]) == [erased]
+    assert store.opening_block(CAMPAIGN, erased.opening) is None
+    assert store.rows(CAMPAIGN) == rows(2)
+
+
+def test_erase__on_sqlite__leaves_no_byte_on_disk(sqlite: Engine, tmp_path: Path) -> None:
+    store = SqlLabelStore(sqlite)
+    store.register(CAMPAIGN, chain_id=31337, escrow=b"\x01" * 20, manifest=ZERO32, now=NOW)
     secret, sealed = b'"a very private answer"', b"a very sealed block"
     for row in rows(2):
         one = submission(row.position, answers=(secret,), seed=b"\x77" * 32)
@@ -169,15 +212,10 @@ def test_erase__a_submission__leaves_no_byte_of_it_on_disk(
     on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"a very private answer" in on_disk
 
-    assert store.erase(CAMPAIGN, [1, 2, 3], now=NOW) == 2
-    assert store.erase(CAMPAIGN, [1, 2], now=NOW) == 0
-    erased = submission(1, answers=None, seed=None)
-    assert store.submissions(CAMPAIGN, positions=[1]) == [erased]
-    assert store.opening_block(CAMPAIGN, erased.opening) is None
+    assert store.erase(CAMPAIGN, [1, 2], now=NOW) == 2
     on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     for trace in (b"a very private answer", sealed, b"\x77" * 32):
         assert trace not in on_disk
-    assert len(store.rows(CAMPAIGN)) == 2
 
 
 # --- claims and receipts --------------------------------------------------------------------------
@@ -234,12 +272,8 @@ def test_migrations__all_applied__give_the_tables_of_the_schema(engine: Engine) 
 
 
 def test_migrate__down_and_up__leaves_no_table_behind(engine: Engine) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
-        assert inspect(connection).get_table_names() == ["alembic_version"]
+    downgrade(engine)
+    assert inspect(engine).get_table_names() == ["alembic_version"]
     migrate(engine)
     assert set(inspect(engine).get_table_names()) == {*metadata.tables, "alembic_version"}
 
