@@ -21,6 +21,7 @@ def install(app: Flask) -> None:
     app.add_template_filter(duration)
     app.add_template_filter(percent)
     app.add_template_filter(paragraphs)
+    app.add_template_filter(sentence)
 
 
 def tokens(amount: int, network: Network) -> str:
@@ -47,6 +48,11 @@ def paragraphs(text: str) -> Markup:
     """Write plain text as escaped paragraphs, parted at blank lines."""
     parts = [part.strip() for part in text.replace("\r\n", "\n").split("\n\n")]
     return Markup("").join(Markup("<p>{}</p>").format(escape(part)) for part in parts if part)
+
+
+def sentence(text: str) -> str:
+    """Write an error's message, which begins in lower case, as a sentence."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def network_json(network: Network) -> dict[str, Any]:

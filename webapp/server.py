@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from flask import Flask
+from waitress import wasyncore
 from waitress.server import create_server
 
 from oracle.errors import ConfigError
@@ -25,15 +26,20 @@ def running(app: Flask, host: str, port: int) -> Iterator[None]:
     `host` is an IP address. Raises ConfigError where it is none or the port is taken.
     """
     listener = _listen(host, port)
-    server = create_server(app, sockets=[listener], threads=_THREADS, ident=None)
+    sockets: dict[int, wasyncore.dispatcher] = {}
+    server = create_server(app, map=sockets, sockets=[listener], threads=_THREADS, ident=None)
+
+    def stop() -> None:
+        server.task_dispatcher.shutdown()  # waits for the requests under way
+        wasyncore.close_all(sockets)  # ends run()
+
     thread = threading.Thread(target=server.run, name="page", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        # Closed by the serving thread itself, after the requests under way: from any other thread
-        # the sockets would vanish beneath it.
-        server.trigger.pull_trigger(server.close)
+        # The serving thread itself must close: beneath it the sockets would vanish.
+        server.trigger.pull_trigger(stop)
         thread.join(timeout=10)
 
 

@@ -49,7 +49,7 @@ def test_campaign__hostile_texts__are_escaped(
 def test_campaign__unknown__is_a_page_that_leads_back(visitor: BrowserDouble) -> None:
     answer = visitor.get("/campaigns/2")
     assert answer.status_code == 404
-    assert "there is no campaign 2" in answer.text
+    assert "There is no campaign 2: choose one from the list." in answer.text
     assert 'href="/"' in answer.text
     assert visitor.get("/api/campaigns/2").get_json()["status"] == 404
 

@@ -2,7 +2,7 @@
 
 import { ApiError, isTemporary } from './api.js';
 import { SKIP_REASONS } from './entries.js';
-import { build, complain, element, focusHeading, notify, show, speak, whileBusy } from './page.js';
+import { build, complain, element, focusHeading, notify, sentence, show, speak, whileBusy } from './page.js';
 import { unixNow } from './work.js';
 
 const HURRY_SECONDS = 60;
@@ -52,7 +52,7 @@ export class LabelView {
       else this.next();
     });
     this.drawing = false;
-    if (outcome === 'declined') this.wait('The gateway gives out nothing at the moment.', 3 * RETRY_SECONDS);
+    if (outcome === 'declined') this.wait('The gateway gives out nothing at the moment.', RETRY_SECONDS);
   }
 
   /**
@@ -125,11 +125,12 @@ export class LabelView {
   wait(reason, seconds) {
     const entering = this.panel !== 'wait';
     this.enter('wait');
-    element('wait-reason').textContent = reason;
+    element('wait-reason').textContent = sentence(reason);
     element('wait-again').textContent = seconds ? 'This page goes on by itself; you can leave it open.' : '';
     clearTimeout(this.waiting);
     if (seconds) {
-      this.waiting = setTimeout(() => this.start(), 1000 * seconds);
+      // Asked a little more often than told: estimates of block times are rough.
+      this.waiting = setTimeout(() => this.start(), 1000 * Math.min(seconds, RETRY_SECONDS));
     }
     if (entering) focusHeading('wait');
   }

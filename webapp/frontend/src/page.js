@@ -9,6 +9,11 @@ export function build(tag, properties = {}, ...children) {
   return node;
 }
 
+/** Servers' reasons begin in lower case and end without a stop. */
+export function sentence(text) {
+  return text && text[0].toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? '' : '.');
+}
+
 export function notify(text) {
   element('error').textContent = '';
   element('notice').textContent = text;
@@ -18,7 +23,7 @@ export function complain(error) {
   // What is no error of ours is a bug: show that something broke, and keep the cause for the console.
   if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) console.error(error);
   element('notice').textContent = '';
-  element('error').textContent = error?.message || 'Something broke in this page. Reload it; your answers are kept.';
+  element('error').textContent = sentence(error?.message) || 'Something broke in this page. Reload it; your answers are kept.';
 }
 
 /** Read aloud by screen readers, shown to nobody. */
