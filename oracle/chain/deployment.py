@@ -282,10 +282,10 @@ def deploy_all(w3: Web3, deployer: LocalAccount, parameters: Parameters) -> Depl
     Raises ChainError where a duration is too short for this chain, a transaction fails, or the code
     on chain isn't what the artifacts and parameters say.
     """
-    from oracle.chain.rpc import call, request
+    from oracle.chain.rpc import request
     from oracle.chain.transactions import Sender
 
-    chain_id = call(w3, "eth_chainId", lambda: w3.eth.chain_id)
+    chain_id = int(request(w3, "eth_chainId"), 16)
     parameters.check(chain_id)
     owner = bytes.fromhex(deployer.address[2:])
     parameters = parameters.resolved(owner)
@@ -300,9 +300,7 @@ def deploy_all(w3: Web3, deployer: LocalAccount, parameters: Parameters) -> Depl
     genesis = bytes.fromhex(request(w3, "eth_getBlockByNumber", "0x0", False)["hash"][2:])
     deployment = Deployment(chain_id, genesis, owner, parameters, contracts)
     verify_code(w3, deployment)
-    sender.call_contract(
-        "CampaignEscrow", deployment.escrow, "set_token", checksum(deployment.token), True
-    )
+    sender.call_contract("CampaignEscrow", deployment.escrow, "set_token", deployment.token, True)
     return deployment
 
 

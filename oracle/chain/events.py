@@ -4,14 +4,15 @@ of a record.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
-from oracle.chain.artifacts import CONTRACTS, load_artifact
+from oracle.chain.artifacts import load_artifact
+from oracle.chain.codec import abi_type, signature, to_plain
 from oracle.chain.proofs import to_bytes
 from oracle.errors import ChainError, FormatError
 from oracle.evidence.hashing import keccak256
@@ -64,54 +65,21 @@ def event_topic(contract: str, name: str) -> bytes:
     raise ChainError(f"{contract} has no event {name}: see oracle/chain/abi/{contract}.json")
 
 
-def all_events() -> Iterable[tuple[str, str]]:
-    """Yield (contract, event) for every event that can be decoded."""
-    for contract in CONTRACTS:
-        for entry in _events(contract).values():
-            yield contract, entry["name"]
-
-
 @cache
 def _events(contract: str) -> Mapping[bytes, Mapping[str, Any]]:
     return {
-        keccak256(_signature(entry).encode()): entry
+        keccak256(signature(entry).encode()): entry
         for entry in load_artifact(contract).abi
         if entry["type"] == "event"
     }
-
-
-def _signature(entry: Mapping[str, Any]) -> str:
-    return f"{entry['name']}({','.join(_type(part) for part in entry['inputs'])})"
-
-
-def _type(part: Mapping[str, Any]) -> str:
-    """Return an ABI type as signatures write it: structs as the list of their members' types."""
-    kind: str = part["type"]
-    if kind.startswith("tuple"):
-        members = ",".join(_type(member) for member in part["components"])
-        return f"({members}){kind.removeprefix('tuple')}"
-    return kind
 
 
 def _arguments(entry: Mapping[str, Any], topics: list[bytes], data: bytes) -> Mapping[str, Any]:
     indexed = [part for part in entry["inputs"] if part["indexed"]]
     plain = [part for part in entry["inputs"] if not part["indexed"]]
     values = [decode([part["type"]], topic)[0] for part, topic in zip(indexed, topics, strict=True)]
-    values += decode([_type(part) for part in plain], data)
+    values += decode([abi_type(part) for part in plain], data)
     return {
-        part["name"]: _value(_type(part), value)
+        part["name"]: to_plain(part, value)
         for part, value in zip(indexed + plain, values, strict=True)
     }
-
-
-def _value(kind: str, value: Any) -> Any:
-    """Turn eth_abi's value into ours: an address is bytes, not text; what is nested is a tuple."""
-    if kind == "address":
-        return bytes.fromhex(value[2:])
-    if kind == "address[]":
-        return tuple(_value("address", one) for one in value)
-    if isinstance(value, list | tuple):
-        if "address" in kind:
-            raise ChainError(f"no rule for addresses inside {kind}")
-        return tuple(_value("", one) for one in value)
-    return value

@@ -15,9 +15,8 @@ from web3 import Web3
 from oracle.chain.deployment import Deployment
 from oracle.chain.events import EventDecoder, event_topic
 from oracle.chain.proofs import to_int
-from oracle.chain.reader import read_struct
 from oracle.chain.rpc import get_logs, request
-from oracle.chain.transactions import Sender, read_contract
+from oracle.chain.transactions import Sender, read_contract, read_struct
 from oracle.errors import ChainError, InputError, Reverted
 from oracle.evidence.hashing import address_word
 from oracle.evidence.results import SlashLeaf
@@ -82,7 +81,7 @@ class Poster:
         self, campaign: int, epoch: int, leaf: SlashLeaf, proof: Sequence[bytes]
     ) -> Sent:
         """Take from an account's lock what a finalized slash tree says."""
-        account = checksum(leaf.account)
+        account = leaf.account
         taken = read_contract(
             self.w3, "ReceiptBoard", self.deployment.board, "slashed", campaign, account
         )
@@ -133,13 +132,13 @@ class Poster:
             "CampaignEscrow",
             self.deployment.escrow,
             "fees_of",
-            checksum(self.address),
-            checksum(token),
+            self.address,
+            token,
             list(quorums),
         )
         if not due:
             return self._nothing()
-        return self._escrow("withdraw_fees", checksum(token), list(quorums))
+        return self._escrow("withdraw_fees", token, list(quorums))
 
     # -- campaigns -----------------------------------------------------------------------------
 
@@ -167,14 +166,14 @@ class Poster:
         self.approve(token, self.deployment.escrow, budget + (0 if bond_payer else bond))
         sent = self._escrow(
             "create",
-            checksum(token),
+            token,
             budget,
             bond,
             epoch_cap,
             fee_bps,
-            checksum(gateway),
+            gateway,
             manifest,
-            checksum(bond_payer or bytes(20)),
+            bond_payer or bytes(20),
         )
         created = self._created(manifest)
         if created is None:
@@ -193,12 +192,14 @@ class Poster:
             "CampaignEscrow",
             self.deployment.escrow,
             "pledge",
-            *map(checksum, (self.address, requester, token)),
+            self.address,
+            requester,
+            token,
         )
         if pledged >= amount:
             return self._nothing()
         self.approve(token, self.deployment.escrow, amount - pledged)
-        return self._escrow("pledge_bond", checksum(requester), checksum(token), amount - pledged)
+        return self._escrow("pledge_bond", requester, token, amount - pledged)
 
     def raise_bond(self, campaign: int, bond: int) -> Sent:
         """Raise a campaign's bond to `bond`."""
@@ -237,9 +238,7 @@ class Poster:
         self, campaign: int, session_key: bytes, generation: int, valid_until: int, consent: bytes
     ) -> Sent:
         """Delegate to a session key by an event, as contract wallets do."""
-        return self._escrow(
-            "delegate", campaign, checksum(session_key), generation, valid_until, consent
-        )
+        return self._escrow("delegate", campaign, session_key, generation, valid_until, consent)
 
     def commit_stake(self, campaign: int, amount: int) -> Sent:
         """Lock this contributor's stake for a campaign, up to `amount` in all."""
@@ -250,7 +249,7 @@ class Poster:
             self.deployment.vault,
             "lock_of",
             CONTRIBUTOR,
-            checksum(self.address),
+            self.address,
             subject,
         )
         if expires_at <= self._now():
@@ -263,24 +262,20 @@ class Poster:
 
     def approve(self, token: bytes, spender: bytes, amount: int) -> Sent:
         """Let `spender` take up to `amount`; nothing is sent where it may already."""
-        account = checksum(self.address)
-        allowed = read_contract(
-            self.w3, "LabelToken", token, "allowance", account, checksum(spender)
-        )
+        account = self.address
+        allowed = read_contract(self.w3, "LabelToken", token, "allowance", account, spender)
         if allowed >= amount:
             return self._nothing()
-        return self._sender.call_contract("LabelToken", token, "approve", checksum(spender), amount)
+        return self._sender.call_contract("LabelToken", token, "approve", spender, amount)
 
     def transfer(self, token: bytes, recipient: bytes, amount: int) -> Sent:
         """Transfer tokens. Calling twice transfers twice."""
-        return self._sender.call_contract(
-            "LabelToken", token, "transfer", checksum(recipient), amount
-        )
+        return self._sender.call_contract("LabelToken", token, "transfer", recipient, amount)
 
     def mint(self, recipient: bytes, amount: int) -> Sent:
         """Create `amount` of LabelToken, as its minter. Calling twice mints twice."""
         return self._sender.call_contract(
-            "LabelToken", self.deployment.token, "mint", checksum(recipient), amount
+            "LabelToken", self.deployment.token, "mint", recipient, amount
         )
 
     def join(self, role: int, encryption_key: bytes) -> Sent:
@@ -291,7 +286,7 @@ class Poster:
             self.deployment.vault,
             "encryption_key",
             role,
-            checksum(self.address),
+            self.address,
         )
         return (
             self._nothing()
@@ -302,7 +297,7 @@ class Poster:
     def stake(self, role: int, amount: int) -> Sent:
         """Raise this account's stake in a role to `amount`."""
         missing = amount - read_contract(
-            self.w3, "StakeVault", self.deployment.vault, "staked", role, checksum(self.address)
+            self.w3, "StakeVault", self.deployment.vault, "staked", role, self.address
         )
         if missing <= 0:
             return self._nothing()
@@ -324,7 +319,7 @@ class Poster:
         board = self.deployment.board
         version = read_contract(self.w3, "ReceiptBoard", board, "operator_set")
         current = read_contract(self.w3, "ReceiptBoard", board, "operators", version)
-        wanted = [checksum(operator) for operator in operators]
+        wanted = tuple(operators)
         if current == wanted and threshold == read_contract(
             self.w3, "ReceiptBoard", board, "threshold"
         ):
@@ -334,12 +329,9 @@ class Poster:
     def set_token(self, token: bytes, allowed: bool) -> Sent:
         """Allow a token for campaigns or stop it, as the escrow's owner."""
         escrow = self.deployment.escrow
-        if (
-            read_contract(self.w3, "CampaignEscrow", escrow, "is_allowed", checksum(token))
-            == allowed
-        ):
+        if read_contract(self.w3, "CampaignEscrow", escrow, "is_allowed", token) == allowed:
             return self._nothing()
-        return self._escrow("set_token", checksum(token), allowed)
+        return self._escrow("set_token", token, allowed)
 
     # -- small parts -----------------------------------------------------------------------------
 
@@ -406,7 +398,7 @@ class Poster:
             self.deployment.escrow,
             "claimed",
             claim.campaign,
-            checksum(claim.leaf.account),
+            claim.leaf.account,
         )
         leaf = claim.leaf
         return bool(
@@ -424,9 +416,9 @@ class Poster:
         return None
 
 
-def _leaf_values(claim: PayoutClaim) -> tuple[str, int, int, int]:
+def _leaf_values(claim: PayoutClaim) -> tuple[bytes, int, int, int]:
     leaf = claim.leaf
-    return checksum(leaf.account), leaf.cumulative, leaf.accepted, leaf.submitted
+    return leaf.account, leaf.cumulative, leaf.accepted, leaf.submitted
 
 
 def _claim_values(claim: PayoutClaim) -> tuple[Any, ...]:

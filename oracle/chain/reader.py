@@ -8,14 +8,13 @@ from typing import Any
 
 from web3 import Web3
 
-from oracle.chain.artifacts import load_artifact
 from oracle.chain.deployment import Deployment, verify_code
 from oracle.chain.events import EventDecoder
 from oracle.chain.facts import campaign_facts, operator_set
 from oracle.chain.proofs import to_bytes, to_int
 from oracle.chain.rpc import get_logs, request
-from oracle.chain.transactions import read_contract
-from oracle.errors import ChainError, ChainReorg
+from oracle.chain.transactions import read_contract, read_struct
+from oracle.errors import ChainError, ChainReorg, UnknownCampaign
 from oracle.evidence.signing import checksum
 from oracle.ports import ChainEvent, Claimed, OperatorSet
 from oracle.protocol.facts import Block, ChainFacts
@@ -120,23 +119,24 @@ class Web3Reader:
 
     def balance(self, token: bytes, account: bytes) -> int:
         """Return an account's tokens, base units."""
-        return int(read_contract(self.w3, "LabelToken", token, "balanceOf", checksum(account)))
+        return int(read_contract(self.w3, "LabelToken", token, "balanceOf", account))
 
     def claimed(self, campaign: int, account: bytes) -> Claimed:
         """Return what an account has drawn from a campaign."""
         escrow = self.deployment.escrow
         return Claimed(
-            *read_contract(
-                self.w3, "CampaignEscrow", escrow, "claimed", campaign, checksum(account)
-            )
+            *read_contract(self.w3, "CampaignEscrow", escrow, "claimed", campaign, account)
         )
 
     def campaign(self, campaign: int) -> dict[str, Any]:
         """Return all that the escrow keeps of a campaign, by the names of ICampaignEscrow.Campaign.
 
-        Addresses and digests are bytes. Raises ChainError where it doesn't exist.
+        Addresses and digests are bytes. Raises UnknownCampaign where it doesn't exist.
         """
-        return read_struct(self.w3, "CampaignEscrow", self.deployment.escrow, "campaign", campaign)
+        state = read_struct(self.w3, "CampaignEscrow", self.deployment.escrow, "campaign", campaign)
+        if state["requester"] == bytes(20):
+            raise UnknownCampaign(f"campaign {campaign} doesn't exist: create it first")
+        return state
 
     def progress(self, campaign: int) -> dict[str, Any]:
         """Return how far a campaign's receipts are, by the names of IReceiptBoard.Progress."""
@@ -173,17 +173,3 @@ class Web3Reader:
             f"block {self._read_to.number} was read before, but {how}: the chain lost blocks. "
             "Start again from a state that was saved together with this chain"
         )
-
-
-def read_struct(
-    w3: Web3, contract: str, address: bytes, function: str, *arguments: Any
-) -> dict[str, Any]:
-    """Return a struct that a view function says at the newest block: values by name, addresses as
-    bytes.
-    """
-    entry = next(one for one in load_artifact(contract).abi if one.get("name") == function)
-    values = read_contract(w3, contract, address, function, *arguments)
-    return {
-        part["name"]: bytes.fromhex(value[2:]) if part["type"] == "address" else value
-        for part, value in zip(entry["outputs"][0]["components"], values, strict=True)
-    }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -12,6 +12,7 @@ from web3 import Web3
 from web3.exceptions import Web3Exception
 from web3.providers.base import BaseProvider
 from web3.types import RPCEndpoint
+from websockets.exceptions import WebSocketException
 
 from oracle.errors import ChainError, Reverted
 
@@ -19,8 +20,6 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 TIMEOUT_SECONDS = 30.0
 LONGEST_SPAN = 50_000  # blocks in one eth_getLogs
 REVERTED = "execution reverted"
-
-T = TypeVar("T")
 
 
 def connect(url: str, timeout: float = TIMEOUT_SECONDS) -> Web3:
@@ -40,21 +39,6 @@ def connect(url: str, timeout: float = TIMEOUT_SECONDS) -> Web3:
     session.mount(f"{parts.scheme}://", HTTPAdapter(pool_connections=1, pool_maxsize=16))
     provider = Web3.HTTPProvider(url, {"timeout": timeout}, session=session)
     return Web3(provider)
-
-
-def call(w3: Web3, what: str, function: Callable[[], T]) -> T:
-    """Return `function()`, with a node's or the network's error translated to ChainError; `what`
-    names the step.
-    """
-    try:
-        return function()
-    except (requests.RequestException, ConnectionError, TimeoutError) as error:
-        raise ChainError(
-            f"{what}: the node at {node_name(w3)} can't be reached ({type(error).__name__}): "
-            "start it, or set DDLP_RPC_URL to one that runs"
-        ) from error
-    except (Web3Exception, ValueError, KeyError, TypeError) as error:
-        raise ChainError(f"{what}: the node at {node_name(w3)} answered {error}") from error
 
 
 def request(w3: Web3, method: str, *params: Any) -> Any:
@@ -105,7 +89,17 @@ def get_logs(
 
 
 def _ask(w3: Web3, method: str, *params: Any) -> Any:
-    return call(w3, method, lambda: w3.provider.make_request(RPCEndpoint(method), list(params)))
+    """Return the node's whole answer, which has `result` or `error`."""
+    try:
+        answer = w3.provider.make_request(RPCEndpoint(method), list(params))
+    except (requests.RequestException, WebSocketException, OSError, Web3Exception) as error:
+        raise ChainError(
+            f"{method}: the node at {node_name(w3)} can't be reached ({type(error).__name__}): "
+            "start it, or set DDLP_RPC_URL to one that runs"
+        ) from error
+    if not isinstance(answer, dict) or not answer.keys() & {"result", "error"}:
+        raise ChainError(f"{method}: {node_name(w3)} isn't an Ethereum node: set DDLP_RPC_URL")
+    return answer
 
 
 def _error_message(answer: Any) -> str:

@@ -9,10 +9,9 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
-from web3.contract import Contract
 
-from oracle.chain.artifacts import load_artifact
-from oracle.chain.rpc import call, request
+from oracle.chain.codec import decode_result, encode_call, member_names
+from oracle.chain.rpc import request
 from oracle.errors import ChainError, Reverted
 from oracle.evidence.signing import checksum
 from oracle.ports import Sent
@@ -35,14 +34,14 @@ class Sender:
         self.w3 = w3
         self.account = account
         self.address = bytes.fromhex(account.address[2:])
-        self._chain_id = call(w3, "eth_chainId", lambda: w3.eth.chain_id)
+        self._chain_id = int(request(w3, "eth_chainId"), 16)
         self._lock = _nonce_locks[self._chain_id, account.address]
 
     def call_contract(self, contract: str, address: bytes, function: str, *arguments: Any) -> Sent:
         """Send a call of a contract's function; Reverted, with its reason, where the contract
         refuses.
         """
-        data = encode_call(self.w3, contract, address, function, *arguments)
+        data = encode_call(contract, function, arguments)
         return self.send(f"{contract}.{function}", address, data)
 
     def send(self, what: str, to: bytes | None, data: bytes) -> Sent:
@@ -59,7 +58,7 @@ class Sender:
                 raise Reverted(
                     f"{what}: {error.reason or 'reverted without a reason'}", error.reason
                 ) from error
-            signed = call(self.w3, what, lambda: self._sign(transaction, estimate))
+            signed = self._sign(transaction, estimate)
             sent = request(self.w3, "eth_sendRawTransaction", "0x" + signed.hex())
         receipt = self._wait(what, sent)
         block = int(receipt["blockNumber"], 16)
@@ -115,24 +114,17 @@ class Sender:
         return Reverted(f"{what}: the transaction failed in block {block}", "")
 
 
-def contract_at(w3: Web3, name: str, address: bytes) -> Contract:
-    """Return a web3 contract by the artifact's ABI."""
-    abi: Any = list(load_artifact(name).abi)
-    return w3.eth.contract(Web3.to_checksum_address(address), abi=abi)
-
-
-def encode_call(w3: Web3, contract: str, address: bytes, function: str, *arguments: Any) -> bytes:
-    """Return the data of a call; ChainError where the arguments don't fit the function's types."""
-    return call(
-        w3,
-        f"{contract}.{function}",
-        lambda: bytes.fromhex(
-            contract_at(w3, contract, address).encode_abi(function, args=list(arguments))[2:]
-        ),
-    )
-
-
 def read_contract(w3: Web3, contract: str, address: bytes, function: str, *arguments: Any) -> Any:
-    """Return what a view function says now; structs as tuples, addresses as text."""
-    bound = contract_at(w3, contract, address)
-    return call(w3, f"{contract}.{function}", lambda: bound.functions[function](*arguments).call())
+    """Return what a view function says at the newest block; structs are tuples."""
+    data = encode_call(contract, function, arguments)
+    query = {"to": checksum(address), "data": "0x" + data.hex()}
+    result = request(w3, "eth_call", query, "latest")
+    return decode_result(contract, function, bytes.fromhex(result[2:]))
+
+
+def read_struct(
+    w3: Web3, contract: str, address: bytes, function: str, *arguments: Any
+) -> dict[str, Any]:
+    """Return the struct that a view function says at the newest block, values by member's name."""
+    values = read_contract(w3, contract, address, function, *arguments)
+    return dict(zip(member_names(contract, function), values, strict=True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
@@ -15,6 +17,7 @@ from web3.providers.base import BaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from oracle.chain.artifacts import CONTRACTS, load_artifact
+from oracle.chain.codec import decode_result, encode_call
 from oracle.chain.deployment import (
     DEVNET,
     Deployment,
@@ -266,6 +269,40 @@ def test_request__node_is_down__names_the_remedy_and_no_secret() -> None:
     assert node_name(w3) == "http://127.0.0.1:9"
     with pytest.raises(ChainError, match="http, https, ws or wss"):
         connect("ftp://127.0.0.1")
+
+
+class _NoNode(BaseProvider):
+    """Something that speaks JSON, but isn't a node."""
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        return {"message": "hello"}  # type: ignore[typeddict-unknown-key]
+
+
+def test_request__no_node__is_a_chain_error() -> None:
+    with pytest.raises(ChainError, match="isn't an Ethereum node"):
+        request(Web3(_NoNode()), "eth_blockNumber")
+
+
+@pytest.mark.chain
+def test_connect__by_websocket__asks_the_same_node(devnet: Devnet) -> None:
+    w3 = connect(devnet.url.replace("http", "ws"))
+    assert int(request(w3, "eth_chainId"), 16) == devnet.chain_id
+
+
+def test_codec__wrong_arguments_and_results__are_chain_errors() -> None:
+    with pytest.raises(ChainError, match=r"CampaignEscrow\.close can't take"):
+        encode_call("CampaignEscrow", "close", ["one"])
+    with pytest.raises(ChainError, match=r"CampaignEscrow\.close can't take"):
+        encode_call("CampaignEscrow", "close", [1, 2])
+    with pytest.raises(ChainError, match="has no function open"):
+        encode_call("CampaignEscrow", "open", [1])
+    with pytest.raises(ChainError, match="is it there"):
+        decode_result("LabelToken", "balanceOf", b"")
+
+
+def test_record_and_facts__imported__need_no_web3() -> None:
+    code = "import sys, oracle.chain.record, oracle.chain.facts; sys.exit('web3' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 # --- poster ---------------------------------------------------------------------------------------

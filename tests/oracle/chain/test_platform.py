@@ -167,6 +167,9 @@ def test_facts__after_receipts__say_what_happened_and_when(platform: Platform) -
         reader.facts(campaign, 4, created - 1)
     with pytest.raises(UnknownCampaign):
         reader.facts(campaign + 1, 4)
+    with pytest.raises(UnknownCampaign):
+        reader.campaign(campaign + 1)
+    assert reader.manifest(campaign) == facts.manifest
 
 
 def test_operators__after_one_loses_its_stake__counts_as_inactive(platform: Platform) -> None:
