@@ -1,4 +1,4 @@
-"""The gateway's database: on SQLite files, and on PostgreSQL where DDLP_TEST_POSTGRES names one."""
+"""The gateway's database: on SQLite files, and on PostgreSQL where TEST_POSTGRES_URL names one."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def sqlite(tmp_path: Path) -> Engine:
 
 @pytest.fixture
 def postgres() -> Iterator[Engine]:
-    url = os.environ.get("DDLP_TEST_POSTGRES")
+    url = os.environ.get("TEST_POSTGRES_URL")
     if url is None:
-        pytest.skip("no PostgreSQL: set DDLP_TEST_POSTGRES to the URL of an empty database")
+        pytest.skip("no PostgreSQL: set TEST_POSTGRES_URL to the URL of an empty database")
     engine = open_database(url)
     yield engine
     downgrade(engine)
