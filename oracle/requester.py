@@ -6,12 +6,12 @@ They talk to the chain that a running `ddlp serve` says it is on, or to DDLP_RPC
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -20,76 +20,135 @@ import jsonschema
 import yaml
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from web3 import Web3
 
 from oracle.bootstrap import Keys, Platform
-from oracle.chain.deployment import Deployment
+from oracle.chain.deployment import Deployment, verify_code
 from oracle.chain.development import DEPLOYMENT_FILE
 from oracle.chain.poster import Poster
 from oracle.chain.rpc import connect
 from oracle.chain.wallets import DEV_CHAIN_IDS, DevWallets
 from oracle.config import Settings, load_settings
-from oracle.errors import ConfigError, InputError
+from oracle.errors import ChainError, ConfigError, ContentMissing, InputError, UnknownCampaign
+from oracle.evidence.codec import RAW
+from oracle.evidence.hashing import ZERO32
 from oracle.evidence.manifest import PPM
 from oracle.evidence.results import AGREED, AMBIGUOUS, FINAL, GOLD
 from oracle.evidence.signing import checksum
 from oracle.evidence.structs import Receipt
-from oracle.gateway.campaign_files import CampaignFiles, build_campaign, read_gold, read_items
-from oracle.protocol.decide import EpochResult
+from oracle.gateway.campaign_files import (
+    CampaignFiles,
+    build_campaign,
+    decode_item,
+    read_gold,
+    read_items,
+)
+from oracle.protocol.decide import Campaign, EpochResult
 from oracle.service.epochs import recompute
 
 TOKEN_DECIMALS = 18
-MAX_YAML = 1 << 20
+TOKEN: int = 10**TOKEN_DECIMALS
+MAX_AMOUNT = 1 << 96  # base units; what the escrow packs into a word
+MAX_TEXT = 1 << 20
 NODE = "node.json"  # where a running `ddlp serve` says how to reach its chain
+NUMBER = click.IntRange(1, 2**64 - 1)
 STATUSES = {AGREED: "agreed", GOLD: "gold", AMBIGUOUS: "ambiguous", FINAL: "final"}
 
-_AMOUNT = {"type": ["string", "integer"]}
-_DURATION = {"type": "string", "pattern": r"^[1-9][0-9]*(s|min|h|d)$"}
-_SHARE = {"type": "string", "pattern": r"^(100|[0-9]{1,2})(\.[0-9]{1,4})? ?%$"}
-_TEXT = {"type": "string", "minLength": 1}
-_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
+# What the YAML holds is read as text: no number passes through a float, and no word turns into a
+# truth value. \Z rather than $, which lets a line break follow. `description` is the remedy.
+_Schema = dict[str, Any]
+_AMOUNT: _Schema = {
+    "type": "string",
+    "pattern": r"^[0-9]{1,11}(\.[0-9]{1,18})?\Z",
+    "description": "write an amount of tokens such as 12.5",
+}
+_DURATION: _Schema = {
+    "type": "string",
+    "pattern": r"^[1-9][0-9]{0,8}(s|min|h|d)\Z",
+    "description": "write a duration such as 90s, 15min, 1h or 2d",
+}
+_SHARE: _Schema = {
+    "type": "string",
+    "pattern": r"^(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,4})?) ?%\Z",
+    "description": "write a percentage from 0 to 100 such as 97.5 %",
+}
+_FEE = {
+    "type": "string",
+    "pattern": r"^(100(\.0{1,2})?|[0-9]{1,2}(\.[0-9]{1,2})?) ?%\Z",
+    "description": "write a percentage from 0 to 100, of at most two decimals, such as 5 %",
+}
+_COUNT = {
+    "type": "string",
+    "pattern": r"^(0|[1-9][0-9]{0,8})\Z",
+    "description": "write a whole number such as 20",
+}
+_POSITIVE = {
+    "type": "string",
+    "pattern": r"^[1-9][0-9]{0,8}\Z",
+    "description": "write a whole number from 1",
+}
+_TEXT = {"type": "string", "minLength": 1, "description": "write a text"}
+_CLASSES = {
+    "type": "array",
+    "items": _TEXT,
+    "minItems": 2,
+    "uniqueItems": True,
+    "description": "write a list of two or more different classes",
+}
+_FILE = {"type": "string", "minLength": 1, "description": "name a file beside this one"}
+_SECONDS: dict[str, int] = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 
-CAMPAIGN_SCHEMA: dict[str, Any] = {
+
+def _range(kind: _Schema) -> _Schema:
+    return {
+        "type": "array",
+        "items": kind,
+        "minItems": 2,
+        "maxItems": 2,
+        "description": "write the lowest and the highest value, as in [1, 2]",
+    }
+
+
+CAMPAIGN_SCHEMA: _Schema = {
     "type": "object",
     "additionalProperties": False,
     "required": ["title", "classes", "items", "guidelines", "consent", "reward", "budget"],
     "properties": {
         "title": _TEXT,
-        "description": {"type": "string"},
-        "classes": {"type": "array", "items": _TEXT, "minItems": 2, "uniqueItems": True},
-        "items": _TEXT,
-        "gold": _TEXT,
-        "gold_epochs": {"type": "integer", "minimum": 1},
+        "description": {"type": "string", "description": "write a text"},
+        "classes": _CLASSES,
+        "items": _FILE,
+        "gold": _FILE,
+        "gold_epochs": _POSITIVE,
         "gold_share": _SHARE,
         "newcomer_gold_share": _SHARE,
-        "newcomer_items": {"type": "integer", "minimum": 0},
-        "guidelines": _TEXT,
-        "consent": _TEXT,
+        "newcomer_items": _COUNT,
+        "guidelines": _FILE,
+        "consent": _FILE,
         "reward": _AMOUNT,
-        "reward_range": {"type": "array", "items": _AMOUNT, "minItems": 2, "maxItems": 2},
+        "reward_range": _range(_AMOUNT),
         "reward_step": _SHARE,
         "budget": _AMOUNT,
         "bond": _AMOUNT,
         "epoch_cap": _AMOUNT,
-        "fee": _SHARE,
-        "method": {"enum": ["dawid-skene", "majority"]},
-        "labels_per_item": {
-            "type": "array",
-            "items": {"type": "integer", "minimum": 1},
-            "minItems": 2,
-            "maxItems": 2,
+        "fee": _FEE,
+        "method": {
+            "enum": ["dawid-skene", "majority"],
+            "description": "choose dawid-skene or majority",
         },
+        "labels_per_item": _range(_POSITIVE),
         "confidence": _SHARE,
-        "confidence_range": {"type": "array", "items": _SHARE, "minItems": 2, "maxItems": 2},
+        "confidence_range": _range(_SHARE),
         "confidence_step": _SHARE,
         "target_error": _SHARE,
         "base_share": _SHARE,
         "slash_below": _SHARE,
         "slash_cap": _AMOUNT,
-        "seconds_per_item": {"type": "integer", "minimum": 1},
+        "seconds_per_item": _POSITIVE,
         "epoch": _DURATION,
         "lease": _DURATION,
         "grace": _DURATION,
-        "anchor_blocks": {"type": "integer", "minimum": 1},
+        "anchor_blocks": _POSITIVE,
     },
 }
 
@@ -111,77 +170,139 @@ def read_plan(path: Path) -> CampaignPlan:
     Raises InputError naming the field and the remedy, before anything is written or sent.
     """
     terms = _load_yaml(path)
-    fault = next(iter(jsonschema.Draft202012Validator(CAMPAIGN_SCHEMA).iter_errors(terms)), None)
-    if fault is not None:
-        place = ".".join(map(str, fault.absolute_path)) or "top"
-        raise InputError(f"{path}, {place}: {fault.message[:300]}")
-    budget = tokens(terms["budget"], "budget")
-    reward = tokens(terms["reward"], "reward")
-    epoch_cap = tokens(terms["epoch_cap"], "epoch_cap") if "epoch_cap" in terms else budget
-    bond = tokens(terms["bond"], "bond") if "bond" in terms else epoch_cap
-    if bond < epoch_cap:
-        raise InputError(f"{path}, bond: at least epoch_cap must stand behind the gateway's word")
+    _check_terms(terms, path)
+    budget = tokens(terms["budget"], f"{path}, budget")
+    reward = tokens(terms["reward"], f"{path}, reward")
+    epoch_cap = tokens(terms.get("epoch_cap", terms["budget"]), f"{path}, epoch_cap")
+    bond = tokens(terms["bond"], f"{path}, bond") if "bond" in terms else epoch_cap
     if not 0 < reward <= budget:
-        raise InputError(f"{path}, reward: one label costs more than nothing, and less than budget")
+        raise InputError(
+            f"{path}, reward: {terms['reward']} a label out of a budget of {terms['budget']}: "
+            "write more than 0, and at most the budget"
+        )
+    if not reward <= epoch_cap <= budget:
+        raise InputError(
+            f"{path}, epoch_cap: {shown(epoch_cap)}: write at least one reward, and at most the "
+            "budget"
+        )
+    if bond < epoch_cap:
+        raise InputError(
+            f"{path}, bond: {terms['bond']} is below epoch_cap ({shown(epoch_cap)}): write at "
+            "least as much, since it stands behind the gateway's word"
+        )
     folder = path.parent
+    guidelines, consent = (
+        _read_text(_named(folder, terms[name], f"{path}, {name}"), name)
+        for name in ("guidelines", "consent")
+    )
+    try:
+        items = read_items(_named(folder, terms["items"], f"{path}, items"))
+        gold = read_gold(_named(folder, terms["gold"], f"{path}, gold")) if "gold" in terms else []
+    except RecursionError as error:
+        raise InputError(
+            f"{path}: its items or gold nest too deeply: write one flat JSON object per line"
+        ) from error
     files = build_campaign(
-        _manifest_terms(terms, reward),
-        read_items(_named(folder, terms["items"], path)),
-        read_gold(_named(folder, terms["gold"], path)) if "gold" in terms else [],
-        guidelines=_named(folder, terms["guidelines"], path).read_text(encoding="utf-8"),
-        consent=_named(folder, terms["consent"], path).read_text(encoding="utf-8"),
-        gold_epochs=terms.get("gold_epochs", 1),
+        _manifest_terms(terms, reward, path),
+        items,
+        gold,
+        guidelines=guidelines,
+        consent=consent,
+        gold_epochs=int(terms.get("gold_epochs", 1)),
     )
     fee_bps = ppm(terms.get("fee", "5 %"), "fee") * 10_000 // PPM
     return CampaignPlan(files, budget, bond, epoch_cap, fee_bps)
 
 
-def tokens(value: str | int, field: str) -> int:
-    """Return an amount of tokens ("12.5") in base units; InputError where it isn't one exactly."""
-    try:
-        amount = Decimal(str(value)).scaleb(TOKEN_DECIMALS)
-        if amount.is_finite() and amount == amount.to_integral_value() and amount >= 0:
-            return int(amount)
-    except InvalidOperation:
-        pass
-    raise InputError(f"{field}: {value!r} is no amount of tokens: write a number such as 12.5")
+def tokens(value: str, field: str) -> int:
+    """Return an amount of tokens ("12.5") in base units; InputError where it isn't one exactly.
+
+    An amount has at most 18 decimals and stays below 2^96 base units, as in the escrow.
+    """
+    if re.fullmatch(_AMOUNT["pattern"], value) is None:
+        raise InputError(f"{field}: {value[:80]!r} is no amount: {_AMOUNT['description']}")
+    whole, _, part = value.partition(".")
+    amount = int(whole) * TOKEN + int(part.ljust(TOKEN_DECIMALS, "0"))
+    if amount >= MAX_AMOUNT:
+        raise InputError(f"{field}: {value} tokens are more than the escrow takes: write less")
+    return amount
 
 
 def shown(amount: int) -> str:
     """Return base units as tokens, exactly."""
-    whole, part = divmod(amount, 10**TOKEN_DECIMALS)
+    whole, part = divmod(amount, TOKEN)
     digits = str(part).zfill(TOKEN_DECIMALS).rstrip("0")
     return f"{whole:,}" + (f".{digits}" if digits else "")
 
 
 def ppm(value: str, field: str) -> int:
-    """Return a percentage ("97.5 %") in ppm."""
-    share = Decimal(value.removesuffix("%").strip()) * (PPM // 100)
-    if share > PPM:
-        raise InputError(f"{field}: {value!r} is more than 100 %")
-    return int(share)
+    """Return a percentage ("97.5 %") in ppm; InputError where it is none of at most 4 decimals."""
+    if re.fullmatch(_SHARE["pattern"], value) is None:
+        raise InputError(f"{field}: {value[:80]!r} is no share: {_SHARE['description']}")
+    whole, _, part = value.removesuffix("%").strip().partition(".")
+    return int(whole) * (PPM // 100) + int(part.ljust(4, "0"))
 
 
-def seconds(value: str) -> int:
-    """Return a duration ("90s", "15min", "1h", "2d") in seconds."""
-    found = re.fullmatch(r"([0-9]+)([a-z]+)", value)
-    assert found is not None  # the schema's pattern
-    return int(found[1]) * _SECONDS[found[2]]
+def seconds(value: str, field: str) -> int:
+    """Return a duration ("90s", "15min", "1h", "2d") in seconds; InputError where it is none."""
+    if re.fullmatch(_DURATION["pattern"], value) is None:
+        raise InputError(f"{field}: {value[:80]!r} is no duration: {_DURATION['description']}")
+    unit = value.lstrip("0123456789")
+    return int(value.removesuffix(unit)) * _SECONDS[unit]
 
 
-def _manifest_terms(terms: dict[str, Any], reward: int) -> dict[str, Any]:
-    low, high = terms.get("labels_per_item", [3, 5])
-    lowest, highest = (
-        (tokens(one, "reward_range") for one in terms["reward_range"])
-        if "reward_range" in terms
-        else (reward, reward)
-    )
-    confidence = ppm(terms.get("confidence", "98 %"), "confidence")
-    least, most = (
-        (ppm(one, "confidence_range") for one in terms["confidence_range"])
-        if "confidence_range" in terms
-        else (confidence, confidence)
-    )
+def _check_terms(terms: Any, path: Path) -> None:
+    """Raise InputError for the first fault by the schema, naming its place and the remedy."""
+    fault = next(iter(jsonschema.Draft202012Validator(CAMPAIGN_SCHEMA).iter_errors(terms)), None)
+    if fault is None:
+        return
+    known = list(CAMPAIGN_SCHEMA["properties"])
+    place = ".".join(map(str, fault.absolute_path))
+    if fault.validator == "additionalProperties":
+        name = min(set(terms) - set(known))
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(known)}"
+        raise InputError(f"{path}: {name[:80]!r} is no field: {hint}")
+    if fault.validator == "required":
+        missing = [name for name in CAMPAIGN_SCHEMA["required"] if name not in terms]
+        raise InputError(f"{path}: {', '.join(missing)} missing: write them into it")
+    if not place:
+        raise InputError(f"{path} describes no campaign: write one field per line, as title: …")
+    if fault.validator == "minLength":
+        raise InputError(f"{path}, {place}: it is empty: {fault.schema['description']}")
+    if isinstance(fault.instance, str):
+        wrong = repr(fault.instance[:80])
+    else:
+        wrong = "the list" if isinstance(fault.instance, list) else "what is there"
+    raise InputError(f"{path}, {place}: {wrong} can't be: {fault.schema['description']}")
+
+
+def _manifest_terms(terms: dict[str, Any], reward: int, path: Path) -> dict[str, Any]:
+    """Turn the checked file into a manifest's terms; what it leaves out gets its default here."""
+
+    def share(name: str, default: str) -> int:
+        return ppm(terms.get(name, default), f"{path}, {name}")
+
+    def span(name: str, read: Callable[[str, str], int], value: int) -> tuple[int, int]:
+        """Return a range that must hold the value it is the range of."""
+        if name not in terms:
+            return value, value
+        low, high = (read(one, f"{path}, {name}") for one in terms[name])
+        if not low <= value <= high:
+            raise InputError(
+                f"{path}, {name}: {terms[name][0]} to {terms[name][1]} doesn't hold where it "
+                "starts: widen it"
+            )
+        return low, high
+
+    low, high = (int(one) for one in terms.get("labels_per_item", ("3", "5")))
+    if low > high:
+        raise InputError(
+            f"{path}, labels_per_item: {low} to {high}: write the lower number first, as in [3, 5]"
+        )
+    confidence = share("confidence", "98 %")
+    lowest, highest = span("reward_range", tokens, reward)
+    least, most = span("confidence_range", ppm, confidence)
     return {
         "version": 1,
         "title": terms["title"],
@@ -192,9 +313,9 @@ def _manifest_terms(terms: dict[str, Any], reward: int) -> dict[str, Any]:
             "schema": {"type": "string", "enum": terms["classes"]},
         },
         "gold": {
-            "share": ppm(terms.get("gold_share", "10 %"), "gold_share"),
-            "newcomerShare": ppm(terms.get("newcomer_gold_share", "30 %"), "newcomer_gold_share"),
-            "newcomerItems": terms.get("newcomer_items", 20),
+            "share": share("gold_share", "10 %"),
+            "newcomerShare": share("newcomer_gold_share", "30 %"),
+            "newcomerItems": int(terms.get("newcomer_items", 20)),
         },
         "assignment": "drawn",
         "consensus": {
@@ -208,61 +329,92 @@ def _manifest_terms(terms: dict[str, Any], reward: int) -> dict[str, Any]:
         "payment": {
             "policy": "agreement",
             "version": 1,
-            "base": ppm(terms.get("base_share", "30 %"), "base_share"),
+            "base": share("base_share", "30 %"),
             "reward": str(reward),
             "rewardMin": str(lowest),
             "rewardMax": str(highest),
-            "rewardStep": ppm(terms.get("reward_step", "5 %"), "reward_step"),
+            "rewardStep": share("reward_step", "5 %"),
             "thresholdMin": least,
             "thresholdMax": most,
-            "thresholdStep": ppm(terms.get("confidence_step", "0.5 %"), "confidence_step"),
-            "target": ppm(terms.get("target_error", "10 %"), "target_error"),
+            "thresholdStep": share("confidence_step", "0.5 %"),
+            "target": share("target_error", "10 %"),
         },
         "slashing": {
-            "floor": ppm(terms.get("slash_below", "40 %"), "slash_below"),
-            "cap": str(tokens(terms.get("slash_cap", 0), "slash_cap")),
+            "floor": share("slash_below", "40 %"),
+            "cap": str(tokens(terms.get("slash_cap", "0"), f"{path}, slash_cap")),
         },
         "qualification": {"minimumTier": 0},
         "privacy": "public",
         "quotas": {},
         "auditors": [],
-        "secondsPerItem": terms.get("seconds_per_item", 10),
-        "epochSeconds": seconds(terms.get("epoch", "1d")),
-        "leaseSeconds": seconds(terms.get("lease", "1h")),
-        "graceSeconds": seconds(terms.get("grace", "10min")),
-        "anchorBlocks": terms.get("anchor_blocks", 5),
+        "secondsPerItem": int(terms.get("seconds_per_item", 10)),
+        "epochSeconds": seconds(terms.get("epoch", "1d"), f"{path}, epoch"),
+        "leaseSeconds": seconds(terms.get("lease", "1h"), f"{path}, lease"),
+        "graceSeconds": seconds(terms.get("grace", "10min"), f"{path}, grace"),
+        "anchorBlocks": int(terms.get("anchor_blocks", 5)),
     }
 
 
-class _PlainLoader(yaml.SafeLoader):
-    """YAML without aliases: a few lines of them can stand for gigabytes."""
+class _PlainLoader(yaml.BaseLoader):
+    """YAML whose values are texts, lists and maps, each key once and nothing by alias: a few lines
+    of aliases can stand for gigabytes."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
             raise yaml.YAMLError("aliases (*name) aren't read here: write the value out")
         return super().compose_node(parent, index)
 
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if len(names) < len(node.value):
+            raise yaml.YAMLError("a field's name is a list or map: write a word")
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise yaml.YAMLError(f"{twice[0][:80]!r} is there twice: remove one")
+        return super().construct_mapping(node, deep)
+
 
 def _load_yaml(path: Path) -> Any:
+    text = _read_text(path, "campaign")
     try:
-        if path.stat().st_size > MAX_YAML:
-            raise InputError(f"{path} is over 1 MiB: put items and gold into files of their own")
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader)
+        return yaml.load(text, Loader=_PlainLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise InputError(f"{path} can't be read as a campaign's YAML: {reason}") from error
+
+
+def _read_text(path: Path, what: str) -> str:
+    """Return the text of a file of at most 1 MiB; InputError where it is none."""
+    try:
+        # A pipe or device could go on for ever.
+        if not path.is_file():
+            raise InputError(f"{path}: there is no such file: name the {what}'s")
+        if path.stat().st_size > MAX_TEXT:
+            raise InputError(f"{path} is over 1 MiB: shorten it; items and gold have own files")
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(
-            f"{path} can't be read ({error.strerror}): name a campaign's YAML file"
+            f"{path} can't be read ({error.strerror}): name the {what}'s file"
         ) from error
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{path} is no YAML: {str(error)[:300]}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no UTF-8 text: save it as UTF-8") from error
+    if "\0" in text:
+        raise InputError(f"{path} is no text, since it holds NUL characters: save it as UTF-8")
+    return text
 
 
-def _named(folder: Path, name: str, path: Path) -> Path:
+def _named(folder: Path, name: str, place: str) -> Path:
     """Return a file that the YAML names; InputError where it leaves the folder or isn't there."""
-    found = (folder / name).resolve()
-    if not found.is_relative_to(folder.resolve()):
-        raise InputError(f"{path}: {name!r} leaves the campaign's folder: put the file beside it")
-    if not found.is_file():
-        raise InputError(f"{path}: there is no file {name!r} beside it")
+    try:
+        found = (folder / name).resolve()
+        if not found.is_relative_to(folder.resolve()):
+            raise InputError(
+                f"{place}: {name[:80]!r} leaves the campaign's folder: put the file beside it"
+            )
+        if not found.is_file():
+            raise InputError(f"{place}: there is no file {name[:80]!r} in {folder}: put it there")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{place}: {name[:80]!r} can't be a file's name: name another") from error
     return found
 
 
@@ -280,6 +432,7 @@ def open_platform(settings: Settings) -> Platform:
             break
     else:
         raise ConfigError(f"no {DEPLOYMENT_FILE} in {settings.state_dir}: set DDLP_STATE_DIR")
+    _check_served(w3, deployment, settings)
     development = deployment.chain_id in DEV_CHAIN_IDS
     keys = Keys.of_devnet() if development else _configured_keys(settings)
     return Platform(
@@ -295,9 +448,21 @@ def open_platform(settings: Settings) -> Platform:
 def _served_url(state_dir: Path) -> str:
     try:
         return str(json.loads((state_dir / NODE).read_text())["url"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"no chain is being served from {state_dir}: run `make serve`, or set DDLP_RPC_URL"
+        ) from error
+
+
+def _check_served(w3: Web3, deployment: Deployment, settings: Settings) -> None:
+    """Raise ConfigError where what `node.json` names is gone, as after a kill, or another chain."""
+    try:
+        verify_code(w3, deployment)
+    except ChainError as error:
+        if settings.rpc_url is not None:
+            raise
+        raise ConfigError(
+            f"the chain of {settings.state_dir} isn't being served any more: run `make serve`"
         ) from error
 
 
@@ -321,6 +486,22 @@ def _session() -> Iterator[tuple[Platform, Poster]]:
     yield platform, Poster(platform.w3, _requester(settings, platform), platform.deployment)
 
 
+def _campaign(platform: Platform, number: int) -> dict[str, Any]:
+    """Return what the escrow keeps of a campaign; UnknownCampaign where there is none."""
+    kept = platform.reader.campaign(number)
+    if kept["manifest"] == ZERO32:
+        raise UnknownCampaign(f"campaign {number} doesn't exist: check its number")
+    return kept
+
+
+def _check_requester(kept: dict[str, Any], number: int, requester: Poster) -> None:
+    if kept["requester"] != requester.address:
+        raise InputError(
+            f"campaign {number} is {checksum(kept['requester'])}'s, not "
+            f"{checksum(requester.address)}'s: set DDLP_REQUESTER_KEY to its requester's key"
+        )
+
+
 def epoch_results(platform: Platform, campaign: int) -> list[EpochResult]:
     """Return the recomputed results behind a campaign's finalized receipts, oldest first."""
     read = platform.read_campaign(campaign)
@@ -329,6 +510,21 @@ def epoch_results(platform: Platform, campaign: int) -> list[EpochResult]:
         previous = results[-1] if results else None
         results.append(recompute(read, previous, receipt, platform.fetch))
     return results
+
+
+def _free(kept: dict[str, Any]) -> int:
+    """Return what of a budget is neither earned, nor reserved by a pending receipt."""
+    committed = kept["payout_total"] + kept["fee_total"] + kept["reserved"] - kept["bond_charge"]
+    return int(kept["budget"] - committed)
+
+
+def _check_balance(platform: Platform, requester: Poster, needed: int) -> None:
+    held = platform.reader.balance(platform.deployment.token, requester.address)
+    if held < needed:
+        raise InputError(
+            f"{checksum(requester.address)} holds {shown(held)} tokens of the {shown(needed)} "
+            "needed: send it more, or lower the amount"
+        )
 
 
 def _finalized(platform: Platform, campaign: int) -> list[Receipt]:
@@ -350,7 +546,8 @@ def campaign() -> None:
 def create(file: Path) -> None:
     """Create the campaign that FILE (YAML) describes: publish its content, lock its money."""
     plan = read_plan(file)
-    with _session() as (platform, _):
+    with _session() as (platform, requester):
+        _check_balance(platform, requester, plan.budget + plan.bond)
         number = platform.create_campaign(
             plan.files,
             _requester(load_settings(), platform),
@@ -365,19 +562,24 @@ def create(file: Path) -> None:
 
 
 @campaign.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @click.argument("amount")
 def fund(number: int, amount: str) -> None:
     """Add AMOUNT tokens to campaign NUMBER's budget."""
     units = tokens(amount, "amount")
+    if not units:
+        raise InputError("amount: 0 adds nothing: write more than 0")
     with _session() as (platform, requester):
+        if _campaign(platform, number)["refunded"]:
+            raise InputError(f"campaign {number} is refunded: create another one")
+        _check_balance(platform, requester, units)
         requester.fund(number, units)
         budget = platform.reader.campaign(number)["budget"]
         click.echo(f"campaign {number}: budget is now {shown(budget)}")
 
 
 @campaign.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @click.option("--json", "as_json", is_flag=True, help="As JSON; amounts in base units.")
 def status(number: int, as_json: bool) -> None:
     """Say how far campaign NUMBER is, and what it has cost."""
@@ -388,8 +590,11 @@ def status(number: int, as_json: bool) -> None:
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=f"Campaign {number}: {state['title']}", show_header=False)
+    # A title is anybody's text: no markup, nor anything that drives a terminal.
+    title = "".join(one for one in state["title"] if one.isprintable())
+    table = Table(title=Text(f"Campaign {number}: {title}"), show_header=False)
     for name, value in state.items():
         if name not in ("title", "money"):
             table.add_row(name.replace("_", " "), str(value))
@@ -401,7 +606,7 @@ def status(number: int, as_json: bool) -> None:
 def campaign_status(platform: Platform, number: int) -> dict[str, Any]:
     """Return a campaign's progress and money (decimal strings of base units)."""
     read = platform.read_campaign(number)
-    kept = platform.reader.campaign(number)
+    kept = _campaign(platform, number)
     receipts = _finalized(platform, number)
     last = receipts[-1] if receipts else None
     labels = last.label_count if last is not None else 0
@@ -429,34 +634,50 @@ def campaign_status(platform: Platform, number: int) -> dict[str, Any]:
             "claimed": str(kept["claimed"]),
             "fees": str(fees),
             "reserved": str(kept["reserved"]),
-            "free": str(kept["budget"] + kept["bond_charge"] - paid - fees - kept["reserved"]),
+            "free": str(_free(kept)),
             "cost_per_label": str((paid + fees) // labels if labels else 0),
         },
     }
 
 
 @campaign.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 def close(number: int) -> None:
     """Close campaign NUMBER: no new leases; a final receipt then pays what is owed."""
-    with _session() as (_, requester):
+    with _session() as (platform, requester):
+        kept = _campaign(platform, number)
+        _check_requester(kept, number, requester)
+        if kept["closed_at"]:
+            click.echo(f"campaign {number} was closed before: `ddlp campaign status {number}`")
+            return
         requester.close(number)
         click.echo(f"campaign {number} is closing: refund it once its final receipt is finalized")
 
 
 @campaign.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 def refund(number: int) -> None:
     """Take back what campaign NUMBER neither paid nor owes, budget and bond."""
     with _session() as (platform, requester):
-        before = platform.reader.balance(platform.deployment.token, requester.address)
+        kept = _campaign(platform, number)
+        if kept["refunded"]:
+            click.echo(f"campaign {number} was refunded before")
+            return
+        if not kept["closed_at"]:
+            raise InputError(f"campaign {number} is open: `ddlp campaign close {number}` first")
+        if not kept["complete"] and not kept["notice_at"]:
+            raise InputError(
+                f"campaign {number} has no final receipt yet that pays all it owes: wait for it, "
+                f"as `ddlp campaign status {number}` shows"
+            )
         requester.refund(number)
-        after = platform.reader.balance(platform.deployment.token, requester.address)
-        click.echo(f"campaign {number}: {shown(after - before)} refunded")
+        bond = kept["bond"] - kept["bond_charge"]
+        click.echo(f"campaign {number}: {shown(_free(kept))} of the budget refunded, ", nl=False)
+        click.echo(f"{shown(bond)} of the bond")
 
 
 @campaign.command()
-@click.argument("number", type=int)
+@click.argument("number", type=NUMBER)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
 def export(number: int, out: Path) -> None:
     """Write campaign NUMBER's results to OUT: items.jsonl and labels.jsonl."""
@@ -478,8 +699,7 @@ def write_export(platform: Platform, number: int, out: Path) -> tuple[int, int]:
     read = platform.read_campaign(number)
     last = results[-1]
     classes = read.manifest.classes
-    names = _item_names(platform, number, [row.item for row in last.evidence.items])
-    out.mkdir(parents=True, exist_ok=True)
+    names = _item_names(platform, read)
     items = [
         {
             "item": names[row.item],
@@ -502,19 +722,26 @@ def write_export(platform: Platform, number: int, out: Path) -> tuple[int, int]:
         }
         for label in last.labels
     ]
-    _write_lines(out / "items.jsonl", items)
-    _write_lines(out / "labels.jsonl", labels)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        _write_lines(out / "items.jsonl", items)
+        _write_lines(out / "labels.jsonl", labels)
+    except OSError as error:
+        raise InputError(
+            f"{out} can't be written ({error.strerror}): name another folder"
+        ) from error
     return len(items), len(labels)
 
 
-def _item_names(platform: Platform, number: int, items: Sequence[int]) -> dict[int, str | None]:
-    gateway = platform.gateways().get(number)
-    if gateway is None:
-        platform.discover()
-        gateway = platform.gateways().get(number)
-    if gateway is None:
-        return dict.fromkeys(items)
-    return {item: gateway.item(item).name for item in items}
+def _item_names(platform: Platform, read: Campaign) -> dict[int, str | None]:
+    """Return the names of all items by number; None where a record isn't public or isn't here."""
+    names: dict[int, str | None] = {}
+    for number, item in enumerate(read.item_ids):
+        try:
+            names[number] = decode_item(platform.content.get(item, RAW)).name
+        except ContentMissing:
+            names[number] = None
+    return names
 
 
 def _write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import secrets
+import signal
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,13 +39,18 @@ DIGITS = {
 class Loop:
     """Runs `platform.step` about once a second in a thread of its own until `stop`.
 
-    A failing step is logged and tried again; after FAILURES in a row the loop ends and `failure`
-    says why.
+    A failing step is logged and tried again; after FAILURES in a row the loop ends, `failure` says
+    why, and `on_failure` is called, since a page without operators takes labels that nobody pays.
     """
 
-    def __init__(self, platform: Platform, devnet: Devnet | None) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        devnet: Devnet | None,
+        on_failure: Callable[[], None] = lambda: None,
+    ) -> None:
         self.failure: Exception | None = None
-        self._platform, self._devnet = platform, devnet
+        self._platform, self._devnet, self._on_failure = platform, devnet, on_failure
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="operators", daemon=True)
 
@@ -56,12 +64,21 @@ class Loop:
         self._thread.join(timeout=30)
 
     def _run(self) -> None:
+        self._work()
+        if self.failure is not None and not self._stop.is_set():
+            self._on_failure()
+
+    def _work(self) -> None:
         failures = 0
         while not self._stop.wait(STEP_SECONDS):
             try:
                 if self._devnet is not None:
-                    # Only what a power cut can't take back is followed into the log.
+                    # Only what a kill can't take back is followed into the log: "finalized" is two
+                    # blocks behind, and a burst of transactions may have outrun the checkpoint.
+                    newest = self._devnet.block_number()
                     self._devnet.checkpoint()
+                    if self._platform.reader.head().number > newest:
+                        continue
                 for campaign, progress in self._platform.step().items():
                     if progress.result is not None:
                         log.info(
@@ -85,11 +102,18 @@ class Loop:
 
 
 @contextmanager
-def local_platform(state_dir: Path, *, epoch_seconds: int | None = None) -> Iterator[Platform]:
+def local_platform(
+    state_dir: Path,
+    *,
+    epoch_seconds: int | None = None,
+    on_failure: Callable[[], None] = lambda: None,
+) -> Iterator[Platform]:
     """Run a devnet with a platform and a digit campaign to label; the operators' loop runs inside.
 
-    A folder used before goes on where it stood.
+    A folder used before goes on where it stood, also after a kill. `on_failure` is called, by the
+    loop's thread, when the loop gives up; the block's end then raises why.
     """
+    _make_folder(state_dir)
     with Devnet(state_dir / "chain", block_seconds=BLOCK_SECONDS) as devnet:
         keys = Keys.of_devnet()
         platform = Platform(
@@ -104,7 +128,7 @@ def local_platform(state_dir: Path, *, epoch_seconds: int | None = None) -> Iter
         platform.discover()
         if not platform.gateways():
             create_digit_campaign(platform, epoch_seconds=epoch_seconds)
-        loop = Loop(platform, devnet)
+        loop = Loop(platform, devnet, on_failure)
         loop.start()
         try:
             yield platform
@@ -145,17 +169,38 @@ def serve(settings: Settings) -> None:
 
     if settings.rpc_url is not None:
         raise ConfigError("serve runs a development chain of its own: unset DDLP_RPC_URL")
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
-    origins = tuple(
-        f"http://{host}:{settings.port}" for host in dict.fromkeys((settings.host, "localhost"))
-    )
-    with local_platform(settings.state_dir) as platform:
+    port = settings.port or _free_port(settings.host)
+    origins = tuple(f"http://{host}:{port}" for host in dict.fromkeys((settings.host, "localhost")))
+    with local_platform(settings.state_dir, on_failure=_end_this_process) as platform:
         page = PageSettings(origins=origins, secret_key=_cookie_key(settings))
         app = create_app(platform.desk(name="Local devnet"), page)
         print(
             f"DDLP is at {origins[0]}  (Ctrl-C ends it; state in {settings.state_dir})", flush=True
         )
-        serve_page(app, settings.host, settings.port)
+        serve_page(app, settings.host, port)
+
+
+def _end_this_process() -> None:
+    """Ask for the same orderly end as Ctrl-C does."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _make_folder(state_dir: Path) -> None:
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{state_dir} can't be made ({error.strerror}): set DDLP_STATE_DIR to another folder"
+        ) from error
+
+
+def _free_port(host: str) -> int:
+    """Return a port that is free now: the page must know its address before it starts."""
+    try:
+        with socket.create_server((host, 0)) as probe:
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise ConfigError(f"can't listen at {host} ({error.strerror}): set DDLP_HOST") from error
 
 
 def _cookie_key(settings: Settings) -> bytes:
