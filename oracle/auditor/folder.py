@@ -30,9 +30,11 @@ from oracle.protocol.facts import Block, ChainFacts
 
 DEPLOYMENT_BYTES = 1 << 20
 LINE_BYTES = 1 << 25
+MAX_NESTING = 16
 CHAIN = ("money", "consensus")
 _TRANSFER = keccak256(b"Transfer(address,address,uint256)")
 _NONE = b"\0" * 20
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _BROKEN = (TypeError, ValueError, AttributeError, OverflowError, LookupError, RecursionError)
 
 
@@ -118,8 +120,9 @@ def read_folder(directory: Path, found: Findings) -> tuple[Deployment, ChainReco
     if not directory.is_dir():
         raise InputError(f"{directory} is no folder: name the folder of a run")
     path = directory / "deployment.json"
-    if read_regular(path, DEPLOYMENT_BYTES) is None:
-        raise InputError(f"{path} is over 1 MiB, which no deployment.json is: copy it again")
+    text = read_regular(path, DEPLOYMENT_BYTES)
+    if text is None or _nests_deeply(text):
+        raise InputError(f"{path} is over 1 MiB or no deployment's JSON: copy it again")
     deployment = _guard(path, lambda: Deployment.load(path))
     path = directory / "chain.jsonl"
     if _breaks_off(path):
@@ -252,11 +255,25 @@ def _breaks_off(path: Path) -> bool:
         while line := file.readline(LINE_BYTES + 1):
             if len(line) > LINE_BYTES:
                 raise InputError(f"{path} has a line over 32 MiB, which no record has: record anew")
+            if line.endswith(b"\n") and _nests_deeply(line):
+                raise InputError(f"{path} has a line that is no record's JSON: record anew")
             last = line
     try:
         return not last.endswith(b"\n") or "state" not in json.loads(last)
     except (ValueError, TypeError, RecursionError):
         return True
+
+
+def _nests_deeply(text: bytes) -> bool:
+    """Say whether brackets don't match or nest deeper than any record's.
+
+    Python's JSON reader recurses; where another library has raised the recursion limit, a line of
+    brackets would end the process.
+    """
+    brackets = text.translate(None, _NO_BRACKETS)
+    for _ in range(MAX_NESTING):
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return bool(brackets)
 
 
 def _failed(found: Findings) -> bool:

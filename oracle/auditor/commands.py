@@ -1,0 +1,223 @@
+"""`ddlp audit DIR` and `ddlp audit trace TX`. Exit 0 verified, 1 findings, 2 could not run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from oracle.auditor.codes import Severity
+from oracle.auditor.report import EXPLAINED, SHOWN_FINDINGS, VERDICTS, AuditReport, units
+from oracle.auditor.trace import Trace, TracedClaim, trace, transfer_line
+from oracle.auditor.verdicts import audit as run_audit
+from oracle.errors import DDLPError
+
+FOLDER = "FOLDER"
+SHOWN_LABELS = 50
+COUNTS = ("receipts", "items", "labels", "contributors")
+AMOUNTS = {
+    "budget": "budget, in tokens",
+    "bond": "gateway's bond",
+    "paid": "paid to contributors",
+    "fees": "operators' fees",
+    "refunded": "refunded",
+    "unclaimed": "earned, not claimed",
+}
+STYLES = {
+    Severity.FRAUD: "bold red",
+    Severity.FAULT: "red",
+    Severity.AVAILABILITY: "yellow",
+    Severity.NOTE: "cyan",
+}
+VERDICT_STYLES = {"verified": "bold green", "findings": "bold red", "unknown": "bold yellow"}
+
+
+class AuditGroup(click.Group):
+    """`ddlp audit DIR` needs no verb: what isn't a command's name is a folder."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the folder's command before arguments that name none."""
+        if args and args[0] not in (*self.commands, "--help"):
+            args = [FOLDER, *args]
+        return super().parse_args(ctx, args)
+
+
+class Hash(click.ParamType):
+    """A 32-byte hash as 0x hex."""
+
+    name = "hash"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> bytes:
+        """Parse the hash, or say what one looks like."""
+        if isinstance(value, bytes):
+            return value
+        if not re.fullmatch(r"(0x)?[0-9a-fA-F]{64}", str(value)):
+            self.fail(f"{value!r} is no hash: give 0x and 64 hexadecimal digits", param, ctx)
+        return bytes.fromhex(str(value).removeprefix("0x"))
+
+
+@click.group(cls=AuditGroup, invoke_without_command=False)
+def audit() -> None:
+    """Replay a run's money and consensus from its folder alone: `ddlp audit DIR`.
+
+    DIR holds deployment.json, chain.jsonl and content/. Neither a node nor the network is needed.
+    Exit code 0: verified, 1: findings, 2: the audit could not run. `ddlp audit FOLDER --help` lists
+    the options.
+    """
+
+
+@audit.command(FOLDER)
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--rpc", metavar="URL", help="A node you trust: its last block must be the record's.")
+@click.option("--trusted-hash", type=Hash(), help="The hash that the last block must have.")
+@click.option("--campaign", type=click.IntRange(min=1), help="Judge one campaign's receipts only.")
+@click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page.")
+@click.pass_context
+def audit_folder(
+    ctx: click.Context,
+    directory: Path,
+    rpc: str | None,
+    trusted_hash: bytes | None,
+    campaign: int | None,
+    as_json: bool,
+    html: Path | None,
+) -> None:
+    """Audit the run in DIR."""
+    with _exit_2_on_error(), Console(stderr=True).status("starting") as status:
+        report = run_audit(
+            directory,
+            rpc=rpc,
+            trusted_hash=trusted_hash,
+            campaign=campaign,
+            progress=status.update,
+        )
+        if html is not None:
+            html.write_text(report.to_html(), encoding="utf-8")
+    if as_json:
+        click.echo(report.to_json_text(), nl=False)
+    else:
+        print_report(report, Console())
+    ctx.exit(0 if report.verdict == "verified" else 1)
+
+
+@audit.command("trace")
+@click.argument("transaction", metavar="TX", type=Hash())
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path),
+    default=Path("build/demo"),
+    show_default=True,
+    help="The run's folder.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write the trace as JSON.")
+def trace_transaction(transaction: bytes, directory: Path, as_json: bool) -> None:
+    """From the tokens that transaction TX moved to the receipts and labels behind them."""
+    with _exit_2_on_error():
+        traced = trace(directory, transaction)
+    if as_json:
+        click.echo(json.dumps(traced.to_json(), indent=2, ensure_ascii=False))
+    else:
+        print_trace(traced, Console())
+
+
+def print_report(report: AuditReport, console: Console) -> None:
+    """Write the report as text."""
+    verdicts = Table.grid(padding=(0, 2))
+    for name in VERDICTS:
+        value = getattr(report, name)
+        why = report.reasons.get(name, EXPLAINED[name])
+        style = VERDICT_STYLES[value]
+        verdicts.add_row(f"  [{style}]{value}[/]", f"[bold]{name}[/]", escape(_printable(why)))
+    console.print(verdicts)
+    if report.findings:
+        table = Table("severity", "code", "place", "what", title="Findings, gravest first")
+        for one in report.findings[:SHOWN_FINDINGS]:
+            severity = f"[{STYLES[one.severity]}]{one.severity.text}[/]"
+            place = escape(_printable(one.place))
+            table.add_row(severity, one.code, place, escape(_printable(one.sentence)))
+        console.print(table)
+        if len(report.findings) > SHOWN_FINDINGS:
+            more = len(report.findings) - SHOWN_FINDINGS
+            console.print(f"  and {more} more: --json lists all")
+    for own in report.campaigns:
+        sums = Table.grid(padding=(0, 2))
+        counts = (f"{getattr(own, name)} {name}" for name in COUNTS)
+        console.print(f"  [bold]Campaign {own.number}[/] {escape(_printable(own.title))}")
+        console.print(f"    {', '.join(counts)}")
+        for name, title in AMOUNTS.items():
+            sums.add_row("  ", title, units(getattr(own, name)))
+        console.print(sums)
+    console.print(f"  This holds {escape(report.binding)}.", soft_wrap=True)
+    style = VERDICT_STYLES[report.verdict]
+    console.print(
+        f"  [{style}]{report.verdict}[/]: {report.checks:,} checks in {report.seconds:.1f} s"
+    )
+
+
+def print_trace(traced: Trace, console: Console) -> None:
+    """Write a trace as text: transaction, claim, receipt, leaf, labels."""
+    console.print(f"transaction {traced.transaction}, block {traced.block}", soft_wrap=True)
+    for one in traced.transfers:
+        console.print(f"  transfer  {transfer_line(one)}", soft_wrap=True)
+    for other in traced.others:
+        console.print(f"  event     {other}", soft_wrap=True)
+    for claim in traced.claims:
+        _print_claim(claim, console)
+    if traced.findings:
+        console.print("  The folder has findings: `ddlp audit` lists them.", style="yellow")
+
+
+def _print_claim(claim: TracedClaim, console: Console) -> None:
+    campaign = f"campaign {claim.campaign} ({escape(_printable(claim.title))})"
+    lines = [
+        f"  claim     {units(claim.amount)} to {claim.account}, {campaign}",
+        f"  receipt   epoch {claim.epoch}, digest {claim.digest}",
+        f"            posted in {claim.posted}",
+        f"            signed by {', '.join(claim.signers) or 'nobody known'}",
+    ]
+    if claim.leaf is not None:
+        earned = units(claim.leaf.cumulative)
+        lines.append(
+            f"  leaf      {earned} earned in all; {claim.leaf.accepted} of "
+            f"{claim.leaf.submitted} judged labels agree"
+        )
+    if claim.figures is not None:
+        passed = "passed" if claim.figures.passed else "not passed yet"
+        share = claim.figures.agreement / 10_000
+        lines.append(f"            agreement above chance {share:.1f} %, gold {passed}")
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)
+    table = Table("log entry", "item", "answer", "consensus", "full reward", title="Labels")
+    for label in claim.labels[:SHOWN_LABELS]:
+        answer, consensus = _printable(label.answer), _printable(label.consensus or "open")
+        row = [str(label.position), str(label.item), escape(answer), escape(consensus)]
+        table.add_row(*row, units(label.reward))
+    console.print(table)
+    if len(claim.labels) > SHOWN_LABELS:
+        console.print(f"  and {len(claim.labels) - SHOWN_LABELS} more: --json lists all")
+
+
+@contextmanager
+def _exit_2_on_error() -> Iterator[None]:
+    try:
+        yield
+    except (DDLPError, OSError, MemoryError) as error:
+        line = " ".join(_printable(str(error) or type(error).__name__).split())
+        click.echo(f"the audit could not run: {line}", err=True)
+        raise SystemExit(2) from error
+
+
+def _printable(text: str) -> str:
+    """Leave out control characters: what a culprit wrote must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else "�" for letter in text[:400])
