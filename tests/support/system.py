@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +120,23 @@ def slash_tree(leaves: Iterable[Sequence[Any]]) -> Tree:
     return Tree(SLASH, leaves)
 
 
+def events(contract: Any) -> list[tuple[str, dict[str, Any]]]:
+    """All events of the contract's last transaction, other contracts' included, in order."""
+    return [(type(log).__name__, _fields(log)) for log in contract.get_logs()]
+
+
+def _fields(log: Any) -> dict[str, Any]:
+    return {name: getattr(log, name) for name in log._fields if name != "address"}
+
+
+@cache
+def _compiled(name: str) -> Any:
+    return boa.load_partial(str(CONTRACTS / f"{name}.vy"))
+
+
 def load(name: str, *arguments: Any) -> Any:
     """Deploy `contracts/<name>.vy` as the current sender."""
-    return boa.load(str(CONTRACTS / f"{name}.vy"), *arguments)
+    return _compiled(name).deploy(*arguments)
 
 
 def create_address(deployer: str, nonce: int) -> str:
@@ -145,7 +161,8 @@ class System:
     BOND = 300 * UNIT
     FEE_BPS = 500
 
-    def __init__(self) -> None:
+    def __init__(self, seated: bool = True) -> None:
+        """Deploy all; `seated` names the three operators as the first set."""
         self.governance = boa.env.generate_address("governance")
         self.treasury = boa.env.generate_address("treasury")
         self.requester = boa.env.generate_address("requester")
@@ -186,7 +203,8 @@ class System:
             self.escrow.set_token(self.token.address, True)
         for operator in self.operators:
             self.stake(operator.address, self.MIN_STAKE, OPERATOR)
-        self.set_operators([operator.address for operator in self.operators], 2)
+        if seated:
+            self.set_operators([operator.address for operator in self.operators], 2)
         self.mint(self.requester, 10_000 * UNIT)
         self.approve(self.requester)
 
@@ -201,6 +219,35 @@ class System:
 
     def balance(self, account: Any, token: Any = None) -> int:
         return int((token or self.token).balanceOf(getattr(account, "address", account)))
+
+    # ----------------------------------------------------------------- state
+
+    def state(self) -> tuple[Any, ...]:
+        """All that a refused call must leave as it was."""
+        ids = range(1, self.escrow.campaign_count() + 1)
+        actors = [self.requester, self.gateway, self.contributor, self.stranger, self.treasury]
+        actors += [operator.address for operator in self.operators]
+        contracts = [self.escrow.address, self.vault.address, self.board.address]
+        return (
+            [self.escrow.campaign(i) for i in ids],
+            [self.board.progress(i) for i in ids],
+            [self.escrow.claimed(i, actor) for i in ids for actor in actors],
+            [self.token.balanceOf(account) for account in actors + contracts],
+            [self.vault.position(role, a) for role in (1, 2, 4) for a in actors],
+            self.vault.total(),
+            self.board.operator_set(),
+            self.board.threshold(),
+            self.board.min_operator_stake(),
+            self.escrow.min_fee_bps(),
+        )
+
+    @contextmanager
+    def refused(self, reason: str) -> Iterator[None]:
+        """The call inside reverts with exactly this reason, and nothing has moved."""
+        before = self.state()
+        with boa.reverts(reason):
+            yield
+        assert self.state() == before
 
     # ----------------------------------------------------------------- stake
 
@@ -259,7 +306,7 @@ class System:
         return eip712_digest(self.board.address, receipt)
 
     def sign(self, receipt: Receipt, signers: Sequence[Any] | None = None) -> list[Any]:
-        """Compact signatures; by the first two operators unless others are named, in their order."""
+        """Compact signatures, in the order of the signers: by default the first two operators."""
         digest = self.digest(receipt)
         signers = self.operators[:2] if signers is None else signers
         return [compact(account.unsafe_sign_hash(digest)) for account in signers]

@@ -1,0 +1,125 @@
+"""Gas of the steps that users pay for, as a chain charges it: 1,000 leaves, all slots cold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import boa
+import pytest
+from eth_utils import keccak
+
+from tests.support.gas import transaction_gas
+from tests.support.system import ZERO_ADDRESS, Receipt, System, Tree, payout_tree
+
+Leaf = tuple[str, int, int, int]
+LIMITS = {
+    "create": 220_000,
+    "first epoch": 270_000,
+    "later epoch": 210_000,
+    "first claim": 105_000,
+    "repeated claim": 65_000,
+    "batch, per repeated claim": 30_000,
+}
+
+
+@pytest.fixture(scope="module")
+def measured() -> Iterator[dict[str, float]]:
+    """One campaign, two epochs; measuring commits storage, so in an environment of its own."""
+    with boa.swap_env(boa.Env()):
+        yield measure(System())
+
+
+def measure(system: System) -> dict[str, float]:
+    terms = (system.BUDGET, system.BOND, system.CAP, system.FEE_BPS)
+    gas: dict[str, float] = {}
+    gas["create"] = transaction_gas(
+        system.escrow,
+        "create",
+        system.token.address,
+        *terms,
+        system.gateway,
+        keccak(text="manifest"),
+        ZERO_ADDRESS,
+        sender=system.requester,
+    )
+    accounts = [boa.env.generate_address() for _ in range(1_000)]
+    receipt, tree, leaves = epoch(system, accounts, 1)
+    gas["first epoch"] = settle(system, receipt)
+    gas["first claim"] = claim(system, receipt, tree, leaves[500])
+    for leaf in leaves[:64]:
+        claim(system, receipt, tree, leaf)
+    receipt, tree, leaves = epoch(system, accounts, 2)
+    gas["later epoch"] = settle(system, receipt)
+    gas["repeated claim"] = claim(system, receipt, tree, leaves[500])
+    rows = leaves[:64]
+    batch = transaction_gas(
+        system.escrow,
+        "claim_batch",
+        receipt.campaign,
+        receipt.epoch,
+        rows,
+        [tree.proof(leaf) for leaf in rows],
+        sender=system.stranger,
+    )
+    gas["batch, per repeated claim"] = batch / len(rows)
+    return gas
+
+
+def epoch(system: System, accounts: list[str], number: int) -> tuple[Receipt, Tree, list[Leaf]]:
+    """A receipt with plausible values in all its members."""
+    boa.env.time_travel(blocks=20)
+    leaves = [
+        (account, (i + 1) * 10**14 * number + 123_456_789, 13 * number + i, 15 * number + i)
+        for i, account in enumerate(accounts)
+    ]
+    tree = payout_tree(leaves)
+    total = sum(leaf[1] for leaf in leaves)
+    receipt = system.receipt(
+        1,
+        evidence=keccak(text=f"evidence {number}"),
+        logHead=keccak(text=f"head {number}"),
+        payoutRoot=tree.root,
+        payoutTotal=total,
+        feeTotal=total * system.FEE_BPS // 10_000,
+        logPosition=4_321 * number,
+        labelCount=3_210 * number,
+        itemCount=987 * number,
+    )
+    return receipt, tree, leaves
+
+
+def settle(system: System, receipt: Receipt) -> int:
+    signatures = system.sign(receipt)
+    posted = transaction_gas(
+        system.board, "post", receipt.values(), signatures, sender=system.stranger
+    )
+    boa.env.time_travel(seconds=system.WINDOW)
+    return posted + transaction_gas(
+        system.board, "finalize", receipt.values(), sender=system.stranger
+    )
+
+
+def claim(system: System, receipt: Receipt, tree: Tree, leaf: Leaf) -> int:
+    return transaction_gas(
+        system.escrow,
+        "claim",
+        receipt.campaign,
+        receipt.epoch,
+        *leaf,
+        tree.proof(leaf),
+        sender=system.stranger,
+    )
+
+
+@pytest.mark.parametrize(("step", "limit"), LIMITS.items())
+def test_gas__step__stays_within_its_limit(
+    measured: dict[str, float], step: str, limit: int
+) -> None:
+    assert measured[step] <= limit, f"{step} costs {measured[step]:,.0f}"
+
+
+def test_gas__measurement__is_of_real_transactions(measured: dict[str, float]) -> None:
+    # five new slots at 22,100 and the base: less would mean that slots were warm or not new
+    assert measured["create"] > 21_000 + 5 * 22_100
+    assert measured["first epoch"] > measured["later epoch"]
+    assert measured["first claim"] > measured["repeated claim"] > 50_000
