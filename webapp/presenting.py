@@ -18,6 +18,7 @@ _SHOWN_DECIMALS = 6
 def install(app: Flask) -> None:
     """Register the template filters."""
     app.add_template_filter(tokens)
+    app.add_template_filter(about)
     app.add_template_filter(duration)
     app.add_template_filter(percent)
     app.add_template_filter(paragraphs)
@@ -31,6 +32,12 @@ def tokens(amount: int, network: Network) -> str:
         str(rest).zfill(network.decimals)[:_SHOWN_DECIMALS].rstrip("0") if network.decimals else ""
     )
     return f"{whole:,}{'.' + digits if digits else ''} {network.symbol}"
+
+
+def about(amount: int, network: Network) -> str:
+    """Write an estimate in base units to two significant digits, cut: `about 0.042 LBL`."""
+    unit = 10 ** max(0, len(str(amount)) - 2)
+    return f"about {tokens(amount // unit * unit, network)}"
 
 
 def duration(seconds: int) -> str:

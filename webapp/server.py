@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from flask import Flask
@@ -45,6 +46,8 @@ def running(app: Flask, host: str, port: int) -> Iterator[None]:
 
 def serve(app: Flask, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM, from the main thread; errors as for `running`."""
+    if not Path(str(app.static_folder), "app.js").exists():
+        raise ConfigError("the page's script isn't built: run `make serve`, or `npm run build`")
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:

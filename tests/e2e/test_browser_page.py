@@ -320,6 +320,23 @@ def test_lease__about_to_end__can_be_submitted_early(visit: Callable[..., Visit]
     assert len(one.desk.answers) == 3
 
 
+def test_lease__lapsed__says_what_was_lost_and_goes_on(visit: Callable[..., Visit]) -> None:
+    one = visit(lease_seconds=3)
+    one.begin()
+    one.press("0123456")
+    expect(one.page.locator("#lease-left")).to_have_text("Time is up")
+    one.press("789")
+    one.panel("review")
+    one.page.keyboard.press("Enter")
+    expect(one.page.locator("#error")).to_contain_text("The time for these items ran out")
+    one.panel("label")
+    one.press("01")
+    expect(one.page.locator("#lease-left")).to_have_text("Time is up")
+    one.page.reload()
+    expect(one.page.locator("#error")).to_contain_text("2 of your answers went unused")
+    assert one.desk.answers == {}
+
+
 def test_everything_labeled__says_thank_you(visit: Callable[..., Visit]) -> None:
     one = visit(items=3)
     one.begin()

@@ -8,14 +8,20 @@ from oracle.errors import ChainError
 from oracle.ports import Media
 from tests.webapp.browser_double import BrowserDouble
 from tests.webapp.fake_desk import FakeDesk, digit_picture
-from webapp.presenting import duration, percent, tokens
+from webapp.presenting import about, duration, percent, tokens
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'{{7*7}}"
 
 
 def test_index__campaign__shows_reward_pay_time_and_progress(visitor: BrowserDouble) -> None:
     page = visitor.get("/").text
-    for text in ("Handwritten digits", "0.05 LABEL", "0.042 LABEL", "about 3 s", "4 of 25 items"):
+    for text in (
+        "Handwritten digits",
+        "0.05 LABEL",
+        "about 0.042 LABEL",
+        "about 3 s",
+        ">4</span> of 25 items",
+    ):
         assert text in page
     assert 'href="/campaigns/1"' in page
     assert "<script" not in page
@@ -130,6 +136,8 @@ def test_tokens__no_decimals__is_the_integer(desk: FakeDesk) -> None:
     assert tokens(1200, replace(desk.chain, decimals=0)) == "1,200 LABEL"
 
 
-def test_small_filters__values__read_well() -> None:
+def test_small_filters__values__read_well(desk: FakeDesk) -> None:
+    assert about(42_006 * 10**12, desk.chain) == "about 0.042 LABEL"
+    assert about(0, desk.chain) == "about 0 LABEL"
     assert (duration(5), duration(300)) == ("5 s", "5 min")
     assert (percent(300_000), percent(12_500)) == ("30 %", "1.2 %")

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 
 from oracle.errors import ConfigError
-from webapp.server import running
+from webapp.server import running, serve
 
 ROOT = Path(__file__).parents[2]
 SERVE = """
@@ -76,6 +76,11 @@ def test_serve__signal__stops_cleanly(number: signal.Signals) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_serve__script_not_built__names_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="npm run build"):
+        serve(Flask("bare", static_folder=str(tmp_path)), "127.0.0.1", 0)
 
 
 @pytest.mark.services

@@ -1,7 +1,7 @@
 // The live panel: reward, pending labels, money, and the claim.
 
 import { ApiError, get, post } from './api.js';
-import { build, element, tokens, whileBusy, complain } from './page.js';
+import { about, build, complain, element, tokens, whileBusy } from './page.js';
 
 const POLL_MS = 2000;
 
@@ -53,7 +53,7 @@ export class Earnings {
     const texts = {
       balance: amount(status.balance),
       reward: amount(status.reward),
-      'expected-reward': amount(status.expectedReward),
+      'expected-reward': about(status.expectedReward, this.network),
       pending: String(status.pending),
       accepted: `${status.accepted} of ${status.submitted}`,
       earned: amount(status.earned),
@@ -62,6 +62,8 @@ export class Earnings {
     for (const [id, text] of Object.entries(texts)) {
       if (element(id).textContent !== text) element(id).textContent = text;
     }
+    document.querySelector('[data-live="progress"]').value = status.itemsClosed;
+    document.querySelector('[data-live="items-closed"]').textContent = status.itemsClosed.toLocaleString('en');
     const claimable = BigInt(status.earned) - BigInt(status.claimed);
     const button = element('claim');
     button.disabled = this.claiming || claimable <= 0n;

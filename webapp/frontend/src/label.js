@@ -46,8 +46,9 @@ export class LabelView {
     clearTimeout(this.waiting);
     this.drawing = true;
     const outcome = await this.attempt(async () => {
-      const nothing = await this.work.draw();
-      if (nothing) this.wait(nothing.reason, nothing.waitSeconds);
+      const { lost, ...nothing } = await this.work.draw();
+      if (lost) complain(new Error(`Time ran out before you submitted: ${lost} of your answers went unused`));
+      if (nothing.reason) this.wait(nothing.reason, nothing.waitSeconds);
       else if (!this.work.items.length) this.wait('Your last answers are being logged.', RETRY_SECONDS);
       else this.next();
     });
@@ -165,10 +166,6 @@ export class LabelView {
 
   async submit(button) {
     await whileBusy(button, async () => {
-      if (this.expired()) {
-        notify('The time for these items ran out before you submitted. Here are new ones.');
-        return this.draw();
-      }
       const outcome = await this.attempt(async () => {
         const { labels } = await this.work.handIn();
         const what = labels === 1 ? '1 label' : `${labels} labels`;
@@ -220,10 +217,6 @@ export class LabelView {
     return this.work.lease ? this.work.lease.expiry - unixNow() : 0;
   }
 
-  expired() {
-    return this.secondsLeft() <= 0;
-  }
-
   showTimeLeft() {
     if (this.panel !== 'label' && this.panel !== 'review') return;
     const left = Math.max(0, this.secondsLeft());
@@ -247,7 +240,7 @@ export class LabelView {
   }
 }
 
-const answerText = (answer) => ('skip' in answer ? SKIP_REASONS[answer.skip] : answer.choice);
+const answerText = (answer) => ('skip' in answer ? `skip, ${SKIP_REASONS[answer.skip]}` : answer.choice);
 
 /** Which key gives which class: a digit that is the class's own name, else 1 to 9 and 0 by place. */
 export function keysFor(classes) {

@@ -71,4 +71,10 @@ export function tokens(amount, { decimals, symbol }) {
   return `${whole}${fraction && '.' + fraction} ${symbol}`;
 }
 
+/** An estimate to two significant digits, cut. */
+export function about(amount, network) {
+  const text = String(amount);
+  return `about ${tokens(text.slice(0, 2).padEnd(text.length, '0'), network)}`;
+}
+
 export const short = (address) => `${address.slice(0, 6)}…${address.slice(-4)}`;

@@ -58,10 +58,14 @@ export class Work {
 
   // --- the lease ---
 
-  /** Resumes or draws a lease. Returns null, or {reason, waitSeconds} where there is none. */
+  /**
+   * Resumes or draws a lease. Returns {lost, reason, waitSeconds}: how many unsubmitted answers lapsed with an older lease,
+   * and why there is no new one (empty where there is).
+   */
   async draw() {
     const reply = await post(`${this.path}/leases`, { count: BATCH });
     const answers = new Map(this.items.map((item) => [item.number, item.answer]));
+    const lost = this.answered.filter((item) => !reply.items.some(({ number }) => number === item.number)).length;
     if (reply.lease) {
       this.keepHead(reply.lease);
       this.lease = readLease(fromHex(reply.lease.entry));
@@ -75,7 +79,7 @@ export class Work {
     this.items = reply.items.map(({ number, item }) => ({ number, item, answer: answers.get(number) ?? null }));
     this.order = this.order.filter((number) => this.items.some((item) => item.number === number && item.answer));
     this.save();
-    return reply.lease ? null : reply;
+    return { lost, reason: reply.reason, waitSeconds: reply.waitSeconds };
   }
 
   current() {
