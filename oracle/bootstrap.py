@@ -34,7 +34,7 @@ from oracle.gateway.desk import Desk
 from oracle.gateway.gateway import Gateway
 from oracle.gateway.secrets import GatewaySecrets
 from oracle.ports import ContentStore, Network
-from oracle.protocol.decide import Campaign
+from oracle.protocol.campaign import Campaign
 from oracle.service.epochs import EpochService, Progress
 from oracle.service.operator import Operator
 from oracle.store.database import open_database

@@ -160,7 +160,9 @@ class LabelStore(Protocol):
         """Queue a relayed claim once per epoch and account; a failed one is queued again."""
         ...
 
-    def claim_jobs(self, *, state: str | None = None, account: bytes | None = None) -> list[ClaimJob]:
+    def claim_jobs(
+        self, *, state: str | None = None, account: bytes | None = None
+    ) -> list[ClaimJob]:
         """Return claim jobs, oldest first."""
         ...
 

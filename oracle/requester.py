@@ -29,9 +29,8 @@ from oracle.chain.poster import Poster
 from oracle.chain.rpc import connect
 from oracle.chain.wallets import DEV_CHAIN_IDS, DevWallets
 from oracle.config import Settings, load_settings
-from oracle.errors import ChainError, ConfigError, ContentMissing, InputError, UnknownCampaign
+from oracle.errors import ChainError, ConfigError, ContentMissing, InputError
 from oracle.evidence.codec import RAW
-from oracle.evidence.hashing import ZERO32
 from oracle.evidence.manifest import PPM
 from oracle.evidence.results import AGREED, AMBIGUOUS, FINAL, GOLD
 from oracle.evidence.signing import checksum
@@ -43,7 +42,7 @@ from oracle.gateway.campaign_files import (
     read_gold,
     read_items,
 )
-from oracle.protocol.decide import Campaign, EpochResult
+from oracle.protocol.campaign import Campaign, EpochResult
 from oracle.service.epochs import recompute
 
 TOKEN_DECIMALS = 18
@@ -486,14 +485,6 @@ def _session() -> Iterator[tuple[Platform, Poster]]:
     yield platform, Poster(platform.w3, _requester(settings, platform), platform.deployment)
 
 
-def _campaign(platform: Platform, number: int) -> dict[str, Any]:
-    """Return what the escrow keeps of a campaign; UnknownCampaign where there is none."""
-    kept = platform.reader.campaign(number)
-    if kept["manifest"] == ZERO32:
-        raise UnknownCampaign(f"campaign {number} doesn't exist: check its number")
-    return kept
-
-
 def _check_requester(kept: dict[str, Any], number: int, requester: Poster) -> None:
     if kept["requester"] != requester.address:
         raise InputError(
@@ -570,7 +561,7 @@ def fund(number: int, amount: str) -> None:
     if not units:
         raise InputError("amount: 0 adds nothing: write more than 0")
     with _session() as (platform, requester):
-        if _campaign(platform, number)["refunded"]:
+        if platform.reader.campaign(number)["refunded"]:
             raise InputError(f"campaign {number} is refunded: create another one")
         _check_balance(platform, requester, units)
         requester.fund(number, units)
@@ -606,7 +597,7 @@ def status(number: int, as_json: bool) -> None:
 def campaign_status(platform: Platform, number: int) -> dict[str, Any]:
     """Return a campaign's progress and money (decimal strings of base units)."""
     read = platform.read_campaign(number)
-    kept = _campaign(platform, number)
+    kept = platform.reader.campaign(number)
     receipts = _finalized(platform, number)
     last = receipts[-1] if receipts else None
     labels = last.label_count if last is not None else 0
@@ -645,7 +636,7 @@ def campaign_status(platform: Platform, number: int) -> dict[str, Any]:
 def close(number: int) -> None:
     """Close campaign NUMBER: no new leases; a final receipt then pays what is owed."""
     with _session() as (platform, requester):
-        kept = _campaign(platform, number)
+        kept = platform.reader.campaign(number)
         _check_requester(kept, number, requester)
         if kept["closed_at"]:
             click.echo(f"campaign {number} was closed before: `ddlp campaign status {number}`")
@@ -659,7 +650,7 @@ def close(number: int) -> None:
 def refund(number: int) -> None:
     """Take back what campaign NUMBER neither paid nor owes, budget and bond."""
     with _session() as (platform, requester):
-        kept = _campaign(platform, number)
+        kept = platform.reader.campaign(number)
         if kept["refunded"]:
             click.echo(f"campaign {number} was refunded before")
             return

@@ -55,10 +55,11 @@ from oracle.ports import (
     Media,
     StoredSubmission,
 )
-from oracle.protocol.decide import Campaign, cut_of
+from oracle.protocol.campaign import Campaign
 from oracle.protocol.facts import ChainFacts
 from oracle.protocol.ledger import LeasedItem as Leased
 from oracle.protocol.ledger import Ledger, Secrets
+from oracle.protocol.openings import cut_of
 from oracle.protocol.terms import Bounded
 
 # How far apart anchors are taken to be until two are known.

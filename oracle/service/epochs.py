@@ -19,8 +19,10 @@ from oracle.evidence.results import Evidence
 from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import Supplement
 from oracle.ports import ChainReader, ContentStore, CutSource, ReceiptPoster
-from oracle.protocol.decide import Campaign, EpochResult, cut_of, decide
+from oracle.protocol.campaign import Campaign, EpochResult
+from oracle.protocol.decide import decide
 from oracle.protocol.facts import Settlement
+from oracle.protocol.openings import cut_of
 from oracle.protocol.terms import Bounded
 from oracle.service.operator import Operator
 

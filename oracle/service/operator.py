@@ -12,7 +12,8 @@ from oracle.evidence.entries import LogRow, Submission
 from oracle.evidence.signing import address_of, sign
 from oracle.evidence.supplement import Opening, Supplement
 from oracle.ports import CutSource
-from oracle.protocol.decide import Campaign, EpochResult, decide, propose
+from oracle.protocol.campaign import Campaign, EpochResult
+from oracle.protocol.decide import decide, propose
 
 Unseal = Callable[[bytes], tuple[Sequence[bytes], bytes]]
 

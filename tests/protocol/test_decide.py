@@ -14,7 +14,8 @@ from oracle.evidence.hashing import ZERO32, keccak256
 from oracle.evidence.results import AGREED, AMBIGUOUS, FINAL, GOLD, Evidence
 from oracle.evidence.signing import address_of
 from oracle.evidence.supplement import FILED, Supplement
-from oracle.protocol.decide import EpochResult, decide
+from oracle.protocol.campaign import EpochResult
+from oracle.protocol.decide import decide
 from oracle.quality.payment import fee_total
 from tests.support.world import TOKEN, World, key_of
 

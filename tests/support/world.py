@@ -19,9 +19,11 @@ from oracle.evidence.manifest import Manifest
 from oracle.evidence.signing import address_of, sign
 from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import GoldOpening, Opening, Supplement
-from oracle.protocol.decide import Campaign, EpochResult, cut_of, decide, propose
+from oracle.protocol.campaign import Campaign, EpochResult
+from oracle.protocol.decide import decide, propose
 from oracle.protocol.facts import Block, ChainFacts, Funding, Settlement
 from oracle.protocol.ledger import Ledger, Secrets
+from oracle.protocol.openings import cut_of
 
 TOKEN = 10**18
 START = 1_700_000_000

@@ -7,7 +7,8 @@ from pathlib import Path
 from oracle.evidence.campaign import decode_gold
 from oracle.evidence.codec import DAG_CBOR
 from oracle.evidence.supplement import Supplement
-from oracle.protocol.decide import Campaign, EpochResult, decide, propose
+from oracle.protocol.campaign import Campaign, EpochResult
+from oracle.protocol.decide import decide, propose
 from tests.support.gateway import GatewayScene
 
 NAMES = [f"contributor {number}" for number in range(6)]

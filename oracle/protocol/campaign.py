@@ -1,0 +1,84 @@
+"""A campaign as the rules know it, and what a cut of it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from oracle.consensus import (
+    Consensus,
+)
+from oracle.errors import ProtocolFault
+from oracle.evidence.codec import Block as ContentBlock
+from oracle.evidence.manifest import Manifest
+from oracle.evidence.results import (
+    Evidence,
+)
+from oracle.evidence.structs import Receipt
+from oracle.protocol.facts import ChainFacts
+from oracle.protocol.ledger import Ledger, Secrets
+from oracle.quality.incentives import Terms
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A campaign as `decide` knows it: manifest, item ids (32 bytes each, by number), gold
+    commitments by batch, chain facts."""
+
+    manifest: Manifest
+    item_ids: Sequence[bytes]
+    gold: Sequence[Sequence[bytes]]
+    facts: ChainFacts
+
+    def __post_init__(self) -> None:
+        if self.manifest.block.digest != self.facts.manifest:
+            raise ProtocolFault(
+                "MANIFEST",
+                f"campaign {self.facts.campaign}",
+                "is not the one whose digest is on chain",
+            )
+        if len(self.item_ids) != self.manifest.item_count:
+            raise ProtocolFault("MANIFEST", "itemCount", "differs from the item index")
+        if sum(map(len, self.gold)) != self.manifest.gold_count:
+            raise ProtocolFault("MANIFEST", "gold.count", "differs from the gold commitments")
+
+
+@dataclass(frozen=True)
+class OpenLabel:
+    """An opened label: where it stands, and the class it names."""
+
+    position: int
+    index: int
+    item: int
+    contributor: bytes
+    klass: int
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """What a cut comes to: the receipt to sign, its evidence, and the state that the next epoch
+    builds on.
+
+    `blocks` holds every content block of the evidence (results, log shards, supplement) but not
+    those of earlier epochs. `rejected` lists log entries that break a rule and were skipped,
+    `gateway_faults` what the bond pays for.
+    """
+
+    receipt: Receipt
+    evidence: Evidence
+    blocks: tuple[ContentBlock, ...]
+    labels: tuple[OpenLabel, ...]
+    gold: Mapping[int, int]
+    secrets: Secrets
+    consensus: Consensus | None
+    accounts: tuple[bytes, ...]
+    terms: Terms
+    waiting: int
+    rejected: tuple[tuple[int, ProtocolFault], ...]
+    gateway_faults: tuple[tuple[int, ProtocolFault], ...]
+    ledger: Ledger
+
+    @property
+    def closed(self) -> dict[int, int]:
+        """Closed items and the epoch each closed in."""
+        return {row.item: row.epoch for row in self.evidence.items}

@@ -1,0 +1,225 @@
+"""What a cut reads and opens: the log up to its anchor, filings, draw seed, gold and labels.
+
+Every check here is one that no honest operator signs over; each has a code of its own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+
+from oracle.errors import FormatError, InputError, ProtocolFault
+from oracle.evidence.campaign import commit_label, earlier_seed
+from oracle.evidence.entries import LogRow, Submission, decode_entry
+from oracle.evidence.hashing import ZERO32, sha256
+from oracle.evidence.supplement import FILED, Opening, Supplement
+from oracle.protocol.campaign import Campaign, EpochResult, OpenLabel
+from oracle.protocol.facts import Block
+from oracle.protocol.ledger import Ledger, Secrets
+from oracle.protocol.terms import Bounded
+
+
+def cut_of(
+    campaign: Campaign,
+    previous: EpochResult | None,
+    epoch: int,
+    *,
+    final: bool,
+    rows: Sequence[LogRow],
+) -> tuple[int, Block] | None:
+    """Return the position and block of the anchor that cuts `epoch`, None while the log lacks it.
+
+    An epoch is cut at the first anchor at or after its end; the final one at the first after close
+    plus the longest lease; a further final one at the end of the last receipt's epoch.
+    """
+    facts = campaign.facts
+    bounded = Bounded.of(campaign.manifest, facts)
+    if not final:
+        named = bounded.boundary(epoch)
+    elif facts.closed is None:
+        return None
+    else:
+        named = facts.closed.timestamp + campaign.manifest.lease_seconds
+        if previous is not None and previous.receipt.final:
+            named = max(named, bounded.boundary(previous.receipt.epoch))
+    for row in rows:
+        if row.data[:1] == b"\x07":
+            anchor = facts.anchors.get(int.from_bytes(row.data[1:9], "big"))
+            if anchor is not None and anchor.timestamp >= named:
+                return row.position, anchor
+    return None
+
+
+def rows_to_cut(
+    campaign: Campaign,
+    previous: EpochResult | None,
+    log: Sequence[LogRow],
+    supplement: Supplement,
+    place: str,
+) -> tuple[list[LogRow], Block]:
+    """Return the log up to the cut, and the cut's block.
+
+    ProtocolFault `LOG-FORK` where it doesn't extend the last receipt's log, InputError where it
+    doesn't reach the cut.
+    """
+    cut = cut_of(campaign, previous, supplement.epoch, final=supplement.final, rows=log)
+    if cut is None:
+        raise InputError(f"{place}: the log holds no anchor for its cut yet: follow it further")
+    position, anchor = cut
+    rows = list(takewhile(lambda row: row.position <= position, log))
+    if previous is not None:
+        at = previous.receipt.log_position
+        if len(rows) < at or (at and rows[at - 1].head != previous.receipt.log_head):
+            raise ProtocolFault(
+                "LOG-FORK", place, "the log doesn't extend the last finalized logHead"
+            )
+    return rows, anchor
+
+
+def check_epoch(
+    ledger: Ledger, supplement: Supplement, previous: EpochResult | None, place: str
+) -> None:
+    """Refuse a supplement that names another epoch than the newest one that its cut covers."""
+    before = previous.receipt.epoch if previous is not None else 0
+    newest = ledger.epoch - (0 if supplement.final else 1)
+    if supplement.epoch <= before or supplement.epoch != newest:
+        raise ProtocolFault(
+            "EPOCH",
+            place,
+            f"the newest epoch that this cut covers is {newest}, the last receipt's {before}",
+        )
+
+
+def read_log(
+    campaign: Campaign,
+    previous: EpochResult | None,
+    rows: Sequence[LogRow],
+    supplement: Supplement,
+    secrets: Secrets,
+) -> Ledger:
+    """Apply the log up to the cut, then the filings; mark what an unopened seed or batch
+    touches."""
+    closed = previous.closed if previous is not None else {}
+    ledger = Ledger(campaign.manifest, campaign.facts, closed=closed, secrets=secrets)
+    ledger.read(rows)
+    _file(ledger, supplement, previous)
+    _mark_unopened(ledger, campaign, supplement, secrets)
+    return ledger
+
+
+def _file(ledger: Ledger, supplement: Supplement, previous: EpochResult | None) -> None:
+    after = previous.receipt.epoch if previous is not None else 0
+    for number, data in enumerate(supplement.filings):
+        place = f"filing {number}"
+        try:
+            entry = decode_entry(data)
+        except FormatError as error:
+            raise ProtocolFault("FILING", place, str(error)) from error
+        if not isinstance(entry, Submission):
+            raise ProtocolFault("FILING", place, "only submissions are filed")
+        try:
+            ledger.file(entry, FILED + number, after_epoch=after)
+        except ProtocolFault as fault:
+            ledger.rejected.append((FILED + number, fault))
+
+
+def _mark_unopened(
+    ledger: Ledger, campaign: Campaign, supplement: Supplement, secrets: Secrets
+) -> None:
+    """An epoch whose seed or gold stays unopened: every label leased in it is the bond's."""
+    if ledger.manifest.assignment == "given":
+        return
+    for leased in ledger.leases.values():
+        if leased.epoch > supplement.epoch:
+            continue
+        if leased.epoch not in secrets.seeds:
+            leased.fault = leased.fault or "SEED-UNOPENED"
+        elif leased.epoch <= len(campaign.gold) and leased.epoch not in secrets.batches:
+            leased.fault = leased.fault or "GOLD-UNOPENED"
+
+
+def open_gold(
+    campaign: Campaign, previous: EpochResult | None, supplement: Supplement
+) -> tuple[dict[int, int], Secrets]:
+    """Check the seed and the opened gold; return all known gold (item -> class) and secrets."""
+    manifest = campaign.manifest
+    place = f"epoch {supplement.epoch}"
+    gold = dict(previous.gold) if previous is not None else {}
+    seeds = dict(previous.secrets.seeds) if previous is not None else {}
+    batches = dict(previous.secrets.batches) if previous is not None else {}
+    first = previous.receipt.epoch + 1 if previous is not None else 1
+
+    if supplement.seed != ZERO32:
+        if earlier_seed(supplement.seed, supplement.epoch) != manifest.draw_seed:
+            raise ProtocolFault("DRAW-SEED", place, "the seed is not of the manifest's chain")
+        seed = supplement.seed
+        for epoch in range(supplement.epoch, first - 1, -1):
+            seeds[epoch] = seed
+            seed = sha256(seed)
+
+    opened: defaultdict[int, dict[int, int]] = defaultdict(dict)
+    for row in supplement.gold:
+        where = f"gold {row.epoch}/{row.index}"
+        if not 1 <= row.epoch <= len(campaign.gold) or row.epoch in batches:
+            raise ProtocolFault("GOLD-BATCH", where, "is of no batch, or of one opened before")
+        if row.epoch > supplement.epoch and not supplement.final:
+            raise ProtocolFault("GOLD-BATCH", where, "opens a batch before its epoch")
+        batch = campaign.gold[row.epoch - 1]
+        klass = manifest.class_numbers.get(row.answer)
+        if row.index >= len(batch) or row.item >= manifest.item_count or klass is None:
+            raise ProtocolFault("GOLD-OPENING", where, "names no gold item or no class")
+        commitment = commit_label(campaign.item_ids[row.item], sha256(row.answer), row.salt)
+        if commitment != batch[row.index] or row.item in gold:
+            raise ProtocolFault("GOLD-OPENING", where, "doesn't open its commitment")
+        opened[row.epoch][row.index] = row.item
+        gold[row.item] = klass
+    for epoch, places in opened.items():
+        if len(places) != len(campaign.gold[epoch - 1]):
+            raise ProtocolFault(
+                "GOLD-PARTIAL", f"gold {epoch}", "a batch opens whole or not at all"
+            )
+        batches[epoch] = tuple(places[index] for index in range(len(places)))
+    for epoch, batch in enumerate(campaign.gold, 1):
+        if not batch:
+            batches.setdefault(epoch, ())
+    return gold, Secrets(seeds, batches, whole=len(gold) == manifest.gold_count)
+
+
+def open_labels(
+    campaign: Campaign,
+    ledger: Ledger,
+    previous: EpochResult | None,
+    supplement: Supplement,
+    gold: Mapping[int, int],
+) -> list[OpenLabel]:
+    """Check the supplement's openings; return every label opened so far, in order of item and
+    place."""
+    closed_before = previous.closed if previous is not None else {}
+    opened = list(previous.labels) if previous is not None else []
+    for row in supplement.openings:
+        place = f"opening {row.position}/{row.index}"
+        if row.item in closed_before:
+            raise ProtocolFault("OPENING-CLOSED", place, f"item {row.item} has closed before")
+        fault = why_not_opened(campaign, ledger, row)
+        if fault is not None:
+            raise fault
+        contributor = ledger.labels[row.position, row.index].contributor
+        klass = campaign.manifest.class_numbers[row.answer]
+        opened.append(OpenLabel(row.position, row.index, row.item, contributor, klass))
+    return sorted(opened, key=lambda one: (one.item, one.position, one.index))
+
+
+def why_not_opened(campaign: Campaign, ledger: Ledger, row: Opening) -> ProtocolFault | None:
+    """Say why an opening opens no label that counts; None where it does."""
+    place = f"opening {row.position}/{row.index}"
+    label = ledger.labels.get((row.position, row.index))
+    if label is None or label.item != row.item:
+        return ProtocolFault("OPENING-LABEL", place, "opens no label that counts")
+    klass = campaign.manifest.class_numbers.get(row.answer)
+    if klass is None:
+        return ProtocolFault("OPENING-ANSWER", place, "the answer is none of the classes")
+    digest = campaign.manifest.answer_digests[klass]
+    if commit_label(campaign.item_ids[row.item], digest, row.salt) != label.commitment:
+        return ProtocolFault("OPENING-COMMITMENT", place, "doesn't open the signed commitment")
+    return None
