@@ -11,7 +11,8 @@ from oracle.auditor.report import Findings
 from oracle.errors import InputError, ProtocolFault
 from oracle.evidence.hashing import ZERO32
 from oracle.evidence.signing import checksum
-from oracle.protocol.decide import EpochResult, decide
+from oracle.protocol.campaign import EpochResult
+from oracle.protocol.decide import decide
 from oracle.protocol.ledger import Ledger, Secrets
 
 Difference = tuple[str, str, str]  # code, place after the receipt's, sentence

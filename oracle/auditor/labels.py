@@ -17,7 +17,7 @@ from oracle.evidence.campaign import commit_label
 from oracle.evidence.hashing import sha256
 from oracle.evidence.signing import checksum, recover
 from oracle.evidence.supplement import FILED, Opening
-from oracle.protocol.decide import Campaign
+from oracle.protocol.campaign import Campaign
 from oracle.protocol.facts import ChainDelegation
 
 
@@ -41,6 +41,7 @@ class LabelBook:
         self.keys: defaultdict[bytes, set[bytes]] = defaultdict(set)
         self.rewards: dict[tuple[bytes, int], int] = {}
         self.submissions: dict[int, entries.Submission] = {}
+        self._signers: dict[entries.Submission, bytes | None] = {}
         self._read = 0
 
     def read(self, one: Published) -> None:
@@ -77,6 +78,17 @@ class LabelBook:
         except SignatureError:
             return False
 
+    def _is_signed_by_delegate(self, entry: entries.Submission) -> bool:
+        # A submission holds up to a hundred labels: its signer is looked for once.
+        if entry not in self._signers:
+            facts = self.campaign.facts
+            digest = entry.struct(facts.campaign).digest(facts.escrow_domain)
+            try:
+                self._signers[entry] = recover(digest, entry.signature)
+            except SignatureError:
+                self._signers[entry] = None
+        return self._signers[entry] in self.keys[entry.contributor]
+
     def submission(self, one: Published, position: int) -> entries.Submission | None:
         """Return what stands at a place: a log position, or a filing of the receipt's
         supplement."""
@@ -93,7 +105,6 @@ class LabelBook:
 
     def fault(self, entry: entries.Submission | None, row: Opening) -> tuple[str, str] | None:
         """Say by code and sentence why an opening opens no signed label; None where it does."""
-        facts = self.campaign.facts
         if entry is None or row.index >= len(entry.labels) or entry.items[row.index] != row.item:
             return "OPENING-LABEL", "no submission has a label there"
         if row.item >= len(self.campaign.item_ids):
@@ -101,13 +112,8 @@ class LabelBook:
         item_id = self.campaign.item_ids[row.item]
         if commit_label(item_id, sha256(row.answer), row.salt) != entry.labels[row.index]:
             return "OPENING-COMMITMENT", "the answer opened isn't the one that was signed"
-        digest = entry.struct(facts.campaign).digest(facts.escrow_domain)
-        try:
-            key = recover(digest, entry.signature)
-        except SignatureError as error:
-            return "SUBMISSION-SIGNATURE", str(error)
-        if key not in self.keys[entry.contributor]:
-            return "SUBMISSION-SIGNATURE", "the contributor never delegated to the key that signed"
+        if not self._is_signed_by_delegate(entry):
+            return "SUBMISSION-SIGNATURE", "no key that its contributor delegated to signed it"
         if (entry.contributor, row.item) not in self.rewards:
             return "SUBMISSION-LEASE", "the item was never leased to the contributor"
         return None

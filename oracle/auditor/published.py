@@ -19,7 +19,7 @@ from oracle.evidence.manifest import Manifest
 from oracle.evidence.results import Evidence
 from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import Supplement
-from oracle.protocol.decide import Campaign
+from oracle.protocol.campaign import Campaign
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +32,14 @@ from oracle.chain.deployment import (
 from oracle.chain.proofs import EMPTY_ROOT, header_hash, receipts_root, transactions_root
 from oracle.chain.record import SUPPLY_SLOT, balance_slot
 from oracle.evidence.campaign import commit_label, encode_gold, encode_items
-from oracle.evidence.codec import RAW, Block, json_block
+from oracle.evidence.codec import Block, json_block
 from oracle.evidence.hashing import ZERO32, address_word, keccak256, sha256, word
 from oracle.evidence.signing import address_of, checksum, compact, sign
 from oracle.evidence.structs import Receipt
-from oracle.protocol.decide import EpochResult, decide
+from oracle.protocol.campaign import EpochResult
+from oracle.protocol.decide import decide
 from oracle.protocol.facts import Settlement
-from tests.support.world import BLOCK_SECONDS, START, TOKEN, World, key_of
+from tests.support.world import BLOCK_SECONDS, START, World, key_of
 
 Log = dict[str, Any]
 OPERATORS = ("operator 0", "operator 1", "operator 2")
@@ -525,4 +528,21 @@ def honest_run(**changes: Any) -> PaperRun:
     return run
 
 
-__all__ = ["NAMES", "RAW", "TOKEN", "PaperRun", "event_log", "honest_run", "transfer"]
+@cache
+def _to_second_cut() -> PaperRun:
+    run = PaperRun()
+    for name in NAMES:
+        run.delegate(name)
+    run.pass_time(180)
+    run.label(NAMES)
+    run.claim(run.cut())
+    run.label(NAMES)
+    return run
+
+
+def cheated_run(fraud: Callable[[PaperRun, EpochResult], EpochResult]) -> PaperRun:
+    """An honest run up to its second cut, whose result a corrupt quorum alters before it signs."""
+    run = deepcopy(_to_second_cut())
+    run.tamper = fraud
+    run.claim(run.cut())
+    return run

@@ -22,7 +22,7 @@ from oracle.evidence import entries
 from oracle.evidence.signing import sign
 from oracle.evidence.structs import Receipt
 from oracle.ports import PayoutClaim
-from oracle.protocol.decide import EpochResult
+from oracle.protocol.campaign import EpochResult
 from oracle.protocol.ledger import Ledger
 from tests.auditor.paper import NAMES, PaperRun
 from tests.auditor.test_frauds import in_epoch, padded

@@ -17,14 +17,13 @@ from oracle.evidence import entries
 from oracle.evidence.results import Evidence, PayoutLeaf
 from oracle.evidence.signing import address_of, sign
 from oracle.evidence.supplement import Supplement
-from oracle.protocol.decide import EpochResult
+from oracle.protocol.campaign import EpochResult
 from tests.auditor.paper import (
     NAMES,
-    TOKEN,
     PaperRun,
-    honest_run,
+    cheated_run,
 )
-from tests.support.world import key_of
+from tests.support.world import TOKEN, key_of
 
 ACCOUNT = address_of(key_of("expert"))
 
@@ -256,7 +255,7 @@ QUORUM_FRAUDS = {
 def test_audit__corrupt_quorum_signs_fraud__own_code_comes_first(
     fraud: Callable[[PaperRun, EpochResult], EpochResult], tmp_path: Path
 ) -> None:
-    report = judge(honest_run(tamper=in_epoch(2, fraud)), tmp_path)
+    report = judge(cheated_run(fraud), tmp_path)
 
     assert report.verdict == "findings"
     assert report.findings[0].code == QUORUM_FRAUDS[fraud], report.findings[:5]
@@ -265,14 +264,14 @@ def test_audit__corrupt_quorum_signs_fraud__own_code_comes_first(
 
 
 def test_audit__payout_padded_by_one_unit__consensus_alone_finds_it(tmp_path: Path) -> None:
-    report = judge(honest_run(tamper=in_epoch(2, padded)), tmp_path)
+    report = judge(cheated_run(padded), tmp_path)
 
     assert (report.money, report.consensus) == ("verified", "findings")
     assert [one.code for one in report.findings] == ["PAYOUT-PADDED"]
 
 
 def test_audit__payout_beyond_all_labels__money_finds_it_without_the_rules(tmp_path: Path) -> None:
-    report = judge(honest_run(tamper=in_epoch(2, padded_beyond_labels)), tmp_path)
+    report = judge(cheated_run(padded_beyond_labels), tmp_path)
 
     assert report.money == "findings"
     assert {one.verdict for one in report.findings} == {"money", "consensus"}

@@ -11,11 +11,10 @@ import pytest
 from oracle.auditor import AuditReport, audit
 from oracle.chain.deployment import Deployment
 from oracle.evidence.signing import address_of
-from oracle.protocol.decide import EpochResult
+from oracle.protocol.campaign import EpochResult
 from tests.auditor.paper import (
     NAMES,
     OPERATORS,
-    TOKEN,
     Log,
     PaperRun,
     addresses,
@@ -23,7 +22,7 @@ from tests.auditor.paper import (
     honest_run,
     transfer,
 )
-from tests.support.world import key_of
+from tests.support.world import TOKEN, key_of
 
 ESCROW = addresses()["CampaignEscrow"]
 THIEF = address_of(key_of("thief"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,20 @@ def test_command__no_arguments__usage() -> None:
     assert invoke()[0] in (0, 2)
     assert "DIR" in invoke("--help")[1]
     assert "--trusted-hash" in invoke("FOLDER", "--help")[1]
+
+
+def test_module__without_web_contracts_or_node_libraries__verifies(folder: Path) -> None:
+    """The lean install has none of these; a run's folder needs not even web3."""
+    banned = "flask ape boa vyper sklearn sqlalchemy nacl matplotlib waitress web3 pandas"
+    code = (
+        "import sys, runpy\n"
+        f"sys.modules.update(dict.fromkeys({banned.split()!r}))\n"
+        f"sys.argv = ['audit', {str(folder)!r}]\n"
+        "runpy.run_module('oracle.auditor', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "verified" in done.stdout
 
 
 def test_html__self_contained_and_escaped(tmp_path: Path) -> None:
