@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from oracle.bootstrap import Keys, Platform, establish_devnet
+from oracle.chain.development import DEPLOYMENT_FILE
 from oracle.chain.devnet import Devnet
 from oracle.chain.wallets import DevWallets
 from oracle.config import Settings
@@ -113,7 +114,7 @@ def local_platform(
     A folder used before goes on where it stood, also after a kill. `on_failure` is called, by the
     loop's thread, when the loop gives up; the block's end then raises why.
     """
-    _make_folder(state_dir)
+    _check_folder(state_dir)
     with Devnet(state_dir / "chain", block_seconds=BLOCK_SECONDS) as devnet:
         keys = Keys.of_devnet()
         platform = Platform(
@@ -185,12 +186,24 @@ def _end_this_process() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _make_folder(state_dir: Path) -> None:
+def _check_folder(state_dir: Path) -> None:
+    """Make the state folder; ConfigError where it holds a chain without its log, or the reverse.
+
+    A log begun anew beside an old chain would fork the one whose heads are signed already.
+    """
+    chain, log_ = state_dir / "chain" / DEPLOYMENT_FILE, state_dir / "ddlp.sqlite"
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
+        there, gone = (chain, log_) if chain.exists() else (log_, chain)
+        if there.exists() and not gone.exists():
+            raise ConfigError(
+                f"{state_dir} holds {there.relative_to(state_dir)} without "
+                f"{gone.relative_to(state_dir)}: restore it from a backup, or remove the folder "
+                "to start anew"
+            )
     except OSError as error:
         raise ConfigError(
-            f"{state_dir} can't be made ({error.strerror}): set DDLP_STATE_DIR to another folder"
+            f"{state_dir} can't be used ({error.strerror}): set DDLP_STATE_DIR to another folder"
         ) from error
 
 
