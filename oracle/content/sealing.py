@@ -7,7 +7,7 @@ PyNaCl; both write the block of docs/FORMATS.md, section 5.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
@@ -22,12 +22,23 @@ def encryption_key(private_key: bytes) -> bytes:
     return bytes(PrivateKey(private_key).public_key)
 
 
-def seal_opening(answers: Sequence[bytes], seed: bytes, keys: Sequence[bytes]) -> SealedOpening:
-    """Seal canonical JSON `answers` and the 32-byte `seed` once to each distinct X25519 key."""
+def seal_box(plain: bytes, key: bytes) -> bytes:
+    """Return libsodium's sealed box of `plain` for an X25519 key."""
+    return SealedBox(PublicKey(key)).encrypt(plain)
+
+
+def seal_opening(
+    answers: Sequence[bytes],
+    seed: bytes,
+    keys: Sequence[bytes],
+    box: Callable[[bytes, bytes], bytes] = seal_box,
+) -> SealedOpening:
+    """Seal canonical JSON `answers` and the 32-byte `seed` once to each distinct X25519 key.
+
+    `box` seals (plain, key); only simulations, which must come out the same twice, name another.
+    """
     plain = encode_cbor({"answers": [answer.decode() for answer in answers], "seed": seed})
-    return SealedOpening(
-        tuple((key, SealedBox(PublicKey(key)).encrypt(plain)) for key in sorted(set(keys)))
-    )
+    return SealedOpening(tuple((key, box(plain, key)) for key in sorted(set(keys))))
 
 
 def open_sealed(block: bytes, private_key: bytes) -> tuple[tuple[bytes, ...], bytes]:
