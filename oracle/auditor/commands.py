@@ -48,6 +48,11 @@ class AuditGroup(click.Group):
             args = [FOLDER, *args]
         return super().parse_args(ctx, args)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the folder's options as the group's own, then the other commands."""
+        click.Command.format_options(self.commands[FOLDER], ctx, formatter)
+        self.format_commands(ctx, formatter)
+
 
 class Hash(click.ParamType):
     """A 32-byte hash as 0x hex."""
@@ -65,17 +70,16 @@ class Hash(click.ParamType):
         return bytes.fromhex(str(value).removeprefix("0x"))
 
 
-@click.group(cls=AuditGroup, invoke_without_command=False)
+@click.group(cls=AuditGroup, subcommand_metavar="DIR", no_args_is_help=True)
 def audit() -> None:
     """Replay a run's money and consensus from its folder alone: `ddlp audit DIR`.
 
     DIR holds deployment.json, chain.jsonl and content/. Neither a node nor the network is needed.
-    Exit code 0: verified, 1: findings, 2: the audit could not run. `ddlp audit FOLDER --help` lists
-    the options.
+    Exit code 0: verified, 1: findings, 2: the audit could not run.
     """
 
 
-@audit.command(FOLDER)
+@audit.command(FOLDER, hidden=True)
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--rpc", metavar="URL", help="A node you trust: its last block must be the record's.")
 @click.option("--trusted-hash", type=Hash(), help="The hash that the last block must have.")

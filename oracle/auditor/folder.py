@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.auditor.content import open_regular, read_regular
-from oracle.auditor.report import Findings
+from oracle.auditor.report import VERDICTS, Findings
 from oracle.chain.artifacts import CONTRACTS
 from oracle.chain.deployment import Deployment, expected_code
 from oracle.chain.facts import campaign_facts
@@ -31,7 +31,6 @@ from oracle.protocol.facts import Block, ChainFacts
 DEPLOYMENT_BYTES = 1 << 20
 LINE_BYTES = 1 << 25
 MAX_NESTING = 16
-CHAIN = ("money", "consensus")
 _TRANSFER = keccak256(b"Transfer(address,address,uint256)")
 _NONE = b"\0" * 20
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -126,8 +125,7 @@ def read_folder(directory: Path, found: Findings) -> tuple[Deployment, ChainReco
     deployment = _guard(path, lambda: Deployment.load(path))
     path = directory / "chain.jsonl"
     if _breaks_off(path):
-        for verdict in CHAIN:
-            found.cannot_tell(verdict, "chain.jsonl breaks off")
+        _give_up(found, "chain.jsonl breaks off")
         found.add(
             "availability",
             "CHAIN-TRUNCATED",
@@ -281,7 +279,7 @@ def _failed(found: Findings) -> bool:
 
 
 def _give_up(found: Findings, why: str) -> None:
-    for verdict in CHAIN:
+    for verdict in VERDICTS:
         found.cannot_tell(verdict, why)
 
 

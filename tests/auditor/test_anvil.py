@@ -24,8 +24,8 @@ from oracle.evidence.structs import Receipt
 from oracle.ports import PayoutClaim
 from oracle.protocol.campaign import EpochResult
 from oracle.protocol.ledger import Ledger
+from tests.auditor.forge import in_epoch, padded
 from tests.auditor.paper import NAMES, PaperRun
-from tests.auditor.test_frauds import in_epoch, padded
 from tests.support.world import BLOCK_SECONDS, TOKEN
 
 pytestmark = pytest.mark.chain

@@ -182,6 +182,7 @@ def test_audit__record_altered__own_code(change: Callable[[list[Any]], None], co
 
     assert report.findings[0].code == TAMPERED[change]
     assert report.consensus == "unknown"
+    assert report.availability != "verified"
     assert report.verdict == "findings"
 
 

@@ -14,10 +14,12 @@ import pytest
 
 from oracle.auditor import AuditReport, audit
 from oracle.evidence import entries
-from oracle.evidence.results import Evidence, PayoutLeaf
+from oracle.evidence.results import PayoutLeaf
 from oracle.evidence.signing import address_of, sign
+from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import Supplement
 from oracle.protocol.campaign import EpochResult
+from tests.auditor.forge import in_epoch, padded, resigned, with_leaf, with_log, with_supplement
 from tests.auditor.paper import (
     NAMES,
     PaperRun,
@@ -25,53 +27,12 @@ from tests.auditor.paper import (
 )
 from tests.support.world import TOKEN, key_of
 
-ACCOUNT = address_of(key_of("expert"))
-
 
 def judge(run: PaperRun, directory: Path) -> AuditReport:
     return audit(run.write(directory))
 
 
-def resigned(
-    run: PaperRun, result: EpochResult, evidence: Evidence, **changes: object
-) -> EpochResult:
-    """A result whose receipt and blocks fit other evidence, as a corrupt quorum would sign it."""
-    index, shards = evidence.encode()
-    total = sum(leaf.cumulative for leaf in evidence.leaves)
-    receipt = replace(
-        result.receipt,
-        evidence=index.digest,
-        payout_root=evidence.payout_tree.root,
-        payout_total=total,
-        fee_total=total * run.fee_bps // 10_000,
-        slash_root=evidence.slash_tree.root,
-        **changes,  # type: ignore[arg-type]
-    )
-    blocks = (*result.blocks, index, *shards)
-    return replace(result, receipt=receipt, evidence=evidence, blocks=blocks)
-
-
-def in_epoch(
-    epoch: int, fraud: Callable[[PaperRun, EpochResult], EpochResult]
-) -> Callable[[PaperRun, EpochResult], EpochResult]:
-    def tamper(run: PaperRun, result: EpochResult) -> EpochResult:
-        return fraud(run, result) if result.receipt.epoch == epoch else result
-
-    return tamper
-
-
-def with_leaf(result: EpochResult, change: Callable[[PayoutLeaf], PayoutLeaf | None]) -> Evidence:
-    """Evidence in which the expert's leaf is another."""
-    leaves = (change(leaf) if leaf.account == ACCOUNT else leaf for leaf in result.evidence.leaves)
-    return replace(result.evidence, leaves=tuple(leaf for leaf in leaves if leaf is not None))
-
-
 # -- frauds of the quorum, in epoch 2 ----------------------------------------------------------
-
-
-def padded(run: PaperRun, result: EpochResult) -> EpochResult:
-    evidence = with_leaf(result, lambda leaf: replace(leaf, cumulative=leaf.cumulative + 1))
-    return resigned(run, result, evidence)
 
 
 def padded_beyond_labels(run: PaperRun, result: EpochResult) -> EpochResult:
@@ -172,18 +133,6 @@ def not_canonical(run: PaperRun, result: EpochResult) -> EpochResult:
     junk = Block(DAG_CBOR, b"\xa1\x61v\x02")
     changed = replace(result.receipt, evidence=junk.digest)
     return replace(result, receipt=changed, blocks=(*result.blocks, junk))
-
-
-def with_supplement(
-    run: PaperRun, result: EpochResult, change: Callable[[Supplement], Supplement]
-) -> EpochResult:
-    """Evidence that names another supplement."""
-    links = {block.link: block.data for block in result.blocks}
-    supplement = change(Supplement.decode(links[result.evidence.supplement], links.__getitem__))
-    index, shards = supplement.encode()
-    evidence = replace(result.evidence, supplement=index.link)
-    result = replace(result, blocks=(*result.blocks, index, *shards))
-    return resigned(run, result, evidence)
 
 
 def opened_otherwise(run: PaperRun, result: EpochResult) -> EpochResult:
@@ -401,3 +350,107 @@ def labeled(
 
 def codes(report: AuditReport) -> list[str]:
     return [one.code for one in report.findings]
+
+
+# -- the published log -------------------------------------------------------------------------
+
+
+def unsigned_head(run: PaperRun, result: EpochResult) -> EpochResult:
+    rows = list(run.rows[: result.receipt.log_position])
+    digest = rows[-3].signed_head(1).digest(run.facts.escrow_domain)
+    rows[-3] = replace(rows[-3], signature=sign(key_of("stranger"), digest))
+    return with_log(run, result, rows)
+
+
+def cut_later(run: PaperRun, result: EpochResult) -> EpochResult:
+    run.pass_time(120)
+    return with_log(run, result, run.rows)
+
+
+def cut_too_early(run: PaperRun, result: EpochResult) -> EpochResult:
+    return with_log(run, result, run.rows[: result.receipt.log_position - 5])
+
+
+def shard_left_out(run: PaperRun, result: EpochResult) -> EpochResult:
+    return resigned(run, result, replace(result.evidence, log=()))
+
+
+def log_of_another_start(run: PaperRun, result: EpochResult) -> EpochResult:
+    before = run.results[0].receipt
+    rows = run.rows[before.log_position : result.receipt.log_position]
+    blocks = entries.encode_log(1, rows[1:], before=rows[0].head)
+    evidence = replace(result.evidence, log=tuple(block.link for block in blocks))
+    result = replace(result, blocks=(*result.blocks, *blocks))
+    return resigned(run, result, evidence)
+
+
+LOG_FRAUDS = {
+    unsigned_head: "LOG-SIGNATURE",
+    cut_later: "LOG-CUT",
+    cut_too_early: "LOG-SHORT",
+    shard_left_out: "LOG-HEAD",
+    log_of_another_start: "LOG-CHAIN",
+}
+
+
+@pytest.mark.parametrize("fraud", LOG_FRAUDS, ids=lambda fraud: fraud.__name__)
+def test_audit__quorum_publishes_another_log__own_code_comes_first(
+    fraud: Callable[[PaperRun, EpochResult], EpochResult], tmp_path: Path
+) -> None:
+    report = judge(cheated_run(fraud), tmp_path)
+    assert report.findings[0].code == LOG_FRAUDS[fraud], report.findings[:4]
+    assert report.findings[0].severity.text == "fraud"
+
+
+def test_audit__no_receipt_yet__verified(tmp_path: Path) -> None:
+    run = PaperRun()
+    run.delegate("expert")
+    report = judge(run, tmp_path)
+    assert report.verdict == "verified"
+    assert report.campaigns[0].receipts == 0
+
+
+def test_audit__receipt_still_pending__judged_too(tmp_path: Path) -> None:
+    class Pending(PaperRun):
+        def settle(self, receipt: Receipt) -> None:
+            self.mine(*self.posted(receipt, None))
+
+    def run_to_cut(**changes: object) -> PaperRun:
+        run = Pending(**changes)  # type: ignore[arg-type]
+        for name in NAMES:
+            run.delegate(name)
+        run.pass_time(180)
+        run.label(NAMES)
+        run.cut()
+        return run
+
+    assert judge(run_to_cut(), tmp_path / "honest").verdict == "verified"
+    report = judge(run_to_cut(tamper=in_epoch(1, padded)), tmp_path / "padded")
+    assert codes(report) == ["PAYOUT-PADDED"]
+
+
+def test_audit__submission_replayed_and_counted__cause_before_consequence(tmp_path: Path) -> None:
+    run = PaperRun()
+    for name in NAMES:
+        run.delegate(name)
+    run.pass_time(180)
+    for name in NAMES:
+        run.work(name, 5, run.answer)
+    row = next(one for one in run.rows if isinstance(one.entry, entries.Submission))
+    position = run.append(row.entry, check=False)
+    run.label(NAMES)
+
+    def count(run: PaperRun, result: EpochResult) -> EpochResult:
+        def change(one: Supplement) -> Supplement:
+            again = next(opening for opening in one.openings if opening.position == row.position)
+            rows = sorted((*one.openings, replace(again, position=position)))
+            return replace(one, openings=tuple(rows))
+
+        return with_supplement(run, result, change)
+
+    run.tamper = count
+    run.cut()
+    report = judge(run, tmp_path)
+
+    assert report.findings[0].code == "SUBMISSION-REPLAYED"
+    assert report.findings[0].severity.text == "fraud"

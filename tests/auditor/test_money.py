@@ -12,6 +12,7 @@ from oracle.auditor import AuditReport, audit
 from oracle.chain.deployment import Deployment
 from oracle.evidence.signing import address_of
 from oracle.protocol.campaign import EpochResult
+from tests.auditor.forge import resigned
 from tests.auditor.paper import (
     NAMES,
     OPERATORS,
@@ -299,8 +300,6 @@ def test_audit__more_than_the_cap__cap_exceeded(tmp_path: Path) -> None:
 
 
 def _beyond_the_cap(run: PaperRun, result: EpochResult) -> EpochResult:
-    from tests.auditor.test_frauds import resigned
-
     if result.receipt.epoch != 2:
         return result
     first_leaf = result.evidence.leaves[0]
