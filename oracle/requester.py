@@ -681,7 +681,8 @@ def write_export(platform: Platform, number: int, out: Path) -> tuple[int, int]:
     """Write closed items with their answers, and every opened label; return how many of each.
 
     Each line of items.jsonl has `item` (its name where the record is public), `id`, `answer`,
-    `confidence` (ppm), `status`, `labels`, `epoch`; each of labels.jsonl `item`, `id`,
+    `confidence` (ppm), `status`, `labels`, `epoch`; an item that only labels touched by a gateway
+    fault closed has the answer null. Each line of labels.jsonl has `item`, `id`,
     `contributor`, `answer`, `position`.
     """
     results = epoch_results(platform, number)
@@ -695,7 +696,8 @@ def write_export(platform: Platform, number: int, out: Path) -> tuple[int, int]:
         {
             "item": names[row.item],
             "id": read.item_ids[row.item].hex(),
-            "answer": classes[row.answer],
+            # Without a posterior there is nothing that an answer was inferred from.
+            "answer": classes[row.answer] if any(row.posterior) else None,
             "confidence": row.posterior[row.answer],
             "status": STATUSES[row.status],
             "labels": row.labels,
