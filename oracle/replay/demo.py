@@ -17,16 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from oracle.auditor import audit
-from oracle.bootstrap import Keys, Platform, establish_devnet
-from oracle.chain.deployment import Deployment
 from oracle.chain.devnet import Devnet
 from oracle.chain.poster import CONTRIBUTOR, Poster
-from oracle.chain.record import ChainRecord, write_record
+from oracle.chain.record import ChainRecord
 from oracle.chain.rpc import request
-from oracle.chain.wallets import DevWallets
 from oracle.content.local import LocalContent
-from oracle.errors import InputError
 from oracle.evidence.hashing import keccak256
+from oracle.evidence.signing import recover
 from oracle.evidence.structs import Domain
 from oracle.gateway.desk import payout_claim, payout_claims
 from oracle.ports import PayoutClaim
@@ -35,13 +32,9 @@ from oracle.replay.altered import pad_final_payout
 from oracle.replay.contributors import SimulatedContributor
 from oracle.replay.digits import TOKEN, digit_campaign, digit_terms
 from oracle.replay.page import render_page
+from oracle.replay.play import FEE_BPS, GENESIS, Play, check_out
 from oracle.replay.profiles import Crowd, Member, digit_profiles
 from oracle.replay.report import Run, build_report
-from oracle.service.epochs import Step
-
-GENESIS = 1_767_225_600  # 1 January 2026, 00:00 UTC: the first block of every run
-FEE_BPS = 500
-WRITTEN = ("report.json", "chain.jsonl", "deployment.json", "content")
 
 ROSTER = {"expert": 4, "ordinary": 4, "careless": 3, "spammer": 2, "colluder": 2}
 STAKERS = ("expert-1", "careless-1", "spammer-1", "spammer-2", "colluder-1")
@@ -55,7 +48,7 @@ class Scale:
 
     items: int = 480
     gold: int = 72
-    rounds: tuple[int, ...] = (8, 3, 2)
+    rounds: tuple[int, ...] = (7, 3, 2)
     lease: int = 10
     roster: Mapping[str, int] = field(default_factory=lambda: dict(ROSTER))
     budget: int = 160 * TOKEN
@@ -77,6 +70,7 @@ def run_demo(
     `out` holds something else than an earlier demonstration.
     """
     began = time.perf_counter()
+    out = out.resolve()
     check_out(out)
     scale = scale if scale is not None else Scale()
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -86,6 +80,7 @@ def run_demo(
         with Devnet(state / "chain", genesis_timestamp=GENESIS, step_seconds=1) as devnet:
             run = Demo(devnet, folder, state, seed, scale, tell).run()
         tell("auditing", 0.75)
+        recover.cache_clear()  # a stranger's audit starts cold, and so is timed
         honest = audit(folder)
         tell("auditing the altered copy", 0.88)
         altered = audit(folder / "altered")
@@ -102,42 +97,14 @@ def run_demo(
     return report
 
 
-def check_out(out: Path) -> None:
-    """Refuse a folder that holds anything but an earlier demonstration: it is about to be
-    replaced."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise InputError(f"{out} is a file: name a folder")
-    if any(out.iterdir()) and not all((out / name).exists() for name in WRITTEN):
-        raise InputError(f"{out} holds something else than a demonstration: name another folder")
-
-
-class Demo:
+class Demo(Play):
     """One run on a fresh devnet; `folder` receives what others may see, `state` the rest."""
 
     def __init__(
         self, devnet: Devnet, folder: Path, state: Path, seed: int, scale: Scale, tell: Tell
     ) -> None:
-        self.devnet, self.folder, self.seed, self.scale, self.tell = (
-            devnet,
-            folder,
-            seed,
-            scale,
-            tell,
-        )
-        self.wallets = DevWallets(devnet.chain_id)
-        self.keys = Keys.of_devnet()
-        self.deployment: Deployment = establish_devnet(devnet, self.keys)
-        self.platform = Platform(
-            devnet.w3,
-            self.deployment,
-            keys=self.keys,
-            state_dir=state,
-            finality="latest",  # this chain has no reorgs
-            content=LocalContent(folder / "content"),
-        )
-        self.files, truth = digit_campaign(
+        self.seed, self.scale, self.tell = seed, scale, tell
+        files, truth = digit_campaign(
             digit_terms(
                 consensus=digit_terms()["consensus"] | {"threshold": 960_000},
                 gold={"share": 300_000, "newcomerShare": 400_000, "newcomerItems": 20},
@@ -148,10 +115,9 @@ class Demo:
             gold_epochs=scale.epochs,
             secret=self.secret("campaign"),
         )
+        super().__init__(devnet, folder, state, files)
         self.crowd = Crowd(seed, digit_profiles(), dict(scale.roster), truth)
-        self.requester = Poster(devnet.w3, self.wallets.requester(), self.deployment)
         self.results: list[EpochResult] = []
-        self.campaign = 0
 
     def run(self) -> Run:
         """Go through a campaign's life and write its record."""
@@ -162,12 +128,12 @@ class Demo:
         for epoch in range(1, self.scale.epochs + 1):
             self.label(people, epoch)
             self.cut(epoch)
-            self.settle()
+            self.results.append(self.settle())
             self.claim()
         self.tell("closing", 0.62)
         self.close()
         snapshot = request(self.devnet.w3, "evm_snapshot")
-        self.settle()
+        self.results.append(self.settle())
         self.finish()
         self.tell("recording the chain", 0.66)
         record = self.record(self.folder)
@@ -197,19 +163,9 @@ class Demo:
         """Publish the campaign and lock its money; stakers commit their stake to it."""
         self.tell("creating the campaign", 0.1)
         self.started = self.devnet.block_number()
-        self.campaign = self.platform.create_campaign(
-            self.files,
-            self.wallets.requester(),
-            budget=self.scale.budget,
-            bond=self.scale.cap,
-            epoch_cap=self.scale.cap,
-            fee_bps=FEE_BPS,
-        )
+        self.open(budget=self.scale.budget, cap=self.scale.cap)
         for staker in stakers:
             staker.commit_stake(self.campaign, self.scale.stake)
-        self.gateway = self.platform.gateway(self.campaign)
-        self.service = self.platform.service(self.campaign)
-        self.manifest = self.gateway.manifest
 
     def delegate(self) -> list[tuple[Member, SimulatedContributor]]:
         """Let everybody agree to the terms, once; they may draw from the second anchor after."""
@@ -252,22 +208,11 @@ class Demo:
         boundary = self.gateway.bounded.boundary(epoch)
         self.jump_to(boundary)
 
-    def settle(self) -> None:
-        """Post what is due, wait the window out, finalize."""
-        posted = self.service.step()
-        assert posted.step is Step.POSTED, posted.step
-        assert posted.result is not None
-        self.devnet.increase_time(self.deployment.parameters.window_seconds)
-        finalized = self.service.step()
-        assert finalized.step is Step.FINALIZED, finalized.step
-        self.results.append(posted.result)
-        self.gateway.follow()
-
     def claim(self) -> None:
         """Claim for everybody: the first contributor alone, all others in one batch."""
         first, *others = self.claims()
-        self.platform.relayer.claim(first)
-        self.platform.relayer.claim_batch(others)
+        self.relayer.claim(first)
+        self.relayer.claim_batch(others)
 
     def claims(self) -> list[PayoutClaim]:
         """Every leaf of the newest receipt, the first expert's leading."""
@@ -279,37 +224,10 @@ class Demo:
 
     # -- the end ---------------------------------------------------------------------------------
 
-    def close(self) -> None:
-        """Close, and wait until running leases are over: the final receipt's cut."""
-        self.requester.close(self.campaign)
-        self.jump_to(self.devnet.timestamp() + self.manifest.lease_seconds)
-
     def finish(self) -> None:
-        """Claim the rest, execute proven slashes, refund, and pay the operators out."""
-        relayer = self.platform.relayer
-        relayer.claim_batch(self.claims())
-        evidence = self.results[-1].evidence
-        tree = evidence.slash_tree
-        for number, leaf in enumerate(evidence.slashes):
-            relayer.execute_slash(self.campaign, evidence.epoch, leaf, tree.proof(number))
-        self.requester.refund(self.campaign)
-        members = self.platform.reader.operators().members
-        quorums = {
-            event.arguments["quorum"]
-            for event in self.platform.reader.events()
-            if event.name == "Settled"
-        }
-        for seat, account in enumerate(self.keys.operators):
-            assert bytes.fromhex(account.address[2:]) == members[seat]
-            signed = sorted(quorum for quorum in quorums if quorum >> seat & 1)
-            if signed:
-                operator = Poster(self.devnet.w3, account, self.deployment)
-                operator.withdraw_fees(self.deployment.token, signed)
-
-    def record(self, folder: Path) -> ChainRecord:
-        """Write what an audit reads beside the content: the chain, and what is deployed on it."""
-        self.deployment.save(folder / "deployment.json")
-        return write_record(self.devnet.w3, self.deployment, folder / "chain.jsonl")
+        """Claim the rest, then end it all."""
+        self.relayer.claim_batch(self.claims())
+        self.wind_up(self.results[-1])
 
     def alter(self) -> None:
         """Write a copy in which two dishonest operators padded one payout of the final receipt."""
@@ -351,19 +269,6 @@ class Demo:
             results=tuple(self.results),
             record=record,
         )
-
-    def pass_anchor(self) -> None:
-        """Mine up to the next anchor block; the gateway takes it into the log."""
-        step = self.manifest.anchor_blocks
-        self.devnet.mine(step - self.devnet.block_number() % step)
-        self.gateway.follow()
-
-    def jump_to(self, timestamp: int) -> None:
-        """Let time pass up to `timestamp`, and an anchor after it."""
-        seconds = timestamp - self.devnet.timestamp()
-        if seconds > 0:
-            self.devnet.increase_time(seconds)
-        self.pass_anchor()
 
     def secret(self, purpose: str) -> bytes:
         """32 bytes that the seed determines."""

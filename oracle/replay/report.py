@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,14 +17,11 @@ from numpy.typing import NDArray
 
 from oracle.auditor.report import VERDICTS, AuditReport
 from oracle.chain.artifacts import load_artifact
-from oracle.chain.deployment import Deployment
 from oracle.chain.proofs import to_int, transaction_hash
-from oracle.chain.record import ChainRecord
 from oracle.consensus import dawid_skene, majority_vote
-from oracle.evidence.manifest import Manifest
 from oracle.evidence.signing import checksum
-from oracle.ports import ChainEvent
 from oracle.protocol.campaign import EpochResult
+from oracle.replay.play import Played
 from oracle.replay.profiles import PPM, Crowd, Member
 
 # What each step may cost at most: a promise of the contracts that the demonstration keeps.
@@ -50,8 +46,8 @@ class Spent:
 
 
 @dataclass(frozen=True)
-class Run:
-    """A finished run: who labeled, what the operators decided, and the chain's record.
+class Run(Played):
+    """A finished demonstration and who labeled in it.
 
     `started` is the block before the campaign's first transaction; `accounts` are the members by
     address.
@@ -61,26 +57,7 @@ class Run:
     crowd: Crowd
     accounts: Mapping[bytes, Member]
     stakers: Sequence[str]
-    manifest: Manifest
-    deployment: Deployment
-    campaign: int
     started: int
-    results: tuple[EpochResult, ...]
-    record: ChainRecord
-
-    @cached_property
-    def events(self) -> list[ChainEvent]:
-        """All events of the contracts, in chain order."""
-        return self.record.events(self.deployment.addresses)
-
-    def named(self, name: str) -> list[ChainEvent]:
-        """The events of one name."""
-        return [event for event in self.events if event.name == name]
-
-    @property
-    def last(self) -> EpochResult:
-        """The final receipt's result."""
-        return self.results[-1]
 
 
 def build_report(run: Run, honest: AuditReport, altered: AuditReport) -> dict[str, Any]:
@@ -104,7 +81,7 @@ def build_report(run: Run, honest: AuditReport, altered: AuditReport) -> dict[st
         "gas_per_label": gas["total"] // receipt.label_count,
         "profiles": profiles_report(run),
         "people": people_report(run),
-        "audit": _audit(honest),
+        "audit": audit_report(honest),
         "altered": _altered(run, altered),
     }
 
@@ -175,7 +152,7 @@ def _receipt(run: Run, result: EpochResult) -> dict[str, Any]:
 # -- money ---------------------------------------------------------------------------------------
 
 
-def money_report(run: Run) -> dict[str, Any]:
+def money_report(run: Played) -> dict[str, Any]:
     """What went into the escrow and where it went: funded = paid + refunded + fees + unclaimed."""
     (created,) = run.named("CampaignCreated")
     (refunded,) = run.named("Refunded")
@@ -231,7 +208,12 @@ def gas_report(run: Run) -> dict[str, Any]:
         "post_finalize_later": max(settled[1:]),
         **claim_gas(run, spent),
         "steps": [
-            {"step": step, "transactions": len(values), "mean": sum(values) // len(values)}
+            {
+                "step": step,
+                "transactions": len(values),
+                "total": sum(values),
+                "mean": sum(values) // len(values),
+            }
             for step, values in by_step.items()
         ],
     }
@@ -261,7 +243,7 @@ def claim_gas(run: Run, spent: Iterable[Spent]) -> dict[str, int]:
     }
 
 
-def transactions(run: Run) -> list[Spent]:
+def transactions(run: Played) -> list[Spent]:
     """Every transaction to one of the contracts, in order, by the function that it called."""
     steps: dict[tuple[bytes, bytes], str] = {}
     for name, address in run.deployment.addresses.items():
@@ -367,7 +349,8 @@ def observed_confusion(run: Run, profile: str) -> list[list[int]]:
 # -- audits --------------------------------------------------------------------------------------
 
 
-def _audit(report: AuditReport) -> dict[str, Any]:
+def audit_report(report: AuditReport) -> dict[str, Any]:
+    """The verdicts, what they rest on, and what was found."""
     return {
         **{name: getattr(report, name) for name in VERDICTS},
         "verdict": report.verdict,

@@ -13,7 +13,7 @@ import pytest
 
 from oracle.consensus import dawid_skene, majority_vote
 from oracle.evidence.signing import address_of
-from oracle.protocol.decide import EpochResult
+from oracle.protocol.campaign import EpochResult
 from oracle.replay.demo import ROSTER
 from oracle.replay.profiles import Crowd, digit_profiles
 from tests.support.world import World, key_of
