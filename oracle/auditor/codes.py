@@ -198,11 +198,11 @@ SECTIONS: dict[str, dict[str, Code]] = {
         "BOND-CHARGE": Code(
             FRAUD, "The bond is charged with another sum than its gateway's faults."
         ),
+        "PAYOUT-UNEARNED": Code(FRAUD, "A leaf pays somebody with no signed, opened label."),
+        "LEAF-FELL": Code(FRAUD, "A leaf is lower than in the receipt before."),
         "PAYOUT-PADDED": Code(FRAUD, "A leaf pays more than the labels behind it earned."),
         "PAYOUT-LOWERED": Code(FRAUD, "A leaf pays less than the labels behind it earned."),
         "PAYOUT-MISSING": Code(FRAUD, "Somebody who earned has no leaf."),
-        "PAYOUT-UNEARNED": Code(FRAUD, "A leaf pays somebody with no signed, opened label."),
-        "LEAF-FELL": Code(FRAUD, "A leaf is lower than in the receipt before."),
         "LEAF-COUNTERS": Code(FRAUD, "A leaf's counters of labels are not what the rules give."),
         "SLASH-MISMATCH": Code(FRAUD, "A slash is not what gold proves."),
         "FEE-MISMATCH": Code(FRAUD, "The fee is not the rate on the payouts."),
@@ -214,11 +214,12 @@ SECTIONS: dict[str, dict[str, Code]] = {
     },
     "Money that moved": {
         "OUTFLOW-UNTRACED": Code(
-            FRAUD, "Tokens left the escrow without a claim, refund, fee or pledge behind them."
+            FRAUD,
+            "Tokens left escrow or vault without an event that says what for.",
         ),
-        "OUTFLOW-MISSING": Code(FRAUD, "The escrow recorded a payment that no tokens made."),
-        "INFLOW-MISSING": Code(FRAUD, "The escrow counted money that never arrived."),
-        "INFLOW-UNANNOUNCED": Code(NOTE, "Tokens arrived that the escrow counts for nobody."),
+        "OUTFLOW-MISSING": Code(FRAUD, "Escrow or vault recorded a payment that no tokens made."),
+        "INFLOW-MISSING": Code(FRAUD, "Escrow or vault counted money that never arrived."),
+        "INFLOW-UNANNOUNCED": Code(NOTE, "Tokens arrived that escrow or vault count for nobody."),
         "CLAIM-UNFINALIZED": Code(FRAUD, "A claim was paid from a receipt that wasn't finalized."),
         "CLAIM-UNKNOWN": Code(FRAUD, "A claim was paid to an account that has no leaf."),
         "CLAIM-EXCESS": Code(FRAUD, "Claims were paid beyond their leaf or the receipt's total."),

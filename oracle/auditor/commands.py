@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -162,6 +163,8 @@ def print_report(report: AuditReport, console: Console) -> None:
         for name, title in AMOUNTS.items():
             sums.add_row("  ", title, units(getattr(own, name)))
         console.print(sums)
+    escrow = report.contracts["CampaignEscrow"]
+    console.print(f"  Judged: the escrow at {escrow}, chain id {report.chain_id}.")
     console.print(f"  This holds {escape(report.binding)}.", soft_wrap=True)
     style = VERDICT_STYLES[report.verdict]
     console.print(
@@ -219,6 +222,13 @@ def _exit_2_on_error() -> Iterator[None]:
     except (DDLPError, OSError, MemoryError) as error:
         line = " ".join(_printable(str(error) or type(error).__name__).split())
         click.echo(f"the audit could not run: {line}", err=True)
+        raise SystemExit(2) from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except Exception as error:
+        # Python's own exit code would be 1, which says "findings".
+        traceback.print_exc()
+        click.echo(f"the audit could not run: a bug ({error!r}): please report it", err=True)
         raise SystemExit(2) from error
 
 

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from oracle.auditor.report import Findings
 from oracle.errors import ContentCorrupt, ContentMissing, FormatError, InputError
+from oracle.evidence.campaign import Fetch
 from oracle.evidence.codec import MAX_BLOCK, RAW, Link, decode_json
 from oracle.evidence.hashing import sha256
 from oracle.evidence.manifest import Manifest
@@ -65,6 +66,21 @@ class Content:
         if data is None or sha256(data) != link.digest:
             raise ContentCorrupt(f"block {link} changed while it was read")
         return data
+
+    def reader(self) -> Fetch:
+        """Return a `fetch` for the shards of one object, none of which it may name twice.
+
+        A canonical index never does; a hostile one of 1 MiB could name one shard 25,000 times.
+        """
+        seen: set[Link] = set()
+
+        def fetch(link: Link) -> bytes:
+            if link in seen:
+                raise FormatError(f"an index names block {link} twice")
+            seen.add(link)
+            return self.fetch(link)
+
+        return fetch
 
     def require(self, link: Link, why: str) -> bool:
         """Say whether a block is held; note a finding, naming what needs it, where it isn't."""

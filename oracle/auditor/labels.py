@@ -42,6 +42,7 @@ class LabelBook:
         self.rewards: dict[tuple[bytes, int], int] = {}
         self.submissions: dict[int, entries.Submission] = {}
         self._signers: dict[entries.Submission, bytes | None] = {}
+        self._highest_reward = max(campaign.manifest.reward, campaign.manifest.reward_max)
         self._read = 0
 
     def read(self, one: Published) -> None:
@@ -55,7 +56,8 @@ class LabelBook:
                 self.keys[entry.contributor].add(entry.session_key)
             elif isinstance(entry, entries.Lease):
                 for item in entry.items:
-                    self.rewards.setdefault((entry.contributor, item), entry.reward)
+                    reward = min(entry.reward, self._highest_reward)
+                    self.rewards.setdefault((entry.contributor, item), reward)
             elif isinstance(entry, entries.Submission):
                 self.submissions[row.position] = entry
         self._read = max(self._read, len(one.rows))

@@ -41,6 +41,8 @@ class CampaignBooks:
     bond: int
     epoch_cap: int
     pending: tuple[Receipt, bytes, int, int] | None = None  # receipt, digest, posted at, quorum
+    reserved: tuple[bytes, int] | None = None  # transaction, amount
+    credited: tuple[bytes, int] | None = None  # transaction and epoch of the last Settled
     last: Receipt | None = None
     last_digest: bytes = ZERO32
     last_posted_at: int = 0
@@ -71,6 +73,22 @@ class CampaignBooks:
         return f"campaign {self.number}"
 
 
+class Flows:
+    """Tokens that left and entered `holder`, in base units: by (transaction, token, receiver) and
+    by (transaction, token)."""
+
+    def __init__(self, holder: bytes) -> None:
+        self.holder = holder
+        self.out: defaultdict[tuple[bytes, bytes, bytes], int] = defaultdict(int)
+        self.into: defaultdict[tuple[bytes, bytes], int] = defaultdict(int)
+
+    def balance(self, token: bytes) -> int:
+        """What stays of a token."""
+        came = sum(amount for (_, one), amount in self.into.items() if one == token)
+        went = sum(amount for (_, one, _), amount in self.out.items() if one == token)
+        return came - went
+
+
 class Books:
     """Replays all events. `leaves` finds the published evidence behind a finalized receipt."""
 
@@ -96,8 +114,9 @@ class Books:
         self.fee_pools: defaultdict[tuple[bytes, int], int] = defaultdict(int)
         self.fees_taken: defaultdict[tuple[bytes, int, bytes], int] = defaultdict(int)
         self.pledges: defaultdict[tuple[bytes, bytes, bytes], int] = defaultdict(int)
-        self.outflow: defaultdict[tuple[bytes, bytes, bytes], int] = defaultdict(int)
-        self.inflow: defaultdict[tuple[bytes, bytes], int] = defaultdict(int)
+        self.flows = Flows(chain.escrow)
+        self.stakes = Flows(chain.deployment.vault)
+        self.outflow, self.inflow = self.flows.out, self.flows.into
 
     def replay(self) -> None:
         """Take every event in chain order."""
@@ -110,6 +129,8 @@ class Books:
                 self._pledge(event)
             elif event.name == "FeesWithdrawn":
                 self._fees_withdrawn(event)
+            elif event.name in ("Staked", "Withdrawn", "Slashed"):
+                self._stake_moved(event)
             elif "campaign" in event.arguments:
                 books = self.campaigns.get(event.arguments["campaign"])
                 if books is None:
@@ -160,6 +181,15 @@ class Books:
             f"operator set {values['operator_set']}",
             f"{values['threshold']} of {len(values['operators'])} could sign alone",
         )
+
+    def _stake_moved(self, event: ChainEvent) -> None:
+        values, token = event.arguments, self.chain.deployment.token
+        if event.name == "Staked":
+            self.stakes.into[event.transaction, token] += values["amount"]
+        elif event.name == "Withdrawn":
+            self.stakes.out[event.transaction, token, values["account"]] += values["amount"]
+        else:
+            self.stakes.out[event.transaction, token, values["recipient"]] += values["taken"]
 
     # -- money in ------------------------------------------------------------------------------
 
@@ -241,6 +271,8 @@ class Books:
         self._check_signatures(event, digest, place)
         self._check_order(event, receipt, books, place)
         self._check_amounts(receipt, books, place)
+        holds = books.reserved == (event.transaction, _added(receipt, books))
+        self._check(holds, "RESERVED-MISMATCH", place, "the sum reserved isn't what it adds")
         quorum = values["operator_set"] << 32 | values["signers"]
         books.pending = (receipt, digest, self._time(event), quorum)
         books.last_posted_at = self._time(event)
@@ -326,19 +358,7 @@ class Books:
         self._check(holds, "BUDGET-EXCEEDED", place, f"{spent} of a budget of {books.budget}")
 
     def _reserved(self, event: ChainEvent, books: CampaignBooks) -> None:
-        # The escrow logs it before the board logs the receipt: the two stand in one transaction.
-        posted = next(
-            (
-                Receipt.from_tuple(one.arguments["receipt"])
-                for one in self.chain.events
-                if one.name == "ReceiptPosted"
-                and one.transaction == event.transaction
-                and one.arguments["campaign"] == books.number
-            ),
-            None,
-        )
-        holds = posted is not None and event.arguments["amount"] == _added(posted, books)
-        self._check(holds, "RESERVED-MISMATCH", _at(event), "the sum reserved isn't what it adds")
+        books.reserved = (event.transaction, event.arguments["amount"])
 
     def _settled(self, event: ChainEvent, books: CampaignBooks) -> None:
         values = event.arguments
@@ -374,6 +394,7 @@ class Books:
         )
         self.fee_pools[books.token, quorum] += max(0, fee)
         books.complete = complete
+        books.credited = (event.transaction, values["epoch"])
 
     def _finalized(self, event: ChainEvent, books: CampaignBooks) -> None:
         values = event.arguments
@@ -386,6 +407,8 @@ class Books:
         window = self.chain.deployment.parameters.window_seconds
         held = self._time(event) >= posted_at + window
         self._check(held, "WINDOW-SHORT", place, f"less than {window} s after it was posted")
+        holds = books.credited == (event.transaction, receipt.epoch)
+        self._check(holds, "SETTLED-MISMATCH", place, "the escrow didn't settle it")
         books.last, books.last_digest, books.pending = receipt, digest, None
         books.settled[receipt.epoch] = receipt
 
@@ -547,54 +570,57 @@ def _check_leaves(content: CampaignContent, found: Findings) -> None:
 
 
 def _check_transfers(chain: Chain, books: Books, found: Findings) -> None:
-    """Every transfer from or to the escrow has its event, and the sums are the proven balances."""
-    out: defaultdict[tuple[bytes, bytes, bytes], int] = defaultdict(int)
-    into: defaultdict[tuple[bytes, bytes], int] = defaultdict(int)
-    held: defaultdict[bytes, int] = defaultdict(int)
-    minted = 0
-    for transfer in chain.transfers:
-        if transfer.sender == chain.escrow:
-            out[transfer.transaction, transfer.token, transfer.receiver] += transfer.amount
-            held[transfer.token] -= transfer.amount
-        if transfer.receiver == chain.escrow:
-            into[transfer.transaction, transfer.token] += transfer.amount
-            held[transfer.token] += transfer.amount
-        if transfer.token == chain.deployment.token:
-            minted += transfer.amount if transfer.sender == NOBODY else 0
-            minted -= transfer.amount if transfer.receiver == NOBODY else 0
-    for key in sorted({*out, *books.outflow}):
-        transaction, _, receiver = key
-        went, must = out.get(key, 0), books.outflow.get(key, 0)
-        place = f"transaction 0x{transaction.hex()}, {checksum(receiver)}"
-        why = f"{went} went out, its events say {must}"
-        found.check(went <= must, "money", "OUTFLOW-UNTRACED", place, why)
-        found.check(went >= must, "money", "OUTFLOW-MISSING", place, why)
-    for source in sorted({*into, *books.inflow}):
-        came, must = into.get(source, 0), books.inflow.get(source, 0)
-        place = f"transaction 0x{source[0].hex()}"
-        why = f"{came} came in, its events say {must}"
-        found.check(came >= must, "money", "INFLOW-MISSING", place, why)
-        found.check(came <= must, "money", "INFLOW-UNANNOUNCED", place, why)
-    _check_balances(chain, held, minted, found)
-
-
-def _check_balances(chain: Chain, held: Mapping[bytes, int], minted: int, found: Findings) -> None:
+    """Every transfer from or to escrow and vault has its event, and the sums are the proven
+    balances."""
     token = chain.deployment.token
+    for name, said in (("escrow", books.flows), ("vault", books.stakes)):
+        moved = Flows(said.holder)
+        for transfer in chain.transfers:
+            if transfer.sender == said.holder:
+                moved.out[transfer.transaction, transfer.token, transfer.receiver] += (
+                    transfer.amount
+                )
+            if transfer.receiver == said.holder:
+                moved.into[transfer.transaction, transfer.token] += transfer.amount
+        _compare(moved, said, found)
+        held = moved.balance(token)
+        _check_balance(chain, name, said.holder, held, found)
+    own = [one for one in chain.transfers if one.token == token]
+    minted = sum(one.amount for one in own if one.sender == NOBODY)
+    burned = sum(one.amount for one in own if one.receiver == NOBODY)
     try:
-        balance = chain.record.token_balance(token, chain.escrow)
         supply = chain.record.token_supply(token)
     except ChainError as error:
         found.cannot_tell("money", str(error))
         return
-    found.check(
-        balance == held.get(token, 0),
-        "money",
-        "CONSERVATION",
-        "escrow",
-        f"transfers leave {held.get(token, 0)} in the escrow, its proven balance is {balance}",
-    )
-    why = f"mints and burns leave {minted}, the proven supply is {supply}"
-    found.check(supply == minted, "money", "TOKEN-SUPPLY", "LabelToken", why)
+    why = f"mints and burns leave {minted - burned}, the proven supply is {supply}"
+    found.check(supply == minted - burned, "money", "TOKEN-SUPPLY", "LabelToken", why)
+
+
+def _compare(moved: Flows, said: Flows, found: Findings) -> None:
+    for key in sorted({*moved.out, *said.out}):
+        transaction, _, receiver = key
+        went, must = moved.out.get(key, 0), said.out.get(key, 0)
+        place = f"transaction 0x{transaction.hex()}, {checksum(receiver)}"
+        why = f"{went} went out, its events say {must}"
+        found.check(went <= must, "money", "OUTFLOW-UNTRACED", place, why)
+        found.check(went >= must, "money", "OUTFLOW-MISSING", place, why)
+    for source in sorted({*moved.into, *said.into}):
+        came, must = moved.into.get(source, 0), said.into.get(source, 0)
+        place = f"transaction 0x{source[0].hex()}"
+        why = f"{came} came in, its events say {must}"
+        found.check(came >= must, "money", "INFLOW-MISSING", place, why)
+        found.check(came <= must, "money", "INFLOW-UNANNOUNCED", place, why)
+
+
+def _check_balance(chain: Chain, name: str, holder: bytes, held: int, found: Findings) -> None:
+    try:
+        balance = chain.record.token_balance(chain.deployment.token, holder)
+    except ChainError as error:
+        found.cannot_tell("money", f"{name}: {error}")
+        return
+    why = f"transfers leave {held} in it, its proven balance is {balance}"
+    found.check(balance == held, "money", "CONSERVATION", name, why)
 
 
 def _added(receipt: Receipt, books: CampaignBooks) -> int:

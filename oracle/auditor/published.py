@@ -13,7 +13,7 @@ from oracle.auditor.report import Findings
 from oracle.errors import ContentCorrupt, ContentMissing, FormatError, ProtocolFault
 from oracle.evidence.campaign import decode_gold, decode_items
 from oracle.evidence.codec import DAG_CBOR, RAW, Link
-from oracle.evidence.entries import LogRow, decode_log
+from oracle.evidence.entries import LogRow, decode_log, next_head
 from oracle.evidence.hashing import ZERO32
 from oracle.evidence.manifest import Manifest
 from oracle.evidence.results import Evidence
@@ -66,7 +66,7 @@ def read_campaign(
         manifest = Manifest.decode(content.fetch(Link(RAW, chain.manifest_digest(number))))
         campaign = Campaign(
             manifest,
-            decode_items(content.fetch(Link(DAG_CBOR, manifest.items)), content.fetch),
+            decode_items(content.fetch(Link(DAG_CBOR, manifest.items)), content.reader()),
             decode_gold(content.fetch(Link(DAG_CBOR, manifest.gold_commitments))),
             chain.facts(number, manifest.anchor_blocks),
         )
@@ -74,7 +74,8 @@ def read_campaign(
         _cannot_tell(found, f"{place}: {error}")
         return None
     except (FormatError, ProtocolFault) as error:
-        found.add("consensus", "MANIFEST", place, f"the campaign's content is malformed: {error}")
+        code = error.code if isinstance(error, ProtocolFault) else "MANIFEST"
+        found.add("consensus", code, place, f"the campaign's content is malformed: {error}")
         found.cannot_tell("money", f"{place}: its manifest or items are malformed")
         return None
     content.require_items(manifest, campaign.item_ids)
@@ -92,14 +93,11 @@ def _read_receipts(
         receipt = settled.receipt
         place = place_of(receipt)
         try:
-            evidence = Evidence.decode(
-                content.fetch(Link(DAG_CBOR, receipt.evidence)), content.fetch
-            )
-            supplement = Supplement.decode(content.fetch(evidence.supplement), content.fetch)
+            fetch = content.reader()
+            evidence = Evidence.decode(fetch(Link(DAG_CBOR, receipt.evidence)), fetch)
+            supplement = Supplement.decode(fetch(evidence.supplement), fetch)
             shards = [
-                row
-                for link in evidence.log
-                for row in decode_log(content.fetch(link), receipt.campaign)
+                row for link in evidence.log for row in decode_log(fetch(link), receipt.campaign)
             ]
         except (ContentMissing, ContentCorrupt) as error:
             _cannot_tell(found, f"{place}: {error}")
@@ -127,8 +125,6 @@ def _check_log(
     log: Sequence[LogRow], known: int, receipt: Receipt, place: str, found: Findings
 ) -> bool:
     """Check that the shards go on where the last receipt's end, and end at the receipt's head."""
-    from oracle.evidence.entries import next_head
-
     position, head = (log[known - 1].position, log[known - 1].head) if known else (0, ZERO32)
     for row in log[known:]:
         holds = row.position == position + 1 and row.head == next_head(head, row.entry_hash)

@@ -117,6 +117,7 @@ class AuditReport:
     chain_id: int
     last_block: int
     last_hash: str
+    contracts: dict[str, str]
     binding: str
     bound: bool
     campaigns: tuple[CampaignReport, ...]
@@ -175,6 +176,7 @@ class AuditReport:
                 "chainId": self.chain_id,
                 "lastBlock": self.last_block,
                 "lastHash": self.last_hash,
+                "contracts": self.contracts,
                 "bound": self.bound,
                 "binding": self.binding,
             },

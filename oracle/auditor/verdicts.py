@@ -76,6 +76,7 @@ def audit(
         chain_id=deployment.chain_id,
         last_block=record.head.number if record is not None else 0,
         last_hash="0x" + (record.head.hash.hex() if record is not None else ""),
+        contracts={name: checksum(at) for name, at in deployment.addresses.items()},
         binding=binding,
         bound=bound,
         campaigns=tuple(campaigns),

@@ -242,6 +242,8 @@ class PaperRun(World):
                 event_log("StakeVault", "Joined", account=member, role=2, encryption_key=key)
             )
             staked.append(transfer(member, at["StakeVault"], STAKE))
+            stake = {"account": member, "role": 2, "amount": STAKE, "staked": STAKE}
+            staked.append(event_log("StakeVault", "Staked", **stake))
         self.transactions[2] += [mints, staked]
         named = {"operator_set": 1, "operators": members, "threshold": 2}
         self.transactions[3].append([event_log("ReceiptBoard", "OperatorsSet", **named)])
@@ -452,10 +454,9 @@ class PaperRun(World):
         (directory / "chain.jsonl").write_text(written)
 
     def _state(self, deployment: Deployment) -> tuple[bytes, list[dict[str, Any]]]:
-        token, escrow = deployment.token, deployment.escrow
-        balance, supply = self._balances(text(token), escrow)
+        token = deployment.token
         storage = HexaryTrie({})
-        slots = {balance_slot(escrow): balance, SUPPLY_SLOT: supply}
+        slots = self.token_words(deployment)
         for slot, value in slots.items():
             if value:
                 storage[keccak256(slot)] = rlp.encode(_minimal(value))
@@ -485,20 +486,22 @@ class PaperRun(World):
         """What stands at a contract's address."""
         return expected_code(deployment, name)
 
-    def _balances(self, token: str, escrow: bytes) -> tuple[int, int]:
+    def token_words(self, deployment: Deployment) -> dict[bytes, int]:
+        """The token's supply, and what escrow and vault hold of it, by storage slot."""
         topic = text(keccak256(b"Transfer(address,address,uint256)"))
-        balance = supply = 0
-        for block in self.transactions.values():
-            for log in (one for logs in block for one in logs):
-                if log["address"] == token and log["topics"][0] == topic:
-                    amount = int(log["data"], 16)
-                    _, sender, receiver = log["topics"]
-                    balance += amount * (
-                        (receiver == text(address_word(escrow)))
-                        - (sender == text(address_word(escrow)))
-                    )
-                    supply += amount * ((sender == text(ZERO32)) - (receiver == text(ZERO32)))
-        return balance, supply
+        token = text(deployment.token)
+        balances: defaultdict[str, int] = defaultdict(int)
+        for log in (one for block in self.transactions.values() for logs in block for one in logs):
+            if log["address"] == token and log["topics"][0] == topic:
+                balances[log["topics"][1]] -= int(log["data"], 16)
+                balances[log["topics"][2]] += int(log["data"], 16)
+        return {
+            SUPPLY_SLOT: -balances[text(ZERO32)],
+            **{
+                balance_slot(holder): balances[text(address_word(holder))]
+                for holder in (deployment.escrow, deployment.vault)
+            },
+        }
 
 
 def _total(receipt: Receipt | None) -> int:

@@ -166,17 +166,13 @@ def another_seed(run: PaperRun, result: EpochResult) -> EpochResult:
     return with_supplement(run, result, lambda one: replace(one, seed=b"\4" * 32))
 
 
-def opening_left_out(run: PaperRun, result: EpochResult) -> EpochResult:
-    return with_supplement(run, result, lambda one: replace(one, openings=one.openings[:-4]))
-
-
 QUORUM_FRAUDS = {
     padded: "PAYOUT-PADDED",
     padded_beyond_labels: "PAYOUT-PADDED",
     lowered: "PAYOUT-LOWERED",
-    fell: "PAYOUT-LOWERED",
-    missing: "PAYOUT-MISSING",
-    unearned: "PAYOUT-PADDED",
+    fell: "LEAF-FELL",
+    missing: "LEAF-FELL",
+    unearned: "PAYOUT-UNEARNED",
     other_answer: "ITEM-RESULT",
     other_terms: "TERMS",
     fee_of_its_own: "FEE-MISMATCH",

@@ -214,13 +214,48 @@ def test_audit__donation__noted_and_still_verified(tmp_path: Path) -> None:
 
 def test_audit__balance_proven_lower_than_transfers__conservation(tmp_path: Path) -> None:
     class Drained(PaperRun):
-        def _balances(self, token: str, escrow: bytes) -> tuple[int, int]:
-            balance, supply = super()._balances(token, escrow)
-            return balance - 1, supply + 1
+        def token_words(self, deployment: Deployment) -> dict[bytes, int]:
+            return {slot: value - 1 for slot, value in super().token_words(deployment).items()}
 
     report = audit(run_of(Drained).write(tmp_path))
 
-    assert {one.code for one in report.findings} == {"CONSERVATION", "TOKEN-SUPPLY"}
+    found = [(one.code, one.place) for one in report.findings]
+    assert found == [
+        ("TOKEN-SUPPLY", "LabelToken"),
+        ("CONSERVATION", "escrow"),
+        ("CONSERVATION", "vault"),
+    ]
+
+
+def test_audit__stake_leaves_the_vault__traced_or_not(tmp_path: Path) -> None:
+    run = honest_run()
+    operator, vault = address_of(key_of("operator 2")), addresses()["StakeVault"]
+    values = {"account": operator, "role": 2, "amount": 4}
+    run.mine(event_log("StakeVault", "Withdrawn", **values), transfer(vault, operator, 4))
+    assert audit(run.write(tmp_path / "withdrawn")).verdict == "verified"
+
+    run = honest_run()
+    run.mine(transfer(vault, THIEF, 4))
+    assert first(audit(run.write(tmp_path / "stolen"))) == "OUTFLOW-UNTRACED"
+
+
+def test_audit__finalized_without_settlement__settled_mismatch(tmp_path: Path) -> None:
+    class Forgetful(PaperRun):
+        def finalized(self, receipt: object, before: object) -> list[Log]:
+            return super().finalized(receipt, before)[1:]  # type: ignore[arg-type]
+
+    assert first(audit(run_of(Forgetful).write(tmp_path))) == "SETTLED-MISMATCH"
+
+
+def test_audit__refund_to_a_stranger__refund_recipient(tmp_path: Path) -> None:
+    run = honest_run()
+    run.close()
+    run.pass_time(run.manifest.lease_seconds + 60)
+    run.cut(final=True)
+    run.requester = THIEF
+    run.refund()
+
+    assert first(audit(run.write(tmp_path))) == "REFUND-RECIPIENT"
 
 
 # -- receipts that the board would refuse ------------------------------------------------------
