@@ -125,11 +125,14 @@ def audit_folder(
     show_default=True,
     help="The run's folder.",
 )
+@click.option("--account", metavar="ADDRESS", help="Only the claims of one account of a batch.")
 @click.option("--json", "as_json", is_flag=True, help="Write the trace as JSON.")
-def trace_transaction(transaction: bytes, directory: Path, as_json: bool) -> None:
+def trace_transaction(
+    transaction: bytes, directory: Path, account: str | None, as_json: bool
+) -> None:
     """From the tokens that transaction TX moved to the receipts and labels behind them."""
     with _exit_2_on_error():
-        traced = trace(directory, transaction)
+        traced = trace(directory, transaction, account)
     if as_json:
         click.echo(json.dumps(traced.to_json(), indent=2, ensure_ascii=False))
     else:
@@ -146,7 +149,9 @@ def print_report(report: AuditReport, console: Console) -> None:
         verdicts.add_row(f"  [{style}]{value}[/]", f"[bold]{name}[/]", escape(_printable(why)))
     console.print(verdicts)
     if report.findings:
-        table = Table("severity", "code", "place", "what", title="Findings, gravest first")
+        table = Table("severity", "code", title="Findings, gravest first", title_justify="left")
+        for name in ("place", "what"):
+            table.add_column(name, overflow="fold")
         for one in report.findings[:SHOWN_FINDINGS]:
             severity = f"[{STYLES[one.severity]}]{one.severity.text}[/]"
             place = escape(_printable(one.place))
@@ -164,7 +169,7 @@ def print_report(report: AuditReport, console: Console) -> None:
             sums.add_row("  ", title, units(getattr(own, name)))
         console.print(sums)
     escrow = report.contracts["CampaignEscrow"]
-    console.print(f"  Judged: the escrow at {escrow}, chain id {report.chain_id}.")
+    console.print(f"  Judged: the escrow at {escrow}, chain id {report.chain_id}.", soft_wrap=True)
     console.print(f"  This holds {escape(report.binding)}.", soft_wrap=True)
     style = VERDICT_STYLES[report.verdict]
     console.print(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from oracle.auditor.codes import CODES, Severity
 from oracle.auditor.published import CampaignContent, Published
-from oracle.auditor.report import Findings
+from oracle.auditor.report import Findings, units
 from oracle.errors import InputError, ProtocolFault
 from oracle.evidence.hashing import ZERO32
 from oracle.evidence.signing import checksum
@@ -198,11 +198,11 @@ def _leaves(one: Published, result: EpochResult) -> Iterator[Difference]:
         place = f", {checksum(account)}"
         paid = said[account].cumulative if account in said else 0
         due = must[account].cumulative if account in must else 0
-        sentence = f"the leaf is {paid}, the rules give {due}"
+        sentence = f"the leaf is {units(paid)}, the rules give {units(due)}"
         if paid > due:
             yield "PAYOUT-PADDED", place, sentence
         elif account not in said:
-            yield "PAYOUT-MISSING", place, f"there is no leaf, the rules give {due}"
+            yield "PAYOUT-MISSING", place, f"there is no leaf, the rules give {units(due)}"
         elif paid < due:
             yield "PAYOUT-LOWERED", place, sentence
         elif said[account] != must.get(account):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from oracle.auditor.codes import Severity
 from oracle.auditor.published import CampaignContent, Published
-from oracle.auditor.report import Findings
+from oracle.auditor.report import Findings, units
 from oracle.errors import FormatError, SignatureError
 from oracle.evidence import entries
 from oracle.evidence.campaign import commit_label
@@ -177,7 +177,7 @@ def check_labels(content: CampaignContent, found: Findings) -> None:
                 "money",
                 "PAYOUT-PADDED",
                 place,
-                f"the leaf is {leaf.cumulative}, all its labels in full {bound}",
+                f"the leaf is {units(leaf.cumulative)}, all its labels in full {units(bound)}",
             )
 
 

@@ -80,8 +80,8 @@ class Trace:
         }
 
 
-def trace(directory: Path | str, transaction: bytes) -> Trace:
-    """Trace a transaction of the run in `directory`.
+def trace(directory: Path | str, transaction: bytes, account: str | None = None) -> Trace:
+    """Trace a transaction of the run in `directory`, or one `account`'s part of it (0x hex).
 
     Raises InputError where the folder can't be read or proven, or the transaction moved no tokens.
     """
@@ -101,6 +101,12 @@ def trace(directory: Path | str, transaction: bytes) -> Trace:
     content = Content(directory / "content", found)
     content.scan()
     paid = [event for event in events if event.name == "Paid" and event.arguments["amount"]]
+    if account is not None:
+        wanted = account.lower().removeprefix("0x")
+        paid = [one for one in paid if one.arguments["account"].hex() == wanted]
+        transfers = tuple(one for one in transfers if one.receiver.hex() == wanted)
+        if not transfers:
+            raise InputError(f"{account} got nothing in it: leave --account out to see who did")
     contents: dict[int, CampaignContent | None] = {}
     for number in sorted({event.arguments["campaign"] for event in paid}):
         try:

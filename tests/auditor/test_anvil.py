@@ -17,7 +17,7 @@ from oracle.chain.poster import Poster
 from oracle.chain.reader import Web3Reader
 from oracle.chain.record import write_record
 from oracle.chain.wallets import DevWallets
-from oracle.errors import ChainError
+from oracle.errors import ChainError, InputError
 from oracle.evidence import entries
 from oracle.evidence.signing import sign
 from oracle.evidence.structs import Receipt
@@ -189,6 +189,10 @@ def test_trace__batch_claim_on_anvil__every_leaf(honest: tuple[AnvilRun, Path]) 
     assert len(traced.claims) == len(run.results[0].evidence.leaves) - 1
     assert all(claim.labels for claim in traced.claims)
     assert sum(one.amount for one in traced.claims) == sum(one.amount for one in traced.transfers)
+    alone = trace(directory, paid[1].transaction, traced.claims[0].account)
+    assert alone.claims == traced.claims[:1]
+    with pytest.raises(InputError, match="got nothing"):
+        trace(directory, paid[1].transaction, "0x" + "1" * 40)
 
 
 def test_audit__quorum_pads_on_anvil__contracts_pay_and_the_auditor_names_it(

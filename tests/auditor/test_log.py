@@ -13,6 +13,7 @@ from oracle.evidence import entries
 from oracle.evidence.codec import DAG_CBOR, Block, decode_cbor, encode_cbor
 from oracle.evidence.hashing import keccak256
 from oracle.evidence.signing import address_of, sign
+from oracle.evidence.supplement import Supplement
 from oracle.protocol.decide import EpochResult
 from tests.auditor.paper import NAMES, PaperRun, cheated_run
 from tests.support.world import key_of
@@ -201,3 +202,35 @@ def test_audit__index_names_one_shard_many_times__refused_before_it_is_read(
     report = audit(cheated_run(bomb).write(tmp_path))
     assert report.findings[0].code == "EVIDENCE-FORMAT"
     assert "twice" in report.findings[0].sentence
+
+
+@pytest.mark.parametrize("missing", ["seed", "gold"])
+def test_audit__gateway_opens_no_seed_or_gold__bond_pays_and_money_holds(
+    missing: str, tmp_path: Path
+) -> None:
+    class Silent(PaperRun):
+        def supplement(self, *, final: bool = False) -> Supplement:
+            one = super().supplement(final=final)
+            gold = {row.item for row in one.gold}
+            if missing == "seed":
+                return replace(one, seed=b"\0" * 32, openings=())
+            openings = tuple(row for row in one.openings if row.item not in gold)
+            return replace(one, gold=(), openings=() if gold else openings)
+
+    run = Silent()
+    for name in NAMES:
+        run.delegate(name)
+    run.pass_time(180)
+    run.label(NAMES)
+    result = run.cut()
+    assert result.receipt.bond_charge > 0
+    run.claim(result)
+
+    report = audit(run.write(tmp_path))
+
+    # What was leased as gold looks steered, as long as nobody shows that it was gold.
+    expected = {"seed": {"SEED-UNOPENED"}, "gold": {"GOLD-UNOPENED", "DRAW"}}
+    assert {one.code for one in report.findings} == expected[missing]
+    assert report.findings[0].severity.text == "fault"
+    assert report.money == "verified"
+    assert report.campaigns[0].paid == result.receipt.bond_charge
