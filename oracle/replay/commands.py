@@ -128,7 +128,7 @@ def _sections(report: Report) -> dict[str, list[tuple[str, ...]]]:
         "gas used, and its limit": [
             *(
                 (
-                    f"  {text}",
+                    f" {text}",
                     _colored(f"{gas[name]:,}", gas[name] <= limits[name]),
                     f"{limits[name]:,}",
                 )
