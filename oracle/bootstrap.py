@@ -77,7 +77,7 @@ class Platform:
     """One process' parts over one deployment.
 
     `state_dir` holds database, content and the gateways' secrets. `finality` is "finalized", or
-    "latest" where a chain can't reorg.
+    "latest" where a chain can't reorg. With `finish_first` gateways prefer items that are begun.
     """
 
     def __init__(
@@ -90,9 +90,11 @@ class Platform:
         finality: str,
         content: ContentStore | None = None,
         database_url: str | None = None,
+        finish_first: bool = False,
     ) -> None:
         state_dir.mkdir(parents=True, exist_ok=True)
         self.w3, self.deployment, self.keys, self.state_dir = w3, deployment, keys, state_dir
+        self._finish_first = finish_first
         self.reader = Web3Reader(w3, deployment, finality)
         self.content = content if content is not None else LocalContent(state_dir / "content")
         url = database_url or f"sqlite:///{(state_dir / 'ddlp.sqlite').resolve()}"
@@ -250,6 +252,7 @@ class Platform:
             key=self.keys.gateway,
             clock=WallClock(),
             operator_keys=tuple(self.reader.operators().encryption_keys.values()),
+            finish_first=self._finish_first,
         )
 
 

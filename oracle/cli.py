@@ -16,12 +16,14 @@ COMMANDS = {
     "audit": "oracle.auditor.commands:audit",
     "campaign": "oracle.requester:campaign",
     "demo": "oracle.replay.commands:demo",
+    "replay": "oracle.replay.replay_command:replay",
     "serve": "oracle.cli:serve",
 }
 HELP = {
     "audit": "Replay every payment of a run from chain and content alone.",
     "campaign": "Create, fund, watch, close, refund and export campaigns.",
     "demo": "Run a whole campaign on a local chain, and audit it.",
+    "replay": "Replay a file of labels as a campaign, and audit it.",
     "serve": "Serve page, gateway and operators on a local chain.",
 }
 
@@ -66,7 +68,14 @@ def cli(verbose: bool) -> None:
 @click.command()
 @click.option("--host", help="Address to listen on (loopback by default).")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on.")
-def serve(host: str | None, port: int | None) -> None:
+@click.option(
+    "--companions",
+    type=click.IntRange(0, 50),
+    default=4,
+    show_default=True,
+    help="Simulated people who label beside you, so that there is a crowd to agree with.",
+)
+def serve(host: str | None, port: int | None, companions: int) -> None:
     """Serve page, gateway and operators on a local chain, with digits to label."""
     from dataclasses import replace
 
@@ -75,7 +84,8 @@ def serve(host: str | None, port: int | None) -> None:
 
     settings = load_settings()
     changes: dict[str, Any] = {"host": host, "port": port}
-    run(replace(settings, **{name: value for name, value in changes.items() if value is not None}))
+    given = {name: value for name, value in changes.items() if value is not None}
+    run(replace(settings, **given), companions=companions)
 
 
 def main() -> None:

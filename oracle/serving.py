@@ -19,6 +19,7 @@ from oracle.chain.devnet import Devnet
 from oracle.chain.wallets import DevWallets
 from oracle.config import Settings
 from oracle.errors import ConfigError, DDLPError
+from oracle.replay.companions import Companions
 from oracle.replay.digits import TOKEN, digit_campaign, digit_terms
 from oracle.requester import NODE
 
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 BLOCK_SECONDS = 1
 STEP_SECONDS = 1.0
+COMPANIONS = 4
 FAILURES = 30  # in a row, about half a minute: then something is wrong that waiting won't mend
 
 # Short epochs, so that somebody who tries the page sees pay within minutes.
@@ -107,12 +109,14 @@ def local_platform(
     state_dir: Path,
     *,
     epoch_seconds: int | None = None,
+    companions: int = 0,
     on_failure: Callable[[], None] = lambda: None,
 ) -> Iterator[Platform]:
     """Run a devnet with a platform and a digit campaign to label; the operators' loop runs inside.
 
-    A folder used before goes on where it stood, also after a kill. `on_failure` is called, by the
-    loop's thread, when the loop gives up; the block's end then raises why.
+    `companions` simulated contributors label beside whoever comes. A folder used before goes on
+    where it stood, also after a kill. `on_failure` is called, by the loop's thread, when the loop
+    gives up; the block's end then raises why.
     """
     _check_folder(state_dir)
     with Devnet(state_dir / "chain", block_seconds=BLOCK_SECONDS) as devnet:
@@ -123,17 +127,23 @@ def local_platform(
             keys=keys,
             state_dir=state_dir,
             finality="finalized",
+            finish_first=True,  # so that what a visitor labels is judged soon
         )
         (state_dir / NODE).write_text(json.dumps({"url": devnet.url}))
         _wait_until_final(devnet, platform)
         platform.discover()
         if not platform.gateways():
             create_digit_campaign(platform, epoch_seconds=epoch_seconds)
+            _wait_until_final(devnet, platform)
+            platform.discover()
         loop = Loop(platform, devnet, on_failure)
+        crowd = Companions(platform, min(platform.gateways()), companions)
         loop.start()
+        crowd.start()
         try:
             yield platform
         finally:
+            crowd.stop()
             loop.stop()
             (state_dir / NODE).unlink(missing_ok=True)
             if loop.failure is not None:
@@ -159,7 +169,7 @@ def create_digit_campaign(platform: Platform, *, epoch_seconds: int | None = Non
     )
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, *, companions: int = COMPANIONS) -> None:
     """Serve page, gateway and operators until a signal; on a devnet of its own without an RPC URL.
 
     Raises ConfigError where a remote chain is named without the keys it needs.
@@ -172,7 +182,9 @@ def serve(settings: Settings) -> None:
         raise ConfigError("serve runs a development chain of its own: unset DDLP_RPC_URL")
     port = settings.port or _free_port(settings.host)
     origins = tuple(f"http://{host}:{port}" for host in dict.fromkeys((settings.host, "localhost")))
-    with local_platform(settings.state_dir, on_failure=_end_this_process) as platform:
+    with local_platform(
+        settings.state_dir, companions=companions, on_failure=_end_this_process
+    ) as platform:
         page = PageSettings(origins=origins, secret_key=_cookie_key(settings))
         app = create_app(platform.desk(name="Local devnet"), page)
         print(

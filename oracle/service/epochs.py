@@ -179,7 +179,8 @@ class EpochService:
             )
         for block in result.blocks:
             self._content.put(block.data, block.codec)
-        self._poster.post(result.receipt, signatures)
+        if self._poster.post(result.receipt, signatures).transaction is None:
+            return Progress(Step.WAITING, result.receipt)  # it stands already, and isn't final yet
         return Progress(Step.POSTED, result.receipt, result)
 
 

@@ -15,6 +15,7 @@ from oracle.evidence.hashing import keccak256
 from oracle.evidence.signing import address_of, recover
 from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import GoldOpening
+from oracle.ports import Sent
 from oracle.protocol.facts import Block as ChainBlock
 from oracle.protocol.facts import Settlement
 from oracle.service.epochs import EpochService, Step, recompute
@@ -70,19 +71,21 @@ class WorldChain:
         return self.world.seeds[epoch], gold
 
     # ReceiptPoster
-    def post(self, receipt: Receipt, signatures: Sequence[bytes]) -> None:
+    def post(self, receipt: Receipt, signatures: Sequence[bytes]) -> Sent:
         self.posted.append((receipt, signatures))
         self.world.block += 1
         settled = Settlement(receipt, self.world.block, None)
         facts = self.world.facts
         self.world._know(replace(facts, settlements=(*facts.settlements, settled)))
+        return Sent(b"\x01" * 32, self.world.block, 1)
 
-    def finalize(self, receipt: Receipt) -> None:
+    def finalize(self, receipt: Receipt) -> Sent:
         self.world.block += 1
         facts = self.world.facts
         last = replace(facts.settlements[-1], finalized_block=self.world.block)
         assert last.receipt == receipt
         self.world._know(replace(facts, settlements=(*facts.settlements[:-1], last)))
+        return Sent(b"\x02" * 32, self.world.block, 1)
 
 
 class Unsealer:
