@@ -144,7 +144,7 @@ def print_report(report: AuditReport, console: Console) -> None:
     verdicts = Table.grid(padding=(0, 2))
     for name in VERDICTS:
         value = getattr(report, name)
-        why = report.reasons.get(name, EXPLAINED[name])
+        why = report.reasons.get(name, f"checked {EXPLAINED[name]}")
         style = VERDICT_STYLES[value]
         verdicts.add_row(f"  [{style}]{value}[/]", f"[bold]{name}[/]", escape(_printable(why)))
     console.print(verdicts)

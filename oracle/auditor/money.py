@@ -53,12 +53,8 @@ class CampaignBooks:
     notice_at: int | None = None
     refunded: int | None = None
     claimed: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
+    paid: int = 0  # all claims together
     slashed: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
-
-    @property
-    def paid(self) -> int:
-        """All claims together."""
-        return sum(self.claimed.values())
 
     @property
     def totals(self) -> tuple[int, int, int]:
@@ -421,6 +417,7 @@ class Books:
         self.outflow[event.transaction, books.token, account] += amount
         before = books.claimed[account]
         books.claimed[account] += amount
+        books.paid += amount
         receipt = books.settled.get(epoch)
         why = f"epoch {epoch} had no finalized receipt then"
         if not self._check(receipt is not None, "CLAIM-UNFINALIZED", place, why):

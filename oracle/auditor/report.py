@@ -202,10 +202,10 @@ class AuditReport:
 
 
 EXPLAINED = {
-    "money": "every token that left the escrow goes back to a claim or refund, a finalized "
+    "money": "that every token which left escrow or vault goes back to an event, a finalized "
     "receipt, signed labels",
-    "consensus": "the rules, applied again to the log, give the same bytes",
-    "availability": "every block behind a receipt is there and is what its name says",
+    "consensus": "that the rules, applied again to the log, give the same bytes",
+    "availability": "that every block behind a receipt is there and is what its name says",
 }
 
 
