@@ -5,7 +5,6 @@ any of this.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
 import jinja2
@@ -16,15 +15,23 @@ from oracle.replay.plots import STEPS, draw_plots
 DECIMALS = 18
 
 
-def render_page(report: Mapping[str, Any]) -> str:
-    """Return the page of a report, as `build_report` makes it with its `seconds`."""
+def template(name: str) -> jinja2.Template:
+    """Return one of this package's templates; what a report holds is escaped in it."""
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("oracle.replay"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"tokens": tokens, "percent": percent, "thousands": "{:,}".format}
-    source = files("oracle.replay").joinpath("templates/report.html").read_text("utf-8")
+    return environment.get_template(name)
+
+
+def render_page(report: Mapping[str, Any]) -> str:
+    """Return the page of a report, as `build_report` makes it with its `seconds`."""
     plots = {name: Markup(svg) for name, svg in draw_plots(report).items()}
-    return environment.from_string(source).render(report=report, plots=plots, steps=STEPS)
+    return template("report.html").render(report=report, plots=plots, steps=STEPS)
 
 
 def tokens(amount: str | int, digits: int = 2) -> str:
