@@ -29,7 +29,7 @@ class SimulatedContributor:
     """A wallet and its session key at one gateway.
 
     `answer` maps an item number to a class; `secret` (32 bytes) stands for all that a person would
-    draw at random.
+    draw at random; `submitted` counts the submissions that they made before.
     """
 
     def __init__(
@@ -40,12 +40,13 @@ class SimulatedContributor:
         *,
         secret: bytes,
         answer: Callable[[int], int],
+        submitted: int = 0,
     ) -> None:
         self.gateway, self.domain = gateway, domain
         self.address = address_of(wallet_key)
         self._wallet_key, self._secret, self._answer = wallet_key, secret, answer
         self._session_key = keccak256(b"session" + secret)
-        self._sequence = 0
+        self._sequence = submitted
 
     def delegate(self, valid_until: int) -> None:
         """Let the wallet sign, once, that its session key may label until `valid_until` (Unix
