@@ -265,9 +265,7 @@ class ChainReader(Protocol):
         """Return all events of DDLP's contracts up to a block (the head by default), in order."""
         ...
 
-    def facts(
-        self, campaign: int, anchor_blocks: int, to_block: int | None = None
-    ) -> ChainFacts:
+    def facts(self, campaign: int, anchor_blocks: int, to_block: int | None = None) -> ChainFacts:
         """Return what the rules need of a campaign up to a block (the head by default).
 
         `anchor_blocks` is the manifest's: blocks at its multiples are anchors. UnknownCampaign

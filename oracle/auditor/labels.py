@@ -16,7 +16,7 @@ from oracle.evidence import entries
 from oracle.evidence.campaign import commit_label
 from oracle.evidence.hashing import sha256
 from oracle.evidence.signing import checksum, recover
-from oracle.evidence.supplement import FILED, Opening
+from oracle.evidence.supplement import Opening, filing_of, filing_position
 from oracle.protocol.campaign import Campaign
 from oracle.protocol.facts import ChainDelegation
 
@@ -94,10 +94,11 @@ class LabelBook:
     def submission(self, one: Published, position: int) -> entries.Submission | None:
         """Return what stands at a place: a log position, or a filing of the receipt's
         supplement."""
-        if position < FILED:
+        filing = filing_of(position)
+        if filing is None:
             return self.submissions.get(position)
-        number = position - FILED
-        if number >= len(one.supplement.filings):
+        epoch, number = filing
+        if epoch != one.supplement.epoch or number >= len(one.supplement.filings):
             return None
         try:
             entry = entries.decode_entry(one.supplement.filings[number])
@@ -183,7 +184,10 @@ def check_labels(content: CampaignContent, found: Findings) -> None:
 
 def _unopened(book: LabelBook, one: Published, seen: set[tuple[bytes, int]]) -> dict[bytes, int]:
     """Rewards of submitted labels that nobody opened: a gateway's fault pays them all the same."""
-    filed = (book.submission(one, FILED + n) for n in range(len(one.supplement.filings)))
+    filed = (
+        book.submission(one, filing_position(one.supplement.epoch, number))
+        for number in range(len(one.supplement.filings))
+    )
     submitted = {
         (entry.contributor, item)
         for entry in (*book.submissions.values(), *filed)

@@ -41,7 +41,7 @@ SCHEMA: dict[str, Any] = _record(
             "type": "array",
             "items": {"type": "string", "minLength": 1, "maxLength": 1000},
             "minItems": 2,
-            "maxItems": 1000,
+            "maxItems": 256,
             "uniqueItems": True,
         },
         schema={"type": "object"},

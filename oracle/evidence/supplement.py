@@ -28,10 +28,27 @@ from oracle.evidence.hashing import keccak256
 FILED = 1 << 63
 
 
+def filing_position(epoch: int, number: int) -> int:
+    """Return the place, among log positions, of filing `number` of the supplement of `epoch`.
+
+    It lies beyond every position of the log itself. FormatError where a number is out of bounds.
+    """
+    if not 0 <= epoch < 1 << 31 or not 0 <= number < 1 << 32:
+        raise FormatError(f"there is no filing {number} of epoch {epoch}")
+    return FILED | epoch << 32 | number
+
+
+def filing_of(position: int) -> tuple[int, int] | None:
+    """Undo `filing_position`: (epoch, number), or None for a place in the log."""
+    if not position & FILED:
+        return None
+    return (position - FILED) >> 32, position & 0xFFFFFFFF
+
+
 @dataclass(frozen=True, order=True)
 class Opening:
-    """One opened label: item, log position of its submission (a filing's number + 2^63), place in
-    it, answer (canonical JSON), salt.
+    """One opened label: item, log position of its submission (for filings see `filing_position`),
+    place in it, answer (canonical JSON), salt.
     """
 
     item: int

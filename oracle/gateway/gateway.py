@@ -680,7 +680,7 @@ class Gateway:
             self.manifest,
             facts,
             closed=self._closed(facts),
-            secrets=Secrets(seeds, batches, whole=True),
+            secrets=Secrets(seeds, batches, whole=True, gold_epochs=len(batches)),
         )
         ledger.read(self._store.rows(self.campaign))
         if ledger.rejected:

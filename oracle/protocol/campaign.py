@@ -55,6 +55,15 @@ class OpenLabel:
 
 
 @dataclass(frozen=True)
+class Filings:
+    """The filings of one supplement: entry bytes, for leases of epochs `after` to `epoch`."""
+
+    epoch: int
+    after: int
+    entries: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
 class EpochResult:
     """What a cut comes to: the receipt to sign, its evidence, and the state that the next epoch
     builds on.
@@ -68,6 +77,7 @@ class EpochResult:
     evidence: Evidence
     blocks: tuple[ContentBlock, ...]
     labels: tuple[OpenLabel, ...]
+    filings: tuple[Filings, ...]
     gold: Mapping[int, int]
     secrets: Secrets
     consensus: Consensus | None

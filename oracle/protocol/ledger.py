@@ -42,6 +42,11 @@ class Secrets:
     seeds: Mapping[int, bytes]
     batches: Mapping[int, tuple[int, ...]]
     whole: bool
+    gold_epochs: int = 0  # how many batches there are; later epochs have no gold to open
+
+    def batch(self, epoch: int) -> tuple[int, ...] | None:
+        """The gold items of an epoch, in order; None while its batch isn't opened."""
+        return self.batches.get(epoch, () if epoch > self.gold_epochs else None)
 
     @property
     def gold(self) -> frozenset[int]:
@@ -129,12 +134,14 @@ class Ledger:
         self._leased_rewards = 0
         self._held_by_epoch: defaultdict[int, int] = defaultdict(int)
         self._gap = False
+        self._posted_epoch = 0
         self._gold = secrets.gold
 
     def follow(self, facts: ChainFacts, closed: Mapping[int, int]) -> None:
         """Take newer chain facts, and the items that receipts posted meanwhile have opened."""
         self.facts, self.bounded = facts, Bounded.of(self.manifest, facts)
         self.closed = dict(closed)
+        self._read_posted()
 
     # -- reading the log ---------------------------------------------------------------------
 
@@ -234,6 +241,7 @@ class Ledger:
             self._gap = True
         self.anchor = block
         self.anchor_count += 1
+        self._read_posted()
         self._touch_gap()
         now = self.bounded.epoch_at(block.timestamp)
         for epoch in range(self.epoch, now):
@@ -363,7 +371,9 @@ class Ledger:
             return False
         if self._opened(item):
             return False
-        return not (self._awaiting_receipt() and self.slots[item] >= self.bounded.redundancy_min)
+        # Between a cut and its posted receipt, what has the minimum of labels may be closing.
+        awaiting = self.epoch - 1 > self._posted_epoch
+        return not (awaiting and self.slots[item] >= self.bounded.redundancy_min)
 
     def draw(self, contributor: bytes, ahead: int = 0, taken: Iterable[int] = ()) -> list[int]:
         """Return the items that the next draw allows: the gold item it names, or up to 8
@@ -382,7 +392,7 @@ class Ledger:
             return item not in chosen and self.eligible(contributor, item)
 
         if is_gold(drawn, self.manifest.gold_share(ordinal)):
-            gold = gold_item(drawn, self.secrets.batches.get(self.epoch, ()), free)
+            gold = gold_item(drawn, self.secrets.batch(self.epoch) or (), free)
             if gold is not None:
                 return [gold]
         ordinary = candidates(
@@ -400,14 +410,19 @@ class Ledger:
         allowed = self.draw(contributor, ahead, taken)
         if item in allowed:
             return True
-        if self.secrets.whole or item in self._gold or (allowed and allowed[0] in self._gold):
+        assert self.anchor is not None
+        ordinal = self._wallets[contributor].ordinal + ahead
+        drawn = draw(self.secrets.seeds[self.epoch], self.anchor.hash, contributor, ordinal)
+        if is_gold(drawn, self.manifest.gold_share(ordinal)):
+            if self.secrets.batch(self.epoch) is None:
+                return True  # nobody can say which gold it was; GOLD-UNOPENED answers for it
+            if allowed and allowed[0] in self._gold:
+                return False
+        if self.secrets.whole or item in self._gold:
             return False
         # Gold of later batches is unknown yet: the gateway passes over it. Each item passed over
         # must turn up as gold, which the final receipt's check decides; here the item must be named
         # by the draw at all.
-        assert self.anchor is not None
-        ordinal = self._wallets[contributor].ordinal + ahead
-        drawn = draw(self.secrets.seeds[self.epoch], self.anchor.hash, contributor, ordinal)
         unopened = self.manifest.gold_count - len(self._gold)
         named = candidates(
             drawn,
@@ -494,16 +509,12 @@ class Ledger:
 
     def _opened(self, item: int) -> bool:
         """Say whether a receipt that was posted by the last anchor has opened the item."""
-        if item not in self.closed or self.anchor is None:
-            return False
-        posted = self.facts.last_posted(self.anchor.number)
-        return posted is not None and posted.epoch >= self.closed[item]
+        return item in self.closed and self.closed[item] <= self._posted_epoch
 
-    def _awaiting_receipt(self) -> bool:
-        """Say whether a cut stands before the last anchor whose receipt isn't posted yet."""
-        assert self.anchor is not None
-        posted = self.facts.last_posted(self.anchor.number)
-        return self.epoch - 1 > (posted.epoch if posted is not None else 0)
+    def _read_posted(self) -> None:
+        """Note the newest receipt posted by the last anchor: asked for by every probe of a draw."""
+        posted = self.facts.last_posted(self.anchor.number) if self.anchor is not None else None
+        self._posted_epoch = posted.epoch if posted is not None else 0
 
     def _end(self, leased: LeasedItem, state: str) -> None:
         if self._running.pop((leased.contributor, leased.item), None) is not None:

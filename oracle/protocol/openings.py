@@ -13,8 +13,8 @@ from oracle.errors import FormatError, InputError, ProtocolFault
 from oracle.evidence.campaign import commit_label, earlier_seed
 from oracle.evidence.entries import LogRow, Submission, decode_entry
 from oracle.evidence.hashing import ZERO32, sha256
-from oracle.evidence.supplement import FILED, Opening, Supplement
-from oracle.protocol.campaign import Campaign, EpochResult, OpenLabel
+from oracle.evidence.supplement import Opening, Supplement, filing_position
+from oracle.protocol.campaign import Campaign, EpochResult, Filings, OpenLabel
 from oracle.protocol.facts import Block
 from oracle.protocol.ledger import Ledger, Secrets
 from oracle.protocol.terms import Bounded
@@ -103,30 +103,36 @@ def read_log(
     closed = previous.closed if previous is not None else {}
     ledger = Ledger(campaign.manifest, campaign.facts, closed=closed, secrets=secrets)
     ledger.read(rows)
-    _file(ledger, supplement, previous)
-    _mark_unopened(ledger, campaign, supplement, secrets)
+    for filings in all_filings(previous, supplement):
+        _file(ledger, filings)
+    _mark_unopened(ledger, supplement, secrets)
     return ledger
 
 
-def _file(ledger: Ledger, supplement: Supplement, previous: EpochResult | None) -> None:
+def all_filings(previous: EpochResult | None, supplement: Supplement) -> tuple[Filings, ...]:
+    """Return the campaign's filings so far, those of this supplement last."""
     after = previous.receipt.epoch if previous is not None else 0
-    for number, data in enumerate(supplement.filings):
-        place = f"filing {number}"
+    earlier = previous.filings if previous is not None else ()
+    return (*earlier, Filings(supplement.epoch, after, supplement.filings))
+
+
+def _file(ledger: Ledger, filings: Filings) -> None:
+    for number, data in enumerate(filings.entries):
+        place = f"filing {filings.epoch}/{number}"
         try:
             entry = decode_entry(data)
         except FormatError as error:
             raise ProtocolFault("FILING", place, str(error)) from error
         if not isinstance(entry, Submission):
             raise ProtocolFault("FILING", place, "only submissions are filed")
+        position = filing_position(filings.epoch, number)
         try:
-            ledger.file(entry, FILED + number, after_epoch=after)
+            ledger.file(entry, position, after_epoch=filings.after)
         except ProtocolFault as fault:
-            ledger.rejected.append((FILED + number, fault))
+            ledger.rejected.append((position, fault))
 
 
-def _mark_unopened(
-    ledger: Ledger, campaign: Campaign, supplement: Supplement, secrets: Secrets
-) -> None:
+def _mark_unopened(ledger: Ledger, supplement: Supplement, secrets: Secrets) -> None:
     """An epoch whose seed or gold stays unopened: every label leased in it is the bond's."""
     if ledger.manifest.assignment == "given":
         return
@@ -135,7 +141,7 @@ def _mark_unopened(
             continue
         if leased.epoch not in secrets.seeds:
             leased.fault = leased.fault or "SEED-UNOPENED"
-        elif leased.epoch <= len(campaign.gold) and leased.epoch not in secrets.batches:
+        elif secrets.batch(leased.epoch) is None:
             leased.fault = leased.fault or "GOLD-UNOPENED"
 
 
@@ -183,7 +189,8 @@ def open_gold(
     for epoch, batch in enumerate(campaign.gold, 1):
         if not batch:
             batches.setdefault(epoch, ())
-    return gold, Secrets(seeds, batches, whole=len(gold) == manifest.gold_count)
+    whole = len(gold) == manifest.gold_count
+    return gold, Secrets(seeds, batches, whole, gold_epochs=len(campaign.gold))
 
 
 def open_labels(

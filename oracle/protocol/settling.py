@@ -26,6 +26,7 @@ from oracle.protocol.campaign import Campaign, EpochResult
 from oracle.protocol.facts import Block
 from oracle.protocol.judging import Judged, Table, judge
 from oracle.protocol.ledger import Ledger, Secrets
+from oracle.protocol.openings import all_filings
 from oracle.quality.agreement import (
     passed_by_agreement,
 )
@@ -145,6 +146,7 @@ def settle(
         evidence=evidence,
         blocks=(index, *shards, *log_blocks, supplement_index, *supplement_shards),
         labels=tuple(table.opened),
+        filings=all_filings(previous, supplement),
         gold=gold,
         secrets=secrets,
         consensus=consensus,

@@ -13,9 +13,9 @@ from oracle.evidence import entries
 from oracle.evidence.hashing import ZERO32, keccak256
 from oracle.evidence.results import AGREED, AMBIGUOUS, FINAL, GOLD, Evidence
 from oracle.evidence.signing import address_of
-from oracle.evidence.supplement import FILED, Supplement
+from oracle.evidence.supplement import Supplement, filing_position
 from oracle.protocol.campaign import EpochResult
-from oracle.protocol.decide import decide
+from oracle.protocol.decide import decide, propose
 from oracle.quality.payment import fee_total
 from tests.support.world import TOKEN, World, key_of
 
@@ -397,23 +397,59 @@ def test_campaign__other_manifest_than_on_chain__is_refused() -> None:
 # -- filings ---------------------------------------------------------------------------------------
 
 
-def test_decide__withheld_submission_that_is_filed__counts_and_is_paid() -> None:
-    world = started()
-    items = world.lease("ann", 5)
-    entry, openings = world.submission("ann", items, [world.truth[item] for item in items])
+def test_decide__withheld_submission_that_is_filed__counts_from_its_cut_on() -> None:
+    world = started(names=(*NAMES, "fay"))
+    items = world.lease("fay", 5)
+    entry, openings = world.submission("fay", items, [world.truth[item] for item in items])
     label_epoch(world)
-    for opening in openings:
-        world.held[FILED, opening.index] = replace(opening, position=FILED)
+    place = filing_position(1, 0)
+    filed = [replace(one, position=place) for one in openings]
+    plain = world.supplement()
+    held = replace(
+        plain,
+        filings=(entries.encode_entry(entry),),
+        openings=tuple(sorted({*world.held.values(), *filed})),
+    )
+    supplement = propose(world.campaign, None, world.rows, held)
+    first = decide(world.campaign, None, world.rows, supplement)
+    assert not first.rejected
+    labels = {label.item for label in first.ledger.labels.values() if label.position == place}
+    assert labels == set(items)
+    world.results.append(first)
+    world.settle(first.receipt)
+
+    # Later epochs still know the filing: what it labels closes and is paid, whoever filed it.
+    label_epoch(world)
+    for one in filed:
+        world.held[place, one.index] = one
     world.close()
     world.pass_time(900)
-    without = world.supplement(final=True)
-    held = replace(
-        without,
-        filings=(entries.encode_entry(entry),),
-        openings=tuple(
-            sorted({*without.openings, *(replace(one, position=FILED) for one in openings)})
-        ),
-    )
-    result = decide(world.campaign, None, world.rows, held)
-    assert set(items) <= {row.item for row in result.labels if row.position == FILED}
-    assert not result.rejected
+    last = world.cut(final=True)
+    assert not last.rejected
+    assert set(items) == {row.item for row in last.labels if row.position == place}
+    fay = address_of(key_of("fay"))
+    assert cumulative(last)[fay] > 0
+    row = next(one for one in last.evidence.contributors if one.account == fay)
+    assert row.labels == len(items)
+
+
+def test_decide__filing_of_a_covered_epoch__is_rejected_and_named() -> None:
+    world = started()
+    items = world.lease("ann", 2)
+    entry, _ = world.submission("ann", items, [0, 0])
+    label_epoch(world)
+    world.cut()
+    label_epoch(world)
+    late = replace(world.supplement(), filings=(entries.encode_entry(entry),))
+    result = decide(world.campaign, world.previous, world.rows, late)
+    assert [fault.code for _, fault in result.rejected] == ["SUBMISSION-LEASE"]
+
+
+def test_decide__gold_unopened__blames_no_draw() -> None:
+    world = started()
+    label_epoch(world)
+    silent = replace(world.supplement(), gold=(), openings=())
+    result = decide(world.campaign, None, world.rows, silent)
+    assert not result.gateway_faults
+    faults = {label.leased.fault for label in result.ledger.labels.values()}
+    assert faults == {"GOLD-UNOPENED"}

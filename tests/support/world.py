@@ -175,7 +175,8 @@ class World:
             anchors={created.number: created},
         )
         self.campaign = Campaign(self.manifest, self.item_ids, commitments, self.facts)
-        secrets = Secrets(dict(enumerate(self.seeds)), dict(enumerate(self.gold, 1)), whole=True)
+        batches = dict(enumerate(self.gold, 1))
+        secrets = Secrets(dict(enumerate(self.seeds)), batches, True, gold_epochs=self.epochs)
         self.ledger = Ledger(self.manifest, self.facts, closed={}, secrets=secrets)
         self.rows: list[entries.LogRow] = []
         self.held: dict[tuple[int, int], Opening] = {}
