@@ -19,6 +19,7 @@ from oracle.chain.devnet import Devnet
 from oracle.chain.wallets import DevWallets
 from oracle.config import Settings
 from oracle.errors import ConfigError, DDLPError
+from oracle.evidence.signing import address_of
 from oracle.replay.companions import Companions
 from oracle.replay.digits import TOKEN, digit_campaign, digit_terms
 from oracle.requester import NODE
@@ -132,12 +133,24 @@ def local_platform(
         (state_dir / NODE).write_text(json.dumps({"url": devnet.url}))
         _wait_until_final(devnet, platform)
         platform.discover()
-        if not platform.gateways():
+        own = own_campaigns(platform)
+        for campaign in sorted(own.keys() - platform.gateways().keys()):
+            log.warning(
+                "campaign %d isn't served: restore secrets/%s.json in %s from a backup",
+                campaign,
+                own[campaign].hex(),
+                state_dir,
+            )
+        if not own:
             create_digit_campaign(platform, epoch_seconds=epoch_seconds)
             _wait_until_final(devnet, platform)
             platform.discover()
         loop = Loop(platform, devnet, on_failure)
-        crowd = Companions(platform, min(platform.gateways()), companions)
+        digit_scans = min(
+            own_campaigns(platform)
+        )  # the first; whatever came later is a requester's
+        served = digit_scans in platform.gateways()
+        crowd = Companions(platform, digit_scans, companions if served else 0)
         loop.start()
         crowd.start()
         try:
@@ -148,6 +161,15 @@ def local_platform(
             (state_dir / NODE).unlink(missing_ok=True)
             if loop.failure is not None:
                 raise loop.failure
+
+
+def own_campaigns(platform: Platform) -> dict[int, bytes]:
+    """Return the manifest digests of the campaigns that name this process' gateway key."""
+    gateway = address_of(platform.keys.gateway)
+    created = (
+        event.arguments for event in platform.reader.events() if event.name == "CampaignCreated"
+    )
+    return {one["campaign"]: one["manifest"] for one in created if one["gateway"] == gateway}
 
 
 def create_digit_campaign(platform: Platform, *, epoch_seconds: int | None = None) -> int:
@@ -180,7 +202,7 @@ def serve(settings: Settings, *, companions: int = COMPANIONS) -> None:
 
     if settings.rpc_url is not None:
         raise ConfigError("serve runs a development chain of its own: unset DDLP_RPC_URL")
-    port = settings.port or _free_port(settings.host)
+    port = _port(settings.host, settings.port)
     origins = tuple(f"http://{host}:{port}" for host in dict.fromkeys((settings.host, "localhost")))
     with local_platform(
         settings.state_dir, companions=companions, on_failure=_end_this_process
@@ -219,13 +241,19 @@ def _check_folder(state_dir: Path) -> None:
         ) from error
 
 
-def _free_port(host: str) -> int:
-    """Return a port that is free now: the page must know its address before it starts."""
+def _port(host: str, port: int) -> int:
+    """Return the port, a free one for 0; ConfigError where it is taken, before anything starts.
+
+    The page must know its address beforehand: it accepts writes from its own origin alone.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.create_server((host, 0)) as probe:
+        with socket.create_server((host, port), family=family) as probe:
             return int(probe.getsockname()[1])
     except OSError as error:
-        raise ConfigError(f"can't listen at {host} ({error.strerror}): set DDLP_HOST") from error
+        raise ConfigError(
+            f"can't listen at {host}:{port} ({error.strerror}): choose another address or port"
+        ) from error
 
 
 def _cookie_key(settings: Settings) -> bytes:
