@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import gzip
+import json
 import logging
 import os
 import shutil
@@ -21,9 +22,10 @@ from typing import IO, Self
 
 from web3 import Web3
 
+from oracle.chain.proofs import header_hash, to_bytes, to_int
 from oracle.chain.rpc import connect, request
 from oracle.chain.wallets import DEV_MNEMONIC, require_devnet
-from oracle.errors import ChainError
+from oracle.errors import ChainError, FormatError
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +125,8 @@ class Devnet:
         self.state_dir.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         try:
+            if self.state_path.exists():
+                _keep_own_genesis(self.state_path)
             for attempt in range(1, PORT_ATTEMPTS + 1):
                 self._port = self._wanted_port or _free_port()
                 # A node that answers there already would be taken for ours.
@@ -311,6 +315,34 @@ class Devnet:
         if self.log_path.exists():
             lines = self.log_path.read_text(errors="replace").splitlines()[-5:]
         return "\n".join([f"{self.log_path}:", *lines])
+
+
+def _keep_own_genesis(path: Path) -> None:
+    """Leave one genesis in a checkpoint: the parent of block 1.
+
+    anvil makes a genesis of its own before it loads a state, and later dumps it with the rest;
+    which of the two it takes for block 0 on the next load is chance.
+    """
+    try:
+        state = json.loads(path.read_bytes())
+        headers = [(block, block["header"]) for block in state["blocks"]]
+        numbers = [to_int(header["number"], "number") for _, header in headers]
+        if numbers.count(0) < 2 or 1 not in numbers:
+            return
+        parent = to_bytes(headers[numbers.index(1)][1]["parentHash"], "parentHash")
+        state["blocks"] = [
+            block
+            for number, (block, header) in zip(numbers, headers, strict=True)
+            if number or header_hash(header) == parent
+        ]
+    except (ValueError, KeyError, TypeError, FormatError):
+        return  # damaged: anvil refuses it, and says why in its log
+    partial = path.with_suffix(".partial")
+    with partial.open("w") as file:
+        json.dump(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
 
 
 def find_anvil() -> Path:
