@@ -13,48 +13,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import vyper
-from vyper.cli.vyper_compile import compile_files
+from oracle.chain import compiler
+from oracle.chain.artifacts import ABI_DIR as ABI_DIRECTORY
+from oracle.chain.artifacts import CONTRACTS
 
 ROOT = Path(__file__).resolve().parent.parent
-ABI_DIRECTORY = ROOT / "oracle" / "chain" / "abi"
-CONTRACTS = ("LabelToken", "StakeVault", "CampaignEscrow", "ReceiptBoard")
-
-
-def _immutables(layout: dict[str, Any], prefix: str = "") -> list[dict[str, Any]]:
-    """Flatten Vyper's code layout; names of modules' immutables are dotted."""
-    found: list[dict[str, Any]] = []
-    for name, entry in layout.items():
-        if isinstance(entry.get("offset"), int):
-            place = {"name": prefix + name, "offset": entry["offset"], "length": entry["length"]}
-            found.append(place)
-        else:
-            found.extend(_immutables(entry, f"{prefix}{name}."))
-    return sorted(found, key=lambda immutable: immutable["offset"])
 
 
 def compile_contract(name: str) -> dict[str, Any]:
-    """Compile one contract.
-
-    Returns:
-        `contractName`, `compiler`, `abi`, `bytecode` (creation code, before the constructor's
-        arguments), `runtimeBytecode` (what is deployed, before its immutables), `immutables` (name,
-        offset and length in bytes, counted from the end of `runtimeBytecode`) and `sourceDigest`
-        (Vyper's integrity sum: SHA-256 over every source and setting that went in).
-    """
-    source = ROOT / "contracts" / f"{name}.vy"
-    formats = ("abi", "bytecode", "bytecode_runtime", "layout", "integrity")
-    compiled = compile_files([str(source)], formats, warnings_control="error")
-    output = next(value for key, value in compiled.items() if key != "version")
-    return {
-        "contractName": name,
-        "compiler": {"name": "vyper", "version": vyper.__version__},
-        "abi": output["abi"],
-        "bytecode": output["bytecode"],
-        "runtimeBytecode": output["bytecode_runtime"],
-        "immutables": _immutables(output["layout"].get("code_layout", {})),
-        "sourceDigest": output["integrity"],
-    }
+    """Compile one contract of this checkout."""
+    return compiler.compile_contract(ROOT / "contracts" / f"{name}.vy")
 
 
 def render(artifact: dict[str, Any]) -> str:

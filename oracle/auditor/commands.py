@@ -85,6 +85,7 @@ def audit() -> None:
 @click.option("--rpc", metavar="URL", help="A node you trust: its last block must be the record's.")
 @click.option("--trusted-hash", type=Hash(), help="The hash that the last block must have.")
 @click.option("--campaign", type=click.IntRange(min=1), help="Judge one campaign's receipts only.")
+@click.option("--from-source", is_flag=True, help="Compile contracts/: what ships must equal it.")
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page.")
 @click.pass_context
@@ -94,6 +95,7 @@ def audit_folder(
     rpc: str | None,
     trusted_hash: bytes | None,
     campaign: int | None,
+    from_source: bool,
     as_json: bool,
     html: Path | None,
 ) -> None:
@@ -104,6 +106,7 @@ def audit_folder(
             rpc=rpc,
             trusted_hash=trusted_hash,
             campaign=campaign,
+            from_source=from_source,
             progress=status.update,
         )
         if html is not None:
@@ -171,6 +174,9 @@ def print_report(report: AuditReport, console: Console) -> None:
     escrow = report.contracts["CampaignEscrow"]
     console.print(f"  Judged: the escrow at {escrow}, chain id {report.chain_id}.", soft_wrap=True)
     console.print(f"  This holds {escape(report.binding)}.", soft_wrap=True)
+    for basis in report.rests_on:
+        line = escape(_printable(basis))
+        console.print(f"  {line[:1].upper()}{line[1:]}.", soft_wrap=True, highlight=False)
     style = VERDICT_STYLES[report.verdict]
     console.print(
         f"  [{style}]{report.verdict}[/]: {report.checks:,} checks in {report.seconds:.1f} s"

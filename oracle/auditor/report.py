@@ -103,7 +103,8 @@ class AuditReport:
     """The outcome of an audit.
 
     `money`, `consensus` and `availability` are each "verified", "findings" or "unknown";
-    `reasons` says why one is unknown. `binding` says which chain all this holds for.
+    `reasons` says why one is unknown. `binding` says which chain all this holds for, `rests_on`
+    what else was taken as given.
     """
 
     directory: str
@@ -122,6 +123,7 @@ class AuditReport:
     bound: bool
     campaigns: tuple[CampaignReport, ...]
     sums: dict[str, int] = field(default_factory=dict)
+    rests_on: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, found: Findings, **about: Any) -> AuditReport:
@@ -180,6 +182,7 @@ class AuditReport:
                 "bound": self.bound,
                 "binding": self.binding,
             },
+            "restsOn": list(self.rests_on),
             "campaigns": [one.to_json() for one in self.campaigns],
             "sums": {name: str(amount) for name, amount in self.sums.items()},
             "directory": self.directory,

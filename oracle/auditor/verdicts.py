@@ -25,6 +25,7 @@ def audit(
     rpc: str | None = None,
     trusted_hash: bytes | None = None,
     campaign: int | None = None,
+    from_source: bool = False,
     progress: Progress | None = None,
 ) -> AuditReport:
     """Audit the run in `directory`: `deployment.json`, `chain.jsonl` and `content/`.
@@ -32,7 +33,9 @@ def audit(
     `rpc` (a node's URL) or `trusted_hash` (of the record's last block) bind the verdicts to a chain
     that the caller trusts; without them they hold for the recorded chain, whose last hash the
     report names. `campaign` limits leaves, labels and consensus to one campaign; the escrow's money
-    is always judged whole. `progress` is called with the name of each step.
+    is always judged whole. `from_source` compiles the contracts anew: what ships, and what every
+    code on chain is compared with, must be what their source gives. `progress` is
+    called with the name of each step.
 
     Raises InputError where the folder is none that can be audited, ChainError where the node can't
     be asked; whatever else is wrong is a finding.
@@ -41,6 +44,7 @@ def audit(
     step = progress or (lambda name: None)
     directory = Path(directory)
     found = Findings()
+    rests_on = [_code_basis(from_source, step)]
     step("reading the chain's record")
     deployment, record = read_folder(directory, found)
     content = Content(directory / "content", found)
@@ -81,7 +85,20 @@ def audit(
         bound=bound,
         campaigns=tuple(campaigns),
         sums=sums,
+        rests_on=tuple(rests_on),
     )
+
+
+def _code_basis(from_source: bool, step: Progress) -> str:
+    """Say what the contracts' code was compared with; see `check_sources` for its errors."""
+    if not from_source:
+        return "the contracts' code is compared with the bytecode that ships with this installation"
+    from oracle.chain.compiler import check_sources, find_sources  # needs the compiler
+
+    folder = find_sources()
+    step(f"compiling {folder}")
+    compiler = check_sources(folder)
+    return f"the contracts' code is compared with what {folder} gives, compiled by {compiler}"
 
 
 def _contents(

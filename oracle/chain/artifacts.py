@@ -52,13 +52,7 @@ def load_artifact(name: str) -> Artifact:
     """Return the artifact of the contract `name`; ChainError where it didn't come with this
     installation.
     """
-    path = ABI_DIR / f"{name}.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ChainError(
-            f"{path} is missing: run `make abi`, or install the package again"
-        ) from None
+    content = read_artifact(name)
     return Artifact(
         name,
         tuple(content["abi"]),
@@ -68,3 +62,15 @@ def load_artifact(name: str) -> Artifact:
             Immutable(one["name"], one["offset"], one["length"]) for one in content["immutables"]
         ),
     )
+
+
+def read_artifact(name: str) -> Mapping[str, Any]:
+    """Return an artifact's file as JSON values; ChainError where it is missing."""
+    path = ABI_DIR / f"{name}.json"
+    try:
+        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ChainError(
+            f"{path} is missing: run `make abi`, or install the package again"
+        ) from None
+    return content
