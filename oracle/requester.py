@@ -22,7 +22,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
-from oracle.bootstrap import Keys, Platform
+from oracle.bootstrap import Keys, Platform, open_content
 from oracle.chain.deployment import Deployment, verify_code
 from oracle.chain.development import DEPLOYMENT_FILE
 from oracle.chain.poster import Poster
@@ -194,13 +194,8 @@ def read_plan(path: Path) -> CampaignPlan:
         _read_text(_named(folder, terms[name], f"{path}, {name}"), name)
         for name in ("guidelines", "consent")
     )
-    try:
-        items = read_items(_named(folder, terms["items"], f"{path}, items"))
-        gold = read_gold(_named(folder, terms["gold"], f"{path}, gold")) if "gold" in terms else []
-    except RecursionError as error:
-        raise InputError(
-            f"{path}: its items or gold nest too deeply: write one flat JSON object per line"
-        ) from error
+    items = read_items(_named(folder, terms["items"], f"{path}, items"))
+    gold = read_gold(_named(folder, terms["gold"], f"{path}, gold")) if "gold" in terms else []
     files = build_campaign(
         _manifest_terms(terms, reward, path),
         items,
@@ -440,6 +435,7 @@ def open_platform(settings: Settings) -> Platform:
         keys=keys,
         state_dir=settings.state_dir,
         finality="latest" if development else settings.finality,
+        content=open_content(settings),
         database_url=settings.database_url,
     )
 

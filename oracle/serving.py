@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from oracle.bootstrap import Keys, Platform, establish_devnet
+from oracle.bootstrap import Keys, Platform, establish_devnet, open_content
 from oracle.chain.development import DEPLOYMENT_FILE
 from oracle.chain.devnet import Devnet
 from oracle.chain.wallets import DevWallets
 from oracle.config import Settings
 from oracle.errors import ConfigError, DDLPError
 from oracle.evidence.signing import address_of
+from oracle.ports import ContentStore
 from oracle.replay.companions import Companions
 from oracle.replay.digits import TOKEN, digit_campaign, digit_terms
 from oracle.requester import NODE
@@ -111,13 +112,14 @@ def local_platform(
     *,
     epoch_seconds: int | None = None,
     companions: int = 0,
+    content: ContentStore | None = None,
     on_failure: Callable[[], None] = lambda: None,
 ) -> Iterator[Platform]:
     """Run a devnet with a platform and a digit campaign to label; the operators' loop runs inside.
 
-    `companions` simulated contributors label beside whoever comes. A folder used before goes on
-    where it stood, also after a kill. `on_failure` is called, by the loop's thread, when the loop
-    gives up; the block's end then raises why.
+    `companions` simulated contributors label beside whoever comes; `content` is in `state_dir` by
+    default. A folder used before goes on where it stood, also after a kill. `on_failure` is called,
+    by the loop's thread, when the loop gives up; the block's end then raises why.
     """
     _check_folder(state_dir)
     with Devnet(state_dir / "chain", block_seconds=BLOCK_SECONDS) as devnet:
@@ -128,6 +130,7 @@ def local_platform(
             keys=keys,
             state_dir=state_dir,
             finality="finalized",
+            content=content,
             finish_first=True,  # so that what a visitor labels is judged soon
         )
         (state_dir / NODE).write_text(json.dumps({"url": devnet.url}))
@@ -205,7 +208,10 @@ def serve(settings: Settings, *, companions: int = COMPANIONS) -> None:
     port = _port(settings.host, settings.port)
     origins = tuple(f"http://{host}:{port}" for host in dict.fromkeys((settings.host, "localhost")))
     with local_platform(
-        settings.state_dir, companions=companions, on_failure=_end_this_process
+        settings.state_dir,
+        companions=companions,
+        content=open_content(settings),
+        on_failure=_end_this_process,
     ) as platform:
         page = PageSettings(origins=origins, secret_key=_cookie_key(settings))
         app = create_app(platform.desk(name="Local devnet"), page)

@@ -109,14 +109,21 @@ def encode_json(value: Any) -> bytes:
         raise FormatError(f"not canonical JSON: {error}") from error
 
 
+def parse_json(text: str) -> Any:
+    """Parse any JSON that people write; FormatError where it is none, or nests too deeply."""
+    _check_nesting(text)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise FormatError(f"not JSON: {error}") from error
+
+
 def decode_json(data: bytes) -> Any:
     """Parse canonical JSON bytes; FormatError for anything that RFC 8785 would write otherwise."""
     _check_size(data)
     try:
-        text = data.decode()
-        _check_nesting(text)
-        value = json.loads(text)
-    except ValueError as error:
+        value = parse_json(data.decode())
+    except UnicodeDecodeError as error:
         raise FormatError(f"not JSON: {error}") from error
     if encode_json(value) != data:
         raise FormatError("JSON is valid but not canonical (RFC 8785)")

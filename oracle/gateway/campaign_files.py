@@ -25,6 +25,7 @@ from oracle.evidence.codec import (
     decode_json,
     encode_json,
     json_block,
+    parse_json,
 )
 from oracle.evidence.hashing import keccak256, sha256, word
 from oracle.evidence.manifest import Manifest
@@ -419,9 +420,9 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             continue
         place = f"{path}, line {number}"
         try:
-            value = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{place}: not JSON ({error}): one JSON object per line") from error
+            value = parse_json(line)
+        except FormatError as error:
+            raise InputError(f"{place}: {error}: one JSON object per line") from error
         if not isinstance(value, dict):
             raise InputError(f"{place}: one JSON object per line")
         yield place, value
@@ -449,8 +450,11 @@ def _media(value: Any, path: Path, place: str) -> ItemMedia | None:
         raise InputError(f"{place}: media is an object of strings with keys among {sorted(keys)}")
     data = None
     if "path" in value:
+        found = (path.parent / value["path"]).resolve()
+        if not found.is_relative_to(path.parent.resolve()):
+            raise InputError(f"{place}: {value['path']!r} leaves {path.parent}: put the file there")
         try:
-            data = (path.parent / value["path"]).read_bytes()
+            data = found.read_bytes()
         except OSError as error:
             raise InputError(
                 f"{place}: {value['path']!r} can't be read ({error.strerror}): paths are relative "

@@ -88,6 +88,16 @@ def apply_cap(
     return Capped(cumulative, total, fee, waiting)
 
 
+def fills_cap(capped_total: int, *, fee_bps: int, limit: int) -> bool:
+    """Whether one more base unit of payout, with its fee, would have exceeded `limit`.
+
+    `limit` is what a receipt's payouts and fees may come to in all: the last ones, its cap, and
+    what it adds to the bond's charge. A final receipt that fills its cap may leave something owed,
+    so the escrow asks for another; this is its rule (CampaignEscrow.settle), in its rounding.
+    """
+    return capped_total + 1 + fee_total(capped_total + 1, fee_bps) > limit
+
+
 # What an honest contributor (right nine times in ten) matches of leave-one-out answers that are
 # themselves not perfect, after their first fifty labels: a forecast for the page, never a payment.
 _FORECAST_LABELS, _FORECAST_MATCHES_PPM = 50, 850_000

@@ -18,7 +18,7 @@ from oracle.evidence.signing import checksum
 from oracle.evidence.structs import Domain
 from oracle.gateway.gateway import Gateway
 from oracle.replay.contributors import SimulatedContributor
-from oracle.replay.digits import digits
+from oracle.replay.digits import digit_truth
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Companions:
                 log.info("%s: %s", checksum(person.address), error)
 
     def _person(self, gateway: Gateway, number: int) -> SimulatedContributor:
-        _, truth = digits()
+        truth = digit_truth()
         dice = random.Random(secrets.token_bytes(8))
 
         def answer(item: int) -> int:

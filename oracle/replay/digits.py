@@ -33,20 +33,29 @@ network address or time spent is published. The scans show no person.
 """
 
 
+def digit_truth() -> list[int]:
+    """Return the digit that each scan shows, in the order of the data set."""
+    return [int(one) for one in _load().target]
+
+
 def digits(count: int | None = None) -> tuple[list[bytes], list[int]]:
     """Return PNG scans and their digits, in the order of the data set; all 1,797 by default.
 
     Raises ConfigError where scikit-learn isn't installed.
     """
+    data = _load()
+    images, targets = data.images[:count], data.target[:count]
+    return [_png(image.astype(np.int64)) for image in images], [int(one) for one in targets]
+
+
+def _load() -> Any:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise ConfigError(
             "the digit scans come with scikit-learn: install the extra 'dev', as `make` does"
         ) from error
-    data = load_digits()
-    images, targets = data.images[:count], data.target[:count]
-    return [_png(image.astype(np.int64)) for image in images], [int(one) for one in targets]
+    return load_digits()
 
 
 def digit_campaign(

@@ -21,9 +21,10 @@ from oracle.evidence.supplement import Supplement
 from oracle.ports import ChainReader, ContentStore, CutSource, ReceiptPoster
 from oracle.protocol.campaign import Campaign, EpochResult
 from oracle.protocol.decide import decide
-from oracle.protocol.facts import Settlement
+from oracle.protocol.facts import ChainFacts, Settlement
 from oracle.protocol.openings import cut_of
 from oracle.protocol.terms import Bounded
+from oracle.quality.payment import fills_cap
 from oracle.service.operator import Operator
 
 
@@ -121,7 +122,7 @@ class EpochService:
         facts, previous = campaign.facts, self._previous
         bounded = Bounded.of(campaign.manifest, facts)
         if facts.closed is not None:
-            if previous is not None and previous.receipt.final and not previous.waiting:
+            if previous is not None and previous.receipt.final and self._is_complete(facts):
                 return None
             final = cut_of(campaign, previous, 0, final=True, rows=rows)
             if final is not None:
@@ -135,6 +136,15 @@ class EpochService:
         epoch = bounded.epoch_at(newest.timestamp) - 1
         before = previous.receipt.epoch if previous is not None else 0
         return (epoch, False) if epoch > before else None
+
+    def _is_complete(self, facts: ChainFacts) -> bool:
+        """Say whether the last final receipt left room below its cap: then nothing can be owed."""
+        last = self._results[-1].receipt
+        before = self._results[-2].receipt if len(self._results) > 1 else None
+        settled = before.payout_total + before.fee_total if before is not None else 0
+        charged = before.bond_charge if before is not None else 0
+        cap = facts.funding[-1].epoch_cap + last.bond_charge - charged
+        return not fills_cap(last.payout_total, fee_bps=facts.fee_bps, limit=settled + cap)
 
     def _post(self, campaign: Campaign, epoch: int, *, final: bool) -> Progress:
         rows = self._source.rows()

@@ -195,11 +195,11 @@ FAULTS: dict[str, tuple[Change, str]] = {
     "no items": (write("items.jsonl", "\n"), "at least one item: add lines to the items file"),
     "items not JSON": (
         add("items.jsonl", "remark\n"),
-        r"items.jsonl, line 31: not JSON .*one JSON",
+        r"items.jsonl, line 31: not JSON: .*one JSON",
     ),
     "an item too deep": (
-        add("items.jsonl", "[" * 3_000),
-        "nest too deeply: write one flat JSON|line 31: not JSON",
+        add("items.jsonl", "[" * 300_000),
+        "line 31: JSON nests deeper than 64 levels",
     ),
     "items twice": (add("items.jsonl", ITEM), "item 31: the name 'remark-01' is item 1's too"),
     "item's key": (add("items.jsonl", '{"nam": "a"}\n'), "line 31: unknown .*: an item has name"),

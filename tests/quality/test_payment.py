@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.errors import InputError
-from oracle.quality.payment import apply_cap, fee_total, payout
+from oracle.quality.payment import apply_cap, fee_total, fills_cap, payout
 
 amounts = st.one_of(st.integers(0, 30), st.integers(0, 10**24))
 leaves = st.dictionaries(st.sampled_from([bytes([n]) * 20 for n in range(6)]), amounts)
@@ -117,3 +117,19 @@ def test_apply_cap__out_of_range__raises(bad):
     assert apply_cap(**good).cumulative == {b"a": 1}
     with pytest.raises(InputError):
         apply_cap(**good | bad)
+
+
+@given(st.integers(0, 10**24), st.integers(0, 10_000), st.integers(0, 10**24))
+def test_fills_cap__is_the_escrows_rule(total: int, fee: int, limit: int) -> None:
+    one_more = total + 1 + (total + 1) * fee // 10_000
+    assert fills_cap(total, fee_bps=fee, limit=limit) == (one_more > limit)
+
+
+def test_fills_cap__whatever_the_cap_leaves_waiting__was_filled() -> None:
+    account, cap = b"\x01" * 20, 1_000
+    bound = apply_cap({}, {account: 10_000}, cap=cap, fee_bps=500)
+    assert bound.waiting
+    assert fills_cap(bound.payout_total, fee_bps=500, limit=cap)
+    free = apply_cap({}, {account: 900}, cap=cap, fee_bps=500)
+    assert not free.waiting
+    assert not fills_cap(free.payout_total, fee_bps=500, limit=cap)

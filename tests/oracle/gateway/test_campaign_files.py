@@ -354,3 +354,17 @@ def test_secrets__beyond_the_chain_of_seeds__say_so() -> None:
     with pytest.raises(InputError, match="beyond"):
         secrets.seed(4)
     assert secrets.batch(4) == []
+
+
+def test_read_items__media_that_leaves_the_folder__is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(b"not yours")
+    folder = tmp_path / "campaign"
+    folder.mkdir()
+    line = {"name": "a", "media": {"path": "../secret.png", "type": "image/png"}}
+    (folder / "items.jsonl").write_text(json.dumps(line))
+    with pytest.raises(InputError, match="leaves .*campaign: put the file there"):
+        read_items(folder / "items.jsonl")
+    (folder / "own.png").write_bytes(b"mine")
+    line["media"]["path"] = "own.png"
+    (folder / "items.jsonl").write_text(json.dumps(line))
+    assert read_items(folder / "items.jsonl")[0].media.data == b"mine"

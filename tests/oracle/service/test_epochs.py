@@ -200,6 +200,27 @@ def test_step__closed__posts_one_final_receipt_and_stops(scene: Scene) -> None:
     assert service.step().step is Step.NOTHING
 
 
+def test_step__final_that_fills_its_cap__is_followed_by_one_that_leaves_room() -> None:
+    reward = 10**16
+    cap = 10 * reward * 105 // 100  # ten labels in full, with their fee of 5 %
+    world = World(gold_per_epoch=0, epoch_cap=cap, budget=cap, bond=cap)
+    world.delegate("ann")
+    world.pass_time(120)
+    assert world.work("ann", 10, lambda item: world.truth[item]) == 10
+    world.close()
+    world.pass_time(1200)
+    chain, content = WorldChain(world), MemoryContent()
+    service = service_of(world, chain, content)
+    for _ in range(2):
+        while service.step().step is not Step.FINALIZED:
+            world.pass_time(600)
+    assert [receipt.final for receipt, _ in chain.posted] == [True, True]
+    first, second = (receipt for receipt, _ in chain.posted)
+    assert first.payout_total == second.payout_total == 10 * reward
+    world.pass_time(7200)
+    assert service.step().step is Step.NOTHING
+
+
 def test_step__opening_withheld_from_all__counts_for_nothing_and_costs_no_quorum(
     scene: Scene,
 ) -> None:
