@@ -362,7 +362,7 @@ def test_read_items__media_that_leaves_the_folder__is_refused(tmp_path: Path) ->
     folder.mkdir()
     line = {"name": "a", "media": {"path": "../secret.png", "type": "image/png"}}
     (folder / "items.jsonl").write_text(json.dumps(line))
-    with pytest.raises(InputError, match="leaves .*campaign: put the file there"):
+    with pytest.raises(InputError, match=r"leaves .*campaign: put the file there"):
         read_items(folder / "items.jsonl")
     (folder / "own.png").write_bytes(b"mine")
     line["media"]["path"] = "own.png"
