@@ -8,6 +8,7 @@ so that no item closes while the file still has a label of it.
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -124,9 +125,10 @@ def run_replay(
             if work.done:
                 note(f"An unfinished run is here: going on after step {work.done} of {plan.steps}.")
             report = _make(work, plan, tell, began)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
+        reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"{out} can't be written ({error.strerror or error}): free space or mend permissions, "
+            f"{out} can't be written ({reason}): free space or mend permissions, "
             "then run the same command again to go on"
         ) from error
     tell("done", 1.0)
@@ -247,14 +249,17 @@ class Plan:
         if self.left_out:
             yield f"{self.left_out} labels are beyond the most that an item takes (--redundancy)."
         if len(self.epochs) < self.options.epochs:
-            yield f"{len(files.tasks)} tasks fill {len(self.epochs)} epochs only."
+            yield f"Fewer tasks than epochs: the labels are handed in over {len(self.epochs)}."
         if not files.truth:
             yield "No truth: there is no gold, and accuracy isn't known."
 
     @property
     def budget(self) -> int:
-        """What pays every label in full, with the fee, base units."""
-        rewards = self.labels * REWARD
+        """What pays every label in full, with the fee, base units; and the cap of a receipt.
+
+        One reward more than that: a final receipt that fills its cap wouldn't count as the last.
+        """
+        rewards = (self.labels + 1) * REWARD
         return rewards + fee_of(rewards, FEE_BPS)
 
     def secret(self, purpose: str) -> bytes:

@@ -183,14 +183,11 @@ def summary(report: Report) -> Table:
             "–" if one["hourly"] is None else tokens(one["hourly"]),
         )
     table.add_section()
-    names = {
-        "consensus": "answers of the campaign",
-        "majority": "  majority vote",
-        "wawa": "  Wawa",
-        "dawid_skene": "  Dawid-Skene",
-    }
-    for name, text in names.items():
-        table.add_row(text, "", _share(report["accuracy"][name], 2))
+    accuracy = report["accuracy"]
+    table.add_row("answers of the campaign", "", _share(accuracy["consensus"], 2))
+    for name, share in {"majority vote": accuracy["majority"], **report["baselines"]}.items():
+        if name != "MajorityVote":  # the campaign's own majority vote stands above
+            table.add_row(f"  {name}", "", _share(share, 2))
     table.add_section()
     money = ("funded", "paid", "fees", "unclaimed", "refunded")
     for name in money:

@@ -8,16 +8,16 @@ was told a gold answer.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import betaincinv  # type: ignore[import-untyped]
+from scipy.special import betaincinv
 
 from oracle.auditor.report import AuditReport
 from oracle.consensus import dawid_skene, majority_vote
+from oracle.errors import InputError
 from oracle.evidence.signing import checksum
 from oracle.protocol.campaign import EpochResult
 from oracle.replay.label_files import LabelFiles
@@ -26,16 +26,7 @@ from oracle.replay.report import audit_report, money_report, transactions
 
 PPM = 1_000_000
 TAIL = 0.025  # on either side of a 95 % interval
-Int64 = NDArray[np.int64]
-Columns = tuple[Int64, Int64, Int64]
-
-
-class Sizes(TypedDict):
-    """The numbers of items, workers and classes that a method needs."""
-
-    n_items: int
-    n_workers: int
-    n_classes: int
+BASELINES = ("MajorityVote", "Wawa", "OneCoinDawidSkene", "DawidSkene", "GLAD", "MACE")
 
 
 @dataclass(frozen=True)
@@ -90,6 +81,7 @@ def build_report(run: ReplayedRun, verdicts: AuditReport) -> dict[str, Any]:
             "sha256": run.files.digest,
         },
         "accuracy": accuracy(run, run.last),
+        "baselines": baselines(run),
         "receipts": [_receipt(run, result) for result in run.results],
         **money_report(run),
         "gas": {"total": sum(one.gas for one in spent), "transactions": len(spent)},
@@ -126,68 +118,58 @@ def _receipt(run: ReplayedRun, result: EpochResult) -> dict[str, Any]:
 
 
 def accuracy(run: ReplayedRun, result: EpochResult) -> dict[str, float | None]:
-    """Accuracy by method on the labels opened so far: `consensus` is the campaign's own method,
-    beside it the baselines. None where no item that isn't gold has a truth."""
+    """Accuracy of the campaign's method and of majority vote on the labels opened so far.
+
+    None where no item that isn't gold has a truth.
+    """
     labels = result.labels
     items = sorted({label.item for label in labels})
     place = {item: number for number, item in enumerate(items)}
     accounts = {account: number for number, account in enumerate(result.accounts)}
-    truth = run.truth
-    expected = np.array(
-        [truth.get(item, -1) if item not in result.gold else -1 for item in items], dtype=np.int64
-    )
-    counted = expected >= 0
-    if not counted.any():
-        return dict.fromkeys(("consensus", *BASELINES))
     columns = (
         np.array([place[label.item] for label in labels], dtype=np.int64),
         np.array([accounts[label.contributor] for label in labels], dtype=np.int64),
         np.array([label.klass for label in labels], dtype=np.int64),
     )
-    sizes: Sizes = {
-        "n_items": len(items),
-        "n_workers": len(accounts),
-        "n_classes": len(run.manifest.classes),
-    }
+    own = majority_vote if run.manifest.method == "majority" else dawid_skene
     found: dict[str, float | None] = {}
-    for name, method in BASELINES.items():
-        answer = method(columns, sizes)
-        right = int((answer[counted] == expected[counted]).sum())
-        found[name] = round(right / int(counted.sum()), 4)
-    own = "majority" if run.manifest.method == "majority" else "dawid_skene"
-    return {"consensus": found[own], **found}
+    for name, method in (("consensus", own), ("majority", majority_vote)):
+        answer = method(
+            *columns,
+            n_items=len(items),
+            n_workers=len(accounts),
+            n_classes=len(run.manifest.classes),
+        ).answer
+        found[name] = _share_right(run, result, dict(zip(items, answer.tolist(), strict=True)))
+    return found
 
 
-def _majority(columns: Columns, sizes: Sizes) -> Int64:
-    return majority_vote(*columns, **sizes).answer
+def baselines(run: ReplayedRun) -> dict[str, float | None]:
+    """Accuracy of other methods on the very labels that the campaign ended with, by name; empty
+    where the extra `estimators` isn't installed, or a method can't be applied to so few labels."""
+    try:
+        import pandas as pd
+
+        from oracle.consensus import estimators
+    except (ImportError, InputError):
+        return {}
+    rows = [(label.item, label.contributor, label.klass) for label in run.last.labels]
+    table = pd.DataFrame(rows, columns=["task", "worker", "label"])
+    found: dict[str, float | None] = {}
+    for name in BASELINES:
+        try:
+            answers = getattr(estimators, name)().fit_predict(table)
+        except InputError:
+            continue
+        found[name] = _share_right(run, run.last, answers.to_dict())
+    return found
 
 
-def _dawid_skene(columns: Columns, sizes: Sizes) -> Int64:
-    return dawid_skene(*columns, **sizes).answer
-
-
-def wawa(columns: Columns, sizes: Sizes) -> Int64:
-    """Worker agreement with aggregate: a vote weighed by how often each worker agrees with the
-    plain vote, in ppm; the lowest class among equals.
-
-    `columns` are items, workers and labels, int64 (L,) each. Returns int64 (n_items,). As crowd-kit
-    has it: Ustalov et al., Journal of Open Source Software 9(96), 2024, doi:10.21105/joss.06227.
-    """
-    items, workers, labels = columns
-    matches = np.zeros(sizes["n_workers"], dtype=np.int64)
-    np.add.at(matches, workers, labels == _majority(columns, sizes)[items])
-    counts = np.maximum(np.bincount(workers, minlength=sizes["n_workers"]), 1)
-    scores = np.zeros((sizes["n_items"], sizes["n_classes"]), dtype=np.int64)
-    np.add.at(scores, (items, labels), (matches * PPM // counts)[workers])
-    best: Int64 = scores.argmax(axis=1).astype(np.int64)
-    return best
-
-
-BASELINES: dict[str, Callable[[Columns, Sizes], Int64]] = {
-    "majority": _majority,
-    "wawa": wawa,
-    "dawid_skene": _dawid_skene,
-}
+def _share_right(run: ReplayedRun, result: EpochResult, answers: Mapping[int, int]) -> float | None:
+    truth = run.truth
+    counted = [item for item in answers if item in truth and item not in result.gold]
+    right = sum(answers[item] == truth[item] for item in counted)
+    return round(right / len(counted), 4) if counted else None
 
 
 # -- people ----------------------------------------------------------------------------------------
