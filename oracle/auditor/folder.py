@@ -142,7 +142,7 @@ def prove(deployment: Deployment, record: ChainRecord, found: Findings) -> Chain
     What can't be proven is not built upon: after a fault here nothing else is judged.
     """
     problems = _guard(Path("chain.jsonl"), record.problems)
-    found.checks += 4 * len(record.blocks) + len(record.accounts)
+    found.checks += 4 * len(record.chain) + len(record.accounts)
     for problem in problems:
         found.add("money", problem.code, problem.place, f"the record {problem.message}")
     for recorded in record.blocks:
@@ -153,7 +153,7 @@ def prove(deployment: Deployment, record: ChainRecord, found: Findings) -> Chain
             f"block {recorded.block.number}",
             "the block has more receipts than transactions, or fewer",
         )
-    first = record.blocks[0].block
+    first = record.chain[0]
     if first.number == 0:
         found.check(
             first.hash == deployment.genesis,

@@ -10,8 +10,10 @@ One JSON object a line, in the words of Ethereum's JSON-RPC (0x-hex texts):
   proof}]}]}}`: the deployment's contracts at the last header, with the token balances of escrow and
   vault and the token's supply.
 
-All of it can be proven from the last header's hash, and `ChainRecord.problems` does. Reading needs
-no web3. Every block is kept whole: this is for a chain of one's own, not for a public one.
+All of it can be proven from the last header's hash: blocks are while they are read, line by line,
+accounts by `ChainRecord.problems`. Reading needs no web3. Of blocks without transactions only
+number, hash and time are kept. The file holds every block: it is for a chain of one's own; a public
+one is asked instead (`oracle/chain/node_record.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +21,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -47,20 +48,11 @@ SUPPLY_SLOT = word(3)
 
 @dataclass(frozen=True)
 class RecordedBlock:
-    """A block as recorded: header fields, signed transactions, receipts."""
+    """A block with transactions: number, hash as recorded, time; what was sent and came of it."""
 
-    header: Mapping[str, Any]
+    block: Block
     transactions: tuple[bytes, ...]
     receipts: tuple[Mapping[str, Any], ...]
-
-    @cached_property
-    def block(self) -> Block:
-        """Number, hash as recorded, and time."""
-        return Block(
-            to_int(self.header.get("number"), "number"),
-            to_bytes(self.header.get("hash"), "hash"),
-            to_int(self.header.get("timestamp"), "timestamp"),
-        )
 
 
 @dataclass(frozen=True)
@@ -77,11 +69,16 @@ class RecordedAccount:
 
 @dataclass(frozen=True)
 class ChainRecord:
-    """A recorded chain; `accounts` are by address."""
+    """A recorded chain: `chain` names all its blocks, `blocks` holds those with transactions,
+    `accounts` are by address. `faults` is what reading found not to be proven.
+    """
 
     chain_id: int
+    chain: tuple[Block, ...]
     blocks: tuple[RecordedBlock, ...]
+    state_root: bytes
     accounts: Mapping[bytes, RecordedAccount]
+    faults: tuple[ProtocolFault, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> ChainRecord:
@@ -89,30 +86,39 @@ class ChainRecord:
 
         Raises ChainError where there is no such file.
         """
-        try:
-            rows = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeError) as error:
-            raise ChainError(f"{path} can't be read ({error}): copy the whole run again") from None
-        if len(rows) < 3:
+        rows = _lines(path)
+        chain_id = _take(path, 1, next(rows, b""), _read_chain_id)
+        proven = ProvenBlocks()
+        last, number = next(rows, None), 2
+        for row in rows:
+            assert last is not None
+            _take(path, number, last, proven.add)
+            last, number = row, number + 1
+        if last is None or not proven.chain:
             raise FormatError(f"{path} has no blocks: the file is cut short, record anew")
-        chain_id = _take(path, 1, rows[0], _read_chain_id)
-        blocks = [_take(path, at, row, _read_block) for at, row in enumerate(rows[1:-1], start=2)]
-        number, accounts = _take(path, len(rows), rows[-1], _read_state)
-        if number != blocks[-1].block.number:
+        at, accounts = _take(path, number, last, read_state)
+        if at != proven.chain[-1].number:
             raise FormatError(f"{path}: the state is not the last block's, record anew")
-        return cls(chain_id, tuple(blocks), accounts)
+        return cls(
+            chain_id,
+            tuple(proven.chain),
+            tuple(proven.blocks),
+            proven.state_root,
+            accounts,
+            tuple(proven.faults),
+        )
 
     @property
     def head(self) -> Block:
         """The last block: the verdict holds for the chain that ends in its hash."""
-        return self.blocks[-1].block
+        return self.chain[-1]
 
     def block(self, number: int) -> Block:
         """Return one block; ChainError where the record has none of that number."""
-        index = number - self.blocks[0].block.number
-        if not 0 <= index < len(self.blocks):
+        index = number - self.chain[0].number
+        if not 0 <= index < len(self.chain):
             raise ChainError(f"block {number} isn't in the record: it ends at {self.head.number}")
-        return self.blocks[index].block
+        return self.chain[index]
 
     def problems(self) -> list[ProtocolFault]:
         """Return what the last header's hash doesn't prove, in order; empty where all is proven.
@@ -122,12 +128,7 @@ class ChainRecord:
         and CHAIN-RECEIPTS (not those of the roots), CHAIN-STATE (an account or storage proof),
         CHAIN-CODE (not the code of the account's code hash).
         """
-        found: list[ProtocolFault] = []
-        previous: Block | None = None
-        for recorded in self.blocks:
-            found += _block_problems(recorded, previous)
-            previous = recorded.block
-        return found + self._state_problems()
+        return [*self.faults, *self._state_problems()]
 
     def events(self, addresses: Mapping[str, bytes]) -> list[ChainEvent]:
         """Return all events of the contracts at `addresses` (by name), in chain order."""
@@ -184,12 +185,11 @@ class ChainRecord:
                         yield event
 
     def _state_problems(self) -> list[ProtocolFault]:
-        state_root = to_bytes(self.blocks[-1].header.get("stateRoot"), "stateRoot")
         found = []
         for address, recorded in self.accounts.items():
             place = checksum(address)
             try:
-                account = proofs.verify_account(recorded.proof, state_root, address)
+                account = proofs.verify_account(recorded.proof, self.state_root, address)
                 for slot, (value, proof) in recorded.storage.items():
                     if proofs.verify_storage(proof, account.storage_root, slot) != value:
                         raise FormatError(f"slot 0x{slot.hex()} holds another value")
@@ -199,6 +199,39 @@ class ChainRecord:
             if keccak256(recorded.code) != account.code_hash:
                 found.append(ProtocolFault("CHAIN-CODE", place, "the code is not the account's"))
         return found
+
+
+class ProvenBlocks:
+    """Blocks as they come, each proven by its hash and, where `follows`, by the block before."""
+
+    def __init__(self, follows: bool = True) -> None:
+        self.follows = follows
+        self.chain: list[Block] = []
+        self.blocks: list[RecordedBlock] = []
+        self.faults: list[ProtocolFault] = []
+        self.state_root = b""
+
+    def add(self, entry: Mapping[str, Any]) -> RecordedBlock:
+        """Take one block's entry; FormatError or another error of Python's where it is none."""
+        header = entry["header"]
+        recorded = RecordedBlock(
+            read_header(header),
+            tuple(to_bytes(raw, "transaction") for raw in entry["transactions"]),
+            tuple(entry["receipts"]),
+        )
+        for receipt in recorded.receipts:
+            for log in receipt["logs"]:
+                for value in (log["address"], log["data"], *log["topics"]):
+                    to_bytes(value, "log")
+        previous = self.chain[-1] if self.chain and self.follows else None
+        self.faults += _block_problems(header, recorded, previous)
+        self.chain.append(recorded.block)
+        if recorded.transactions or recorded.receipts:
+            self.blocks.append(recorded)
+        # A malformed root is a fault of the header already, and proves no account.
+        root = header.get("stateRoot")
+        self.state_root = to_bytes(root, "stateRoot") if isinstance(root, str) else b""
+        return recorded
 
 
 def write_record(w3: Web3, deployment: Deployment, path: Path) -> ChainRecord:
@@ -214,8 +247,8 @@ def write_record(w3: Web3, deployment: Deployment, path: Path) -> ChainRecord:
         head = {"version": VERSION, "chainId": deployment.chain_id}
         file.write(_line(head))
         for number in range(newest + 1):
-            file.write(_line(_block_entry(w3, number)))
-        file.write(_line({"state": _state_entry(w3, deployment, newest)}))
+            file.write(_line(block_entry(w3, number)))
+        file.write(_line({"state": state_entry(w3, deployment, newest)}))
     record = ChainRecord.read(partial)
     problems = record.problems()
     if problems:
@@ -229,8 +262,10 @@ def balance_slot(account: bytes) -> bytes:
     return keccak256(word(BALANCES_SLOT) + address_word(account))
 
 
-def _block_problems(recorded: RecordedBlock, previous: Block | None) -> list[ProtocolFault]:
-    header, block = recorded.header, recorded.block
+def _block_problems(
+    header: Mapping[str, Any], recorded: RecordedBlock, previous: Block | None
+) -> list[ProtocolFault]:
+    block = recorded.block
     place = f"block {block.number}"
     found = []
     try:
@@ -252,11 +287,22 @@ def _block_problems(recorded: RecordedBlock, previous: Block | None) -> list[Pro
     return found
 
 
-def _take(path: Path, number: int, row: str, read: Callable[[Any], T]) -> T:
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield a file's lines; ChainError where it can't be read."""
+    try:
+        with path.open("rb") as file:
+            yield from file
+    except OSError as error:
+        raise ChainError(f"{path} can't be read ({error}): copy the whole run again") from None
+
+
+def _take(path: Path, number: int, row: bytes, read: Callable[[Any], T]) -> T:
     """Return what `read` makes of one line; FormatError, naming it, where that fails."""
     try:
-        return read(json.loads(row))
+        return read(json.loads(row.decode("utf-8")))
     except (FormatError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if not row:
+            raise FormatError(f"{path} has no blocks: the file is cut short, record anew") from None
         raise FormatError(f"{path}, line {number} is malformed ({error!r}): record anew") from error
 
 
@@ -266,24 +312,20 @@ def _read_chain_id(entry: Mapping[str, Any]) -> int:
     return int(entry["chainId"])
 
 
-def _read_state(entry: Mapping[str, Any]) -> tuple[int, dict[bytes, RecordedAccount]]:
+def read_state(entry: Mapping[str, Any]) -> tuple[int, dict[bytes, RecordedAccount]]:
+    """Return the block number and the accounts by address that a record's last line holds."""
     accounts = [_read_account(one) for one in entry["state"]["accounts"]]
     number = to_int(entry["state"]["number"], "number")
     return number, {account.address: account for account in accounts}
 
 
-def _read_block(entry: Mapping[str, Any]) -> RecordedBlock:
-    recorded = RecordedBlock(
-        entry["header"],
-        tuple(to_bytes(raw, "transaction") for raw in entry["transactions"]),
-        tuple(entry["receipts"]),
+def read_header(header: Mapping[str, Any]) -> Block:
+    """Return number, hash as given and time of a header in JSON-RPC's words."""
+    return Block(
+        to_int(header.get("number"), "number"),
+        to_bytes(header.get("hash"), "hash"),
+        to_int(header.get("timestamp"), "timestamp"),
     )
-    for receipt in recorded.receipts:
-        for log in receipt["logs"]:
-            for value in (log["address"], log["data"], *log["topics"]):
-                to_bytes(value, "log")
-    _ = recorded.block  # number, hash and timestamp are well-formed
-    return recorded
 
 
 def _read_account(entry: Mapping[str, Any]) -> RecordedAccount:
@@ -301,7 +343,8 @@ def _read_account(entry: Mapping[str, Any]) -> RecordedAccount:
     )
 
 
-def _block_entry(w3: Web3, number: int) -> dict[str, Any]:
+def block_entry(w3: Web3, number: int) -> dict[str, Any]:
+    """Return a block as a line of `chain.jsonl` holds it, as a node tells it."""
     from oracle.chain.rpc import request
 
     at = hex(number)
@@ -309,11 +352,7 @@ def _block_entry(w3: Web3, number: int) -> dict[str, Any]:
     count = len(found["transactions"])
     receipts = request(w3, "eth_getBlockReceipts", at) if count else []
     return {
-        "header": {
-            name: found[name]
-            for name in ("hash", *proofs.HEADER_FIELDS)
-            if found.get(name) is not None
-        },
+        "header": only_header(found),
         "transactions": [
             request(w3, "eth_getRawTransactionByBlockNumberAndIndex", at, hex(index))
             for index in range(count)
@@ -330,7 +369,14 @@ def _block_entry(w3: Web3, number: int) -> dict[str, Any]:
     }
 
 
-def _state_entry(w3: Web3, deployment: Deployment, number: int) -> dict[str, Any]:
+def only_header(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a block as a node tells it that its hash is made of, and the hash."""
+    names = ("hash", *proofs.HEADER_FIELDS)
+    return {name: found[name] for name in names if found.get(name) is not None}
+
+
+def state_entry(w3: Web3, deployment: Deployment, number: int) -> dict[str, Any]:
+    """Return the contracts' state at a block as the last line of `chain.jsonl` holds it."""
     from oracle.chain.rpc import request
 
     accounts = []
