@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oracle.consensus.fixed import PPM, Int64, softmax_ppm
+from oracle.consensus.fixed import PPM, Int64
 from oracle.consensus.labels import MAX_LABELS, LabelTable
-from oracle.consensus.result import item_scores
 from oracle.consensus.skills import SkillPrior, log_class_prior_of, log_confusion_of
+from oracle.consensus.sums import Block, blocks_of, by_cell, over_threads
 from oracle.errors import InputError
 
 # Four labels per row, not one as in the fit: an open item can wait for another label, so a worker
@@ -64,9 +64,15 @@ def item_posterior(
     for name, counts in (("skills", skills), ("class_counts", class_counts)):
         if counts.size and not 0 <= int(counts.min()) <= int(counts.max()) <= MAX_LABELS * PPM:
             raise InputError(f"{name} must be from 0 to {MAX_LABELS} labels in ppm")
-    log_confusion = log_confusion_of(skills, prior)
+    likelihoods = by_cell(log_confusion_of(skills, prior))
     log_prior = log_class_prior_of(class_counts)
-    return softmax_ppm(item_scores(table, table.by_item(), log_confusion, log_prior))
+    posterior = np.empty((n_items, n_classes), dtype=np.int64)
+
+    def infer(block: Block) -> None:
+        posterior[block.items] = block.posterior(likelihoods, log_prior)
+
+    over_threads(infer, blocks_of(table))
+    return posterior
 
 
 def closes(

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oracle.consensus.fixed import shares_ppm, softmax_ppm
+from oracle.consensus.fixed import Int64, shares_ppm
 from oracle.consensus.labels import LabelTable
-from oracle.consensus.result import Consensus, answers, clamp_gold, item_scores, soft_confusion
+from oracle.consensus.result import Consensus, answers, clamp_gold
 from oracle.consensus.skills import DEFAULT_PRIOR, SkillPrior, log_class_prior_of, log_confusion_of
+from oracle.consensus.sums import Block, blocks_of, by_cell, over_threads, soft_confusion
 from oracle.errors import InputError
 
 ITERATIONS = 30
@@ -52,25 +53,36 @@ def dawid_skene(
         n_classes=n_classes,
         gold=gold,
     )
-    by_item, by_cell = table.by_item(), table.by_worker_label()
-    label_counts = by_item.counts()
+    blocks = blocks_of(table)
+    votes = table.votes()
+    label_counts = votes.sum(axis=1)
     seen = (label_counts > 0) | (table.gold >= 0)
 
-    votes = table.votes()
     posterior = clamp_gold(shares_ppm(votes + (label_counts == 0)[:, None]), table.gold)
+
+    def expect(block: Block) -> tuple[Int64, bool]:
+        """New posteriors of a block: its soft counts, and whether nothing changed."""
+        before = posterior[block.items]
+        after = block.posterior(likelihoods, log_prior)
+        after = np.ascontiguousarray(clamp_gold(after, table.gold[block.items]))
+        same = np.array_equal(before, after)
+        posterior[block.items] = after
+        return block.by_cell.sum(after), same
+
+    parts = over_threads(lambda block: block.by_cell.sum(posterior[block.items]), blocks)
     converged = False
     n_iter = 0
     while True:
-        skills = soft_confusion(posterior, table, by_cell)
-        class_counts = posterior[seen].sum(axis=0)
+        skills = soft_confusion(table, blocks, parts)
+        class_counts = (posterior if seen.all() else posterior[seen]).T.copy().sum(axis=1)
         log_confusion = log_confusion_of(skills, prior)
         log_prior = log_class_prior_of(class_counts)
         if converged or n_iter == iterations:  # so the skills are those of the last posterior
             break
-        scores = item_scores(table, by_item, log_confusion, log_prior)
-        updated = clamp_gold(softmax_ppm(scores), table.gold)
-        converged = bool(np.array_equal(updated, posterior))
-        posterior = updated
+        likelihoods = by_cell(log_confusion)
+        results = over_threads(expect, blocks)
+        parts = [part for part, _ in results]
+        converged = all(same for _, same in results)
         n_iter += 1
     return Consensus(
         posterior_ppm=posterior,

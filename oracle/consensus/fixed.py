@@ -30,6 +30,7 @@ _GUARD_ONE = 1 << _GUARD_BITS
 _MANTISSA_BITS = 12  # the log table has 2^12 steps per octave; linear interpolation errs by < 2^-26
 _EXP_WHOLE = 32  # e^-32 < 2^-46: below one unit of Q30, so it is zero
 _EXP_WHOLE_BITS = 32
+_FEW_CLASSES = 8  # up to here, comparing all pairs of classes is faster than sorting them
 
 
 def _round_to(value: int, bits: int) -> int:
@@ -101,23 +102,19 @@ def _frozen(table: Int64) -> Int64:
     return table
 
 
+_POWERS = _frozen(1 << np.arange(63, dtype=np.int64))
 LOG_TABLE = _frozen(_log_table())
 OCTAVE_TABLE = _frozen(_octave_table())
 # x = whole + high/2^12 + low/2^24, so exp(-x) is the product of one entry of each table.
 EXP_WHOLE_TABLE = _frozen(_exp_whole_table())
+_EXP_WHOLE_OR_ZERO = _frozen(np.append(EXP_WHOLE_TABLE, 0))
 EXP_HIGH_TABLE = _frozen(_exp_table(1 << 12, 1 << 12))
 EXP_LOW_TABLE = _frozen(_exp_table(1 << 12, 1 << 24))
 
 
 def _floor_log2(values: Int64) -> Int64:
-    """Index of the highest set bit of each positive int64, by halving shifts."""
-    rest = values.copy()
-    exponent = np.zeros_like(rest)
-    for shift in (32, 16, 8, 4, 2, 1):
-        large = (rest >> shift) > 0
-        exponent += large * shift
-        rest = np.where(large, rest >> shift, rest)
-    return exponent
+    """Index of the highest set bit of each positive int64."""
+    return np.searchsorted(_POWERS, values, side="right") - 1
 
 
 def log_fixed(values: Int64) -> Int64:
@@ -155,13 +152,24 @@ def exp_fixed(values: Int64) -> Int64:
     values = np.asarray(values, dtype=np.int64)
     if values.size and int(values.max()) > 0:
         raise InputError("exp_fixed takes numbers <= 0: subtract the maximum first")
-    # The lower clip also keeps -(-2^63) from overflowing.
-    x = -np.maximum(values, -_EXP_WHOLE * LOG_ONE)
-    whole = np.minimum(x >> LOG_BITS, _EXP_WHOLE - 1)
+    return _exp(np.atleast_1d(values)).reshape(values.shape)
+
+
+def _exp(values: Int64) -> Int64:
+    """`exp_fixed` unchecked. In place where it can be: this is the inner loop of every method."""
+    x = np.maximum(values, -_EXP_WHOLE * LOG_ONE)  # also keeps -(-2^63) from overflowing
+    np.negative(x, out=x)
+    index = x & 0xFFF
     # The fraction first: its steps are larger than its error, so the result never falls.
-    fraction = EXP_HIGH_TABLE[(x >> 12) & 0xFFF] * EXP_LOW_TABLE[x & 0xFFF] >> EXP_BITS
-    result = EXP_WHOLE_TABLE[whole] * fraction >> _EXP_WHOLE_BITS
-    return np.where(x >= _EXP_WHOLE * LOG_ONE, 0, result)
+    result = np.take(EXP_LOW_TABLE, index)
+    np.right_shift(x, 12, out=index)
+    index &= 0xFFF
+    result *= np.take(EXP_HIGH_TABLE, index)
+    result >>= EXP_BITS
+    x >>= LOG_BITS
+    result *= np.take(_EXP_WHOLE_OR_ZERO, x)
+    result >>= _EXP_WHOLE_BITS
+    return result
 
 
 def shares_ppm(weights: Int64) -> Int64:
@@ -178,14 +186,33 @@ def shares_ppm(weights: Int64) -> Int64:
         return weights.copy()
     if int(weights.min()) < 0 or int(weights.max()) >= 1 << 42:
         raise InputError("weights must be from 0 to 2^42 - 1: scale them down")
-    totals = weights.sum(axis=1, keepdims=True)
-    if int(totals.min()) == 0:
+    if int(weights.sum(axis=1).min()) == 0:
         raise InputError("a row of weights is all zero: shares of nothing are undefined")
-    shares, remainders = np.divmod(weights * PPM, totals)
-    missing = PPM - shares.sum(axis=1, keepdims=True)
-    order = np.argsort(-remainders, axis=1, kind="stable")
-    units = np.arange(weights.shape[1]) < missing
-    np.put_along_axis(shares, order, np.take_along_axis(shares, order, axis=1) + units, axis=1)
+    return _shares(np.ascontiguousarray(weights.T)).T
+
+
+def _shares(weights: Int64) -> Int64:
+    """`shares_ppm` unchecked, with a row for each class: int64 (K, n) in and out."""
+    n_classes = len(weights)
+    totals = weights.sum(axis=0)
+    remainders = weights * PPM
+    shares: Int64 = remainders // totals
+    remainders -= shares * totals
+    missing = PPM - shares.sum(axis=0)
+    if n_classes > _FEW_CLASSES:
+        order = np.argsort(-remainders, axis=0, kind="stable")
+        units = np.arange(n_classes)[:, None] < missing
+        np.put_along_axis(shares, order, np.take_along_axis(shares, order, axis=0) + units, axis=0)
+        return shares
+    # A class gets a unit if fewer classes than are missing come before it in that order.
+    for klass in range(n_classes):
+        before = np.zeros(missing.size, dtype=np.int8)
+        for other in range(n_classes):
+            if other < klass:
+                before += remainders[other] >= remainders[klass]
+            elif other > klass:
+                before += remainders[other] > remainders[klass]
+        shares[klass] += before < missing
     return shares
 
 
@@ -197,4 +224,7 @@ def softmax_ppm(scores: Int64) -> Int64:
     scores = np.asarray(scores, dtype=np.int64)
     if scores.shape[0] == 0:
         return scores.copy()
-    return shares_ppm(exp_fixed(scores - scores.max(axis=1, keepdims=True)))
+    # A row for each class: along the long axis, numpy is several times faster.
+    by_class = scores.T.copy()
+    by_class -= by_class.max(axis=0)
+    return _shares(_exp(by_class)).T

@@ -25,7 +25,10 @@ MAX_CELLS = 1 << 30  # of one dense array, items × classes or workers × classe
 
 @dataclass(frozen=True)
 class Groups:
-    """Rows brought together by an integer key, to be summed without a float (bincount has one)."""
+    """Rows brought together by an integer key, to be summed without a float.
+
+    numpy's bincount counts in integers, but sums weights as floats.
+    """
 
     order: Int64  # (L,) rows sorted by key
     keys: Int64  # (G,) the distinct keys, ascending
@@ -35,7 +38,7 @@ class Groups:
     @classmethod
     def by(cls, keys: Int64, size: int) -> Groups:
         """Group rows by `keys`, int64 (L,) from 0 to `size` - 1."""
-        order = np.argsort(keys, kind="stable")
+        order = stable_order(keys, size)
         ordered = keys[order]
         starts = np.flatnonzero(np.diff(ordered, prepend=np.int64(-1)))
         return cls(order, ordered[starts], starts, size)
@@ -117,16 +120,25 @@ class LabelTable:
         """Rows grouped by item."""
         return Groups.by(self.items, self.n_items)
 
-    def by_worker_label(self) -> Groups:
-        """Rows grouped by worker · n_classes + label."""
-        return Groups.by(
-            self.workers * self.n_classes + self.labels, self.n_workers * self.n_classes
-        )
-
     def votes(self) -> Int64:
         """Labels per item and class, int64 (n_items, n_classes)."""
-        groups = Groups.by(self.items * self.n_classes + self.labels, self.n_items * self.n_classes)
-        return groups.counts().reshape(self.n_items, self.n_classes)
+        cells = self.items * self.n_classes + self.labels
+        votes = np.bincount(cells, minlength=self.n_items * self.n_classes)
+        return votes.reshape(self.n_items, self.n_classes)
+
+
+def stable_order(keys: Int64, size: int) -> Int64:
+    """Rows sorted by key, equal keys in their order; `keys`: integers from 0 to `size` - 1.
+
+    Sixteen bits at a time: numpy's stable sort is by radix, and several times faster, only there.
+    """
+    order = np.argsort((keys & 0xFFFF).astype(np.uint16), kind="stable")
+    shift = 16
+    while size > 1 << shift:
+        digits = (keys[order] >> shift & 0xFFFF).astype(np.uint16)
+        order = order[np.argsort(digits, kind="stable")]
+        shift += 16
+    return order
 
 
 def _column(name: str, values: NDArray[Any], size: int, least: int = 0) -> Int64:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from oracle.consensus.fixed import LOG_ONE, shares_ppm
 from oracle.consensus.labels import LabelTable
-from oracle.consensus.result import Consensus, answers, clamp_gold, soft_confusion
+from oracle.consensus.result import Consensus, answers, clamp_gold
+from oracle.consensus.sums import blocks_of, over_threads, soft_confusion
 
 
 def majority_vote(
@@ -42,12 +43,14 @@ def majority_vote(
     posterior = clamp_gold(shares_ppm(votes + (label_counts == 0)[:, None]), table.gold)
     one_vote = LOG_ONE * np.eye(n_classes, dtype=np.int64)
     seen = (label_counts > 0) | (table.gold >= 0)
+    blocks = blocks_of(table)
+    parts = over_threads(lambda block: block.by_cell.sum(posterior[block.items]), blocks)
     return Consensus(
         posterior_ppm=posterior,
         answer=answers(posterior, label_counts, table.gold),
         log_confusion=np.broadcast_to(one_vote, (n_workers, n_classes, n_classes)),
         log_prior=np.zeros(n_classes, dtype=np.int64),
-        skills=soft_confusion(posterior, table, table.by_worker_label()),
+        skills=soft_confusion(table, blocks, parts),
         class_counts=posterior[seen].sum(axis=0),
         prior=None,
         n_iter=1,

@@ -54,16 +54,6 @@ def class_scores(
         yield parts, by_item.sum(parts) + log_prior[klass]
 
 
-def item_scores(
-    table: LabelTable, by_item: Groups, log_confusion: Int64, log_prior: Int64
-) -> Int64:
-    """Log score of every class of every item, int64 (n_items, n_classes), Q24."""
-    scores = np.empty((table.n_classes, table.n_items), dtype=np.int64)
-    for klass, (_, score) in enumerate(class_scores(table, by_item, log_confusion, log_prior)):
-        scores[klass] = score
-    return scores.T
-
-
 def clamp_gold(posterior_ppm: Int64, gold: Int64) -> Int64:
     """The posterior with certainty on the gold answer where gold is known."""
     known = np.flatnonzero(gold >= 0)
@@ -76,13 +66,3 @@ def answers(posterior_ppm: Int64, label_counts: Int64, gold: Int64) -> Int64:
     """Class of the greatest posterior, lowest among equals; -1 where nothing is known."""
     best = posterior_ppm.argmax(axis=1).astype(np.int64)
     return np.where((label_counts > 0) | (gold >= 0), best, np.int64(-1))
-
-
-def soft_confusion(posterior_ppm: Int64, table: LabelTable, by_cell: Groups) -> Int64:
-    """Soft confusion counts (n_workers, n_classes, n_classes) in ppm of a label."""
-    items = table.items[by_cell.order]
-    counts = np.empty((table.n_classes, table.n_workers * table.n_classes), dtype=np.int64)
-    for klass in range(table.n_classes):
-        counts[klass] = by_cell.sum(np.take(posterior_ppm[:, klass], items))
-    shape = (table.n_classes, table.n_workers, table.n_classes)
-    return counts.reshape(shape).transpose(1, 0, 2)

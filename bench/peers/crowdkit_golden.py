@@ -1,6 +1,6 @@
 """Write tests/consensus/crowdkit.json: what crowd-kit answers on one small table of labels.
 
-    build/bench/venv/bin/python bench/crowdkit_golden.py
+    build/bench/venv/bin/python bench/peers/crowdkit_golden.py
 
 Run by hand, in the venv of bench/consensus.py. The tests compare our estimators with the file, so
 that they need no crowd-kit.
@@ -15,7 +15,7 @@ import crowdkit.aggregation as peer
 import numpy as np
 import pandas as pd
 
-OUT = Path(__file__).parents[1] / "tests/consensus/crowdkit.json"
+OUT = Path(__file__).parents[2] / "tests/consensus/crowdkit.json"
 METHODS = ("MajorityVote", "Wawa", "ZeroBasedSkill", "DawidSkene", "OneCoinDawidSkene", "GLAD")
 
 

@@ -1,0 +1,245 @@
+"""Consensus beside crowd-kit: the same tables, one run, two threads each.
+
+    make bench-consensus                      # about ten minutes on two cores
+    .venv/bin/python bench/consensus.py --only DawidSkene --pairs 3 --huge
+
+Installs crowd-kit (pinned, with the scikit-learn that it needs) into build/bench/venv by the hashed
+lock beside this file. Every measurement is a process of its own; peer and ours alternate, and the
+least time of each counts. Writes build/bench/consensus.json and build/bench/consensus.png, and says
+which targets are met.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import venv
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "build/bench"
+LOCK = ROOT / "bench/requirements-crowdkit.lock"
+OURS, PEER = "oracle.consensus.estimators", "crowdkit.aggregation"
+TWENTY = {"n_iter": 20, "tol": -1.0}  # twenty iterations, converged or not
+
+
+@dataclass(frozen=True)
+class Case:
+    """One method on one table; `target` is the least speed-up asked for, None for 5x where slow."""
+
+    method: str
+    table: str
+    params: dict[str, Any] = field(default_factory=dict)
+    target: float | None = None
+    ours: str | None = None  # where our class has another name
+    gold: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.ours or self.method} on {self.table}"
+
+
+CASES = [
+    Case("DawidSkene", "integers 1e4", TWENTY),
+    Case("DawidSkene", "integers 1e5", TWENTY),
+    Case("DawidSkene", "integers 1e6", TWENTY, 50),
+    Case("DawidSkene", "strings 1e6", TWENTY, 80),
+    Case("DawidSkene", "integers 1e4", TWENTY, ours="ExactDawidSkene"),
+    Case("DawidSkene", "integers 1e5", TWENTY, ours="ExactDawidSkene"),
+    Case("DawidSkene", "integers 1e6", TWENTY, 40, ours="ExactDawidSkene"),
+    Case("OneCoinDawidSkene", "integers 1e5", TWENTY),
+    Case("MajorityVote", "integers 1e4"),
+    Case("MajorityVote", "integers 1e6"),
+    Case("MajorityVote", "strings 1e6"),
+    Case("GoldMajorityVote", "integers 1e6", gold=True),
+    Case("Wawa", "integers 1e6"),
+    Case("ZeroBasedSkill", "integers 1e5"),
+    Case("KOS", "binary 1e5"),
+    Case("GLAD", "d_product", {}, 100),
+    Case("MACE", "d_product", {}, 50),
+    Case("MMSR", "d_product"),
+]
+SCALING = [
+    Case("DawidSkene", "integers 1e7", TWENTY, ours=name) for name in (None, "ExactDawidSkene")
+]
+
+
+def make_table(name: str) -> pd.DataFrame:
+    """Labels by name: d_product from DDLP_DATA, or simulated with five labels a task."""
+    if name == "d_product":
+        folder = Path(os.environ.get("DDLP_DATA", ROOT.parent / "shared/data"))
+        if not (folder / name).is_dir():
+            raise SystemExit(f"no {folder / name}: set DDLP_DATA to the folder of label files")
+        return pd.read_csv(folder / name / "labels.csv")[["task", "worker", "label"]]
+    kind, size = name.split()
+    n_labels, n_classes = int(float(size)), 2 if kind == "binary" else 4
+    random = np.random.default_rng(0)
+    task = np.repeat(np.arange(n_labels // 5), 5)
+    n_workers = min(2_000, n_labels // 50)
+    worker = random.integers(0, n_workers, n_labels)
+    accuracy = random.beta(6, 3, n_workers)
+    truth = random.integers(0, n_classes, n_labels // 5)
+    right = random.random(n_labels) < accuracy[worker]
+    label = np.where(right, truth[task], random.integers(0, n_classes, n_labels))
+    frame = pd.DataFrame({"task": task, "worker": worker, "label": label})
+    frame = frame.iloc[random.permutation(n_labels)].reset_index(drop=True)
+    if kind == "strings":
+        for column in frame:
+            frame[column] = [f"{column}-{code:07d}" for code in frame[column]]
+    return frame
+
+
+def table_file(name: str) -> Path:
+    path = OUT / f"{name.replace(' ', '-')}.pickle"
+    if not path.exists():
+        frame = make_table(name)
+        frame.to_pickle(path)
+        # Every worker must have gold: a tenth of all tasks, and the vote as their answer.
+        tasks = np.sort(frame.task.unique())[::10]
+        some = frame[frame.task.isin(tasks)]
+        some.groupby("task").label.agg(lambda given: given.mode().iloc[0]).to_pickle(
+            path.with_suffix(".gold")
+        )
+    return path
+
+
+def peer_python() -> Path:
+    """The interpreter of crowd-kit's venv, made anew when its lock changes."""
+    folder = OUT / "venv"
+    stamp = folder / f"stamp-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}"
+    if not stamp.exists():
+        print("installing crowd-kit into build/bench/venv", flush=True)
+        venv.create(folder, clear=True, with_pip=True)
+        pip = [folder / "bin/python", "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, "--require-hashes", "-r", LOCK], check=True)
+        stamp.touch()
+    return folder / "bin/python"
+
+
+def measure(python: Path, module: str, method: str, case: Case, seconds: float) -> dict[str, Any]:
+    job = {
+        "module": module,
+        "method": method,
+        "params": case.params,
+        "data": str(table_file(case.table)),
+        "seconds": seconds,
+    }
+    if case.gold:
+        job["true_labels"] = str(table_file(case.table).with_suffix(".gold"))
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "2")
+    path = {"PYTHONPATH": str(ROOT)} if module == OURS else {}
+    child = subprocess.run(
+        [python, ROOT / "bench/peers/measure.py", json.dumps(job)],
+        env=os.environ | threads | path,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2]),
+    )
+    if child.returncode:
+        raise SystemExit(f"{module} {method} on {case.table} failed:\n{child.stderr}")
+    result: dict[str, Any] = json.loads(child.stdout)
+    return result
+
+
+def least(results: list[dict[str, Any]]) -> dict[str, Any]:
+    return results[0] | {
+        key: min(result[key] for result in results) for key in ("import", "first", "best", "memory")
+    }
+
+
+def run(case: Case, pairs: int, peer: bool = True) -> dict[str, Any]:
+    ours, theirs = [], []
+    for _ in range(pairs):
+        if peer:
+            theirs.append(measure(peer_python(), PEER, case.method, case, 1))
+        ours.append(
+            measure(Path(sys.executable), OURS, case.ours or case.method, case, 1 if peer else 0)
+        )
+    result: dict[str, Any] = {"case": case.name, **asdict(case), "mine": least(ours)}
+    if peer:
+        result["peer"] = least(theirs)
+        result["speedup"] = result["peer"]["best"] / result["mine"]["best"]
+        result["memory_share"] = result["mine"]["memory"] / max(result["peer"]["memory"], 1)
+        asked = case.target or (5 if result["peer"]["best"] > 1 else 1)
+        result["asked"], result["met"] = asked, result["speedup"] >= asked
+    return result
+
+
+def line(result: dict[str, Any]) -> str:
+    mine = result["mine"]
+    text = f"{result['case']:38} {mine['best']:9.4f} s {mine['memory'] / 2**20:7.0f} MiB"
+    if "peer" in result:
+        peer = result["peer"]
+        text += f"  peer {peer['best']:9.4f} s {peer['memory'] / 2**20:7.0f} MiB"
+        text += f"  {result['speedup']:7.1f}x of {result['asked']:g}x"
+        text += "" if result["met"] else "  NOT MET"
+    return text
+
+
+def plot(results: list[dict[str, Any]]) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.5), layout="constrained")
+    compared = [result for result in results if "peer" in result]
+    names = [result["case"] for result in compared]
+    left.barh(names, [result["speedup"] for result in compared], color="tab:blue")
+    left.scatter([result["asked"] for result in compared], names, color="tab:red", label="asked")
+    left.set(xscale="log", xlabel="times faster than crowd-kit", title="Time of fit_predict")
+    left.invert_yaxis()
+    left.legend()
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for result in results:
+        if not result["table"].startswith("integers") or result["method"] != "DawidSkene":
+            continue
+        size = float(result["table"].split()[1])
+        lines.setdefault(result["ours"] or "DawidSkene", []).append((size, result["mine"]["best"]))
+        if "peer" in result and not result["ours"]:
+            lines.setdefault("crowd-kit DawidSkene", []).append((size, result["peer"]["best"]))
+    for name, points in lines.items():
+        right.plot(*zip(*sorted(points), strict=True), marker="o", label=name)
+    right.set(xscale="log", yscale="log", xlabel="labels", ylabel="seconds")
+    right.set(title="Twenty iterations, four classes, two threads")
+    right.legend()
+    figure.savefig(OUT / "consensus.png", dpi=120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--pairs", type=int, default=2, help="measurements of each side")
+    parser.add_argument("--huge", action="store_true", help="ours at ten million labels too")
+    options = parser.parse_args()
+    OUT.mkdir(parents=True, exist_ok=True)
+    results = []
+    for case in CASES + (SCALING if options.huge else []):
+        if options.only in case.name:
+            results.append(run(case, options.pairs, peer=case not in SCALING))
+            print(line(results[-1]), flush=True)
+    report = {
+        "machine": {"cpu": platform.processor() or platform.machine(), "python": sys.version},
+        "peer": "crowd-kit 1.4.2, bench/requirements-crowdkit.lock",
+        "results": results,
+    }
+    (OUT / "consensus.json").write_text(json.dumps(report, indent=1) + "\n")
+    plot(results)
+    compared = [result for result in results if "peer" in result]
+    print(f"{sum(result['met'] for result in compared)} of {len(compared)} speeds as asked")
+    print(f"written: {OUT / 'consensus.json'}, {OUT / 'consensus.png'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""One measurement in a process of its own: time and memory of one method on one table.
+
+    python bench/peers/measure.py JSON
+
+Runs in either venv. JSON has `module`, `method`, `params`, `data` (a pickled DataFrame `task,
+worker, label`), optionally `true_labels` (a pickled Series), and `seconds`: repeat until so much
+time has passed, at least once. Prints JSON: `import` and `first` (the import and a first call on a
+tiny table, cold), `best` seconds, `runs`, `memory` (peak bytes above those with the data loaded),
+`labels` (a digest of the answers) and `versions`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import re
+import sys
+import time
+import warnings
+from pathlib import Path
+
+warnings.simplefilter("ignore")  # crowd-kit's, of pandas
+
+
+def status(key: str) -> int:
+    text = Path("/proc/self/status").read_text()
+    found = re.search(rf"{key}:\s+(\d+) kB", text)
+    assert found, key
+    return int(found[1]) * 1024
+
+
+def main() -> None:
+    job = json.loads(sys.argv[1])
+    start = time.perf_counter()
+    module = importlib.import_module(job["module"])
+    imported = time.perf_counter()
+    import pandas as pd
+
+    tiny = pd.DataFrame({"task": [0, 0, 1, 1], "worker": [0, 1, 0, 1], "label": [0, 0, 1, 0]})
+    method = getattr(module, job["method"])
+    gold = (pd.Series({0: 0, 1: 1}),) if "true_labels" in job else ()
+    begun = time.perf_counter()
+    method(**job["params"]).fit_predict(tiny, *gold)
+    first = time.perf_counter() - begun
+
+    data = pd.read_pickle(job["data"])
+    if gold:
+        gold = (pd.read_pickle(job["true_labels"]),)
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    before = status("VmRSS")
+    times: list[float] = []
+    while not times or sum(times) < job["seconds"]:
+        begun = time.perf_counter()
+        answers = method(**job["params"]).fit_predict(data, *gold)
+        times.append(time.perf_counter() - begun)
+    memory = status("VmHWM") - before
+    digest = hashlib.sha256(
+        repr(sorted(zip(answers.index.astype(str), answers.astype(str), strict=True))).encode()
+    )
+    versions = {
+        name: importlib.import_module(name).__version__ for name in ("numpy", "pandas", "scipy")
+    }
+    print(
+        json.dumps(
+            {
+                "import": imported - start,
+                "first": first,
+                "best": min(times),
+                "runs": len(times),
+                "memory": memory,
+                "labels": digest.hexdigest()[:16],
+                "versions": versions,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

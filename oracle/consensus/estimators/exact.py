@@ -1,0 +1,54 @@
+"""The integer Dawid-Skene that decides money, on a DataFrame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from oracle.consensus.dawid_skene import dawid_skene
+from oracle.consensus.estimators.base import Estimator
+from oracle.consensus.estimators.frame import Labels
+from oracle.consensus.fixed import PPM
+
+
+@dataclass
+class ExactDawidSkene(Estimator):
+    """`oracle.consensus.dawid_skene` by names: the same integers, whatever the machine.
+
+    n_iter: at most so many iterations; it stops when one changes no posterior. tol: taken so that
+    it can stand in for `DawidSkene`; nothing depends on it.
+
+    After fit: `posterior_ppm_` (DataFrame of int64, rows sum to 1,000,000), `probas_` (the same as
+    floats), `labels_`, `n_iter_`, `converged_`.
+    """
+
+    n_iter: int = 30
+    tol: float = 0.0
+
+    def fit(self, data: Any, true_labels: Any = None) -> Self:
+        """Fit to `data`; `true_labels` (Series by task) are clamped. Raises `InputError`."""
+        extra = () if true_labels is None else pd.unique(pd.Series(true_labels))
+        labels = Labels.of(data, extra)
+        n_tasks, n_workers, n_classes = labels.shape
+        result = dawid_skene(
+            labels.task,
+            labels.worker,
+            labels.label,
+            n_items=n_tasks,
+            n_workers=n_workers,
+            n_classes=max(n_classes, 2),  # one class is two of which one never occurs
+            gold=labels.gold(true_labels),
+            iterations=self.n_iter,
+        )
+        ppm = result.posterior_ppm[:, :n_classes]
+        if n_classes == 1:
+            ppm = np.full_like(ppm, PPM)
+        self.posterior_ppm_ = pd.DataFrame(ppm, labels.tasks, labels.classes)
+        self.probas_ = self.posterior_ppm_ / PPM
+        self.labels_ = pd.Series(labels.classes.take(np.maximum(result.answer, 0)), labels.tasks)
+        self.labels_.name = "agg_label"
+        self.n_iter_, self.converged_ = result.n_iter, result.converged
+        return self
