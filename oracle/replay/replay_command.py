@@ -166,25 +166,26 @@ def summary(report: Report) -> Table:
     table = Table(
         title=f"{report['labels']:,} labels of {report['items']:,} items by "
         f"{report['contributors']:,} workers, {report['epochs']} epochs, {report['seconds']:.0f} s",
-        caption=f"Amounts in DDLP. The {SHOWN} workers with most labels; all are in the report.",
+        caption=f"Amounts in DDLP; skill is a 95 % interval. The {SHOWN} with most labels.",
         box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
     table.add_column("", no_wrap=True)
-    for name in ("labels", "right", "gold", "skill, 95 %", "paid", "an hour"):
-        table.add_column(name, justify="right")
+    for name in ("labels", "right", "gold", "skill", "paid", "an hour"):
+        table.add_column(name, justify="right", no_wrap=True)
     for one in sorted(report["people"], key=lambda row: -row["labels"])[:SHOWN]:
         table.add_row(
-            escape(one["name"][:24]),
+            escape(one["name"][:18]),
             f"{one['labels']:,}",
             _share(one["right"]),
             f"{one['gold_right']}/{one['gold_total']}",
-            f"{percent(one['skill_low'], 0)} to {percent(one['skill_high'], 0)}",
+            f"{100 * one['skill_low']:.0f}–{percent(one['skill_high'], 0)}",
             tokens(one["paid"]),
             "–" if one["hourly"] is None else tokens(one["hourly"]),
         )
     table.add_section()
     accuracy = report["accuracy"]
-    table.add_row("answers of the campaign", "", _share(accuracy["consensus"], 2))
+    table.add_row("campaign's answers", "", _share(accuracy["consensus"], 2))
     for name, share in {"majority vote": accuracy["majority"], **report["baselines"]}.items():
         if name != "MajorityVote":  # the campaign's own majority vote stands above
             table.add_row(f"  {name}", "", _share(share, 2))
