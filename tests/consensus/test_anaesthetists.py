@@ -18,8 +18,7 @@ ASSESSMENTS = """
     1111111 3333233 1111111 2222222 2223232 4334343 2212232 2323233 3333432 1111111
     1111111 1212111 2322222 1211111 2222222
 """
-# The paper's figures: class shares, and the first anaesthetist's error rates. The others' rates and
-# the classes are the maximum of the same likelihood, and crowd-kit 1.4.2 gives them too.
+# Class shares and the first anaesthetist's rates as published; crowd-kit 1.4.2 gives all of these.
 CLASS_SHARES = [0.40, 0.42, 0.11, 0.07]
 # Rows: true class; columns: class given.
 ERROR_RATES = {
