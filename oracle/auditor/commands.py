@@ -18,9 +18,11 @@ from oracle.auditor.codes import Severity
 from oracle.auditor.report import EXPLAINED, SHOWN_FINDINGS, VERDICTS, AuditReport, units
 from oracle.auditor.trace import Trace, TracedClaim, trace, transfer_line
 from oracle.auditor.verdicts import audit as run_audit
-from oracle.errors import DDLPError
+from oracle.auditor.verdicts import audit_node
+from oracle.errors import DDLPError, InputError
 
 FOLDER = "FOLDER"
+FILE = click.Path(path_type=Path)
 SHOWN_LABELS = 50
 COUNTS = ("receipts", "items", "labels", "contributors")
 AMOUNTS = {
@@ -76,39 +78,64 @@ def audit() -> None:
     """Replay a run's money and consensus from its folder alone: `ddlp audit DIR`.
 
     DIR holds deployment.json, chain.jsonl and content/. Neither a node nor the network is needed.
-    Exit code 0: verified, 1: findings, 2: the audit could not run.
+    A chain that nobody recorded: `ddlp audit --rpc URL --deployment FILE --content DIR`. Exit code
+    0: verified, 1: findings, 2: the audit could not run.
     """
 
 
 @audit.command(FOLDER, hidden=True)
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--rpc", metavar="URL", help="A node you trust: its last block must be the record's.")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--rpc", metavar="URL", help="A node you trust: its chain must hold the record's end."
+)
 @click.option("--trusted-hash", type=Hash(), help="The hash that the last block must have.")
 @click.option("--campaign", type=click.IntRange(min=1), help="Judge one campaign's receipts only.")
+@click.option("--deployment", type=FILE, help="Without DIR: where the contracts are on --rpc.")
+@click.option("--content", type=FILE, help="Without DIR: the folder of blocks.")
+@click.option("--from-block", type=click.IntRange(min=0), help="Without DIR: the first with logs.")
 @click.option("--from-source", is_flag=True, help="Compile contracts/: what ships must equal it.")
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page.")
 @click.pass_context
 def audit_folder(
     ctx: click.Context,
-    directory: Path,
+    directory: Path | None,
     rpc: str | None,
     trusted_hash: bytes | None,
     campaign: int | None,
+    deployment: Path | None,
+    content: Path | None,
+    from_block: int | None,
     from_source: bool,
     as_json: bool,
     html: Path | None,
 ) -> None:
     """Audit the run in DIR."""
     with _exit_2_on_error(), Console(stderr=True).status("starting") as status:
-        report = run_audit(
-            directory,
-            rpc=rpc,
-            trusted_hash=trusted_hash,
-            campaign=campaign,
-            from_source=from_source,
-            progress=status.update,
-        )
+        if directory is not None and not (deployment or content or from_block is not None):
+            report = run_audit(
+                directory,
+                rpc=rpc,
+                trusted_hash=trusted_hash,
+                campaign=campaign,
+                from_source=from_source,
+                progress=status.update,
+            )
+        elif rpc and deployment and content and not (directory or trusted_hash):
+            report = audit_node(
+                rpc,
+                deployment,
+                content,
+                from_block=from_block,
+                campaign=campaign,
+                from_source=from_source,
+                progress=status.update,
+            )
+        else:
+            raise InputError(
+                "which run? Name its folder, or a chain by --rpc URL --deployment FILE --content "
+                "DIR (--from-block goes with those; --trusted-hash with a folder)"
+            )
         if html is not None:
             html.write_text(report.to_html(), encoding="utf-8")
     if as_json:

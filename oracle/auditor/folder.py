@@ -21,7 +21,7 @@ from oracle.chain.artifacts import CONTRACTS
 from oracle.chain.deployment import Deployment, expected_code
 from oracle.chain.facts import campaign_facts
 from oracle.chain.proofs import to_bytes, transaction_hash
-from oracle.chain.record import ChainRecord
+from oracle.chain.record import ChainRecord, nests_deeply
 from oracle.errors import ChainError, FormatError, InputError, ProtocolFault
 from oracle.evidence.hashing import keccak256
 from oracle.evidence.signing import checksum
@@ -30,10 +30,8 @@ from oracle.protocol.facts import Block, ChainFacts
 
 DEPLOYMENT_BYTES = 1 << 20
 LINE_BYTES = 1 << 25
-MAX_NESTING = 16
 _TRANSFER = keccak256(b"Transfer(address,address,uint256)")
 _NONE = b"\0" * 20
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _BROKEN = (TypeError, ValueError, AttributeError, OverflowError, LookupError, RecursionError)
 
 
@@ -118,11 +116,7 @@ def read_folder(directory: Path, found: Findings) -> tuple[Deployment, ChainReco
     """
     if not directory.is_dir():
         raise InputError(f"{directory} is no folder: name the folder of a run")
-    path = directory / "deployment.json"
-    text = read_regular(path, DEPLOYMENT_BYTES)
-    if text is None or _nests_deeply(text):
-        raise InputError(f"{path} is over 1 MiB or no deployment's JSON: copy it again")
-    deployment = _guard(path, lambda: Deployment.load(path))
+    deployment = read_deployment(directory / "deployment.json")
     path = directory / "chain.jsonl"
     if _breaks_off(path):
         _give_up(found, "chain.jsonl breaks off")
@@ -134,6 +128,15 @@ def read_folder(directory: Path, found: Findings) -> tuple[Deployment, ChainReco
         )
         return deployment, None
     return deployment, _guard(path, lambda: ChainRecord.read(path))
+
+
+def read_deployment(path: Path) -> Deployment:
+    """Read a deployment; InputError, naming the remedy, for a file that is none."""
+    text = read_regular(path, DEPLOYMENT_BYTES)
+    if text is None or nests_deeply(text):
+        raise InputError(f"{path} is over 1 MiB or no deployment's JSON: copy it again")
+    deployment: Deployment = _guard(path, lambda: Deployment.load(path))
+    return deployment
 
 
 def prove(deployment: Deployment, record: ChainRecord, found: Findings) -> Chain | None:
@@ -253,25 +256,13 @@ def _breaks_off(path: Path) -> bool:
         while line := file.readline(LINE_BYTES + 1):
             if len(line) > LINE_BYTES:
                 raise InputError(f"{path} has a line over 32 MiB, which no record has: record anew")
-            if line.endswith(b"\n") and _nests_deeply(line):
+            if line.endswith(b"\n") and nests_deeply(line):
                 raise InputError(f"{path} has a line that is no record's JSON: record anew")
             last = line
     try:
         return not last.endswith(b"\n") or "state" not in json.loads(last)
     except (ValueError, TypeError, RecursionError):
         return True
-
-
-def _nests_deeply(text: bytes) -> bool:
-    """Say whether brackets don't match or nest deeper than any record's.
-
-    Python's JSON reader recurses; where another library has raised the recursion limit, a line of
-    brackets would end the process.
-    """
-    brackets = text.translate(None, _NO_BRACKETS)
-    for _ in range(MAX_NESTING):
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
-    return bool(brackets)
 
 
 def _failed(found: Findings) -> bool:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from oracle.auditor.consensus import check_consensus
 from oracle.auditor.content import Content
-from oracle.auditor.folder import Chain, prove, read_folder
+from oracle.auditor.folder import Chain, prove, read_deployment, read_folder
 from oracle.auditor.money import Books, CampaignBooks, check_money
 from oracle.auditor.published import CampaignContent, read_campaign
 from oracle.auditor.report import AuditReport, CampaignReport, Findings
+from oracle.chain.deployment import Deployment
+from oracle.chain.proofs import to_bytes, to_int
 from oracle.chain.record import ChainRecord
 from oracle.errors import ChainError, InputError, ProtocolFault
 from oracle.evidence.signing import checksum
@@ -47,16 +50,92 @@ def audit(
     rests_on = [_code_basis(from_source, step)]
     step("reading the chain's record")
     deployment, record = read_folder(directory, found)
-    content = Content(directory / "content", found)
+    content = _scan(directory / "content", found, step)
+    judged = _judge(deployment, record, content, campaign, step)
+    binding, bound = "no chain: the record breaks off", False
+    if record is not None:
+        binding, bound = _bind(record, rpc, trusted_hash, found)
+    return AuditReport.of(
+        found,
+        directory=str(directory),
+        seconds=time.perf_counter() - started,
+        binding=binding,
+        bound=bound,
+        rests_on=tuple(rests_on),
+        **judged,
+    )
+
+
+def audit_node(
+    rpc: str,
+    deployment: Path | str,
+    content: Path | str,
+    *,
+    from_block: int | None = None,
+    campaign: int | None = None,
+    from_source: bool = False,
+    progress: Progress | None = None,
+) -> AuditReport:
+    """Audit the chain of the node at `rpc`, which nobody recorded.
+
+    `deployment` is the path of a deployment.json, `content` the folder of blocks; `from_block` is
+    where the contracts' logs begin, by default where deployment.json says. What the node is trusted
+    with stands in the report's `rests_on`. For the rest see `audit`.
+    """
+    started = time.perf_counter()
+    step = progress or (lambda name: None)
+    found = Findings()
+    rests_on = [_code_basis(from_source, step)]
+    deployed = read_deployment(Path(deployment))
+    blocks = _scan(Path(content), found, step)
+    step("asking the node for headers, logs, receipts and proofs")
+    from oracle.chain.node_record import ask_record, connect_bounded
+    from oracle.chain.rpc import node_name
+
+    w3 = connect_bounded(rpc)
+    record = ask_record(w3, deployed, from_block)
+    rests_on.append(
+        f"the node at {node_name(w3)} is trusted to say which block is the chain's last"
+        + (
+            "; all else is proven from that block's hash"
+            if record.whole
+            else ", which headers are of that chain, and which blocks hold the contracts' logs; "
+            "receipts, code and balances are proven from the headers"
+        )
+    )
+    head = f"block {record.head.number} with hash 0x{record.head.hash.hex()}"
+    judged = _judge(deployed, record, blocks, campaign, step)
+    return AuditReport.of(
+        found,
+        directory=str(content),
+        seconds=time.perf_counter() - started,
+        binding=f"for that node's chain, up to {head}",
+        bound=not record.faults,
+        rests_on=tuple(rests_on),
+        **judged,
+    )
+
+
+def _scan(folder: Path, found: Findings, step: Progress) -> Content:
+    content = Content(folder, found)
     step("hashing every block of content")
     content.scan()
+    return content
 
-    binding, bound = "no chain: the record breaks off", False
+
+def _judge(
+    deployment: Deployment,
+    record: ChainRecord | None,
+    content: Content,
+    campaign: int | None,
+    step: Progress,
+) -> dict[str, Any]:
+    """Prove the record, follow the money, recompute the receipts; return the report's figures."""
+    found = content.found
     chain: Chain | None = None
     if record is not None:
         step("proving headers, transactions, logs and contracts")
         chain = prove(deployment, record, found)
-        binding, bound = _bind(record, rpc, trusted_hash, found)
     campaigns: list[CampaignReport] = []
     sums: dict[str, int] = {}
     if chain is not None:
@@ -73,20 +152,14 @@ def audit(
             check_consensus(one, found)
         campaigns = [_campaign_report(chain, books, number, contents) for number in wanted]
         sums = _sums(campaigns, books)
-    return AuditReport.of(
-        found,
-        directory=str(directory),
-        seconds=time.perf_counter() - started,
-        chain_id=deployment.chain_id,
-        last_block=record.head.number if record is not None else 0,
-        last_hash="0x" + (record.head.hash.hex() if record is not None else ""),
-        contracts={name: checksum(at) for name, at in deployment.addresses.items()},
-        binding=binding,
-        bound=bound,
-        campaigns=tuple(campaigns),
-        sums=sums,
-        rests_on=tuple(rests_on),
-    )
+    return {
+        "chain_id": deployment.chain_id,
+        "last_block": record.head.number if record is not None else 0,
+        "last_hash": "0x" + (record.head.hash.hex() if record is not None else ""),
+        "contracts": {name: checksum(at) for name, at in deployment.addresses.items()},
+        "campaigns": tuple(campaigns),
+        "sums": sums,
+    }
 
 
 def _code_basis(from_source: bool, step: Progress) -> str:
@@ -152,13 +225,16 @@ def _bind(
 
 
 def _node_hash(url: str, chain_id: int, number: int) -> bytes | None:
-    from oracle.chain.rpc import connect, request  # web3 is only needed to ask a node
+    # web3 is only needed to ask a node
+    from oracle.chain.node_record import connect_bounded, sense
+    from oracle.chain.rpc import request
 
-    w3 = connect(url)
-    if int(request(w3, "eth_chainId"), 16) != chain_id:
-        raise ChainError(f"the node serves another chain than {chain_id}: give the right --rpc")
-    block = request(w3, "eth_getBlockByNumber", hex(number), False)
-    return bytes.fromhex(block["hash"][2:]) if block is not None else None
+    w3 = connect_bounded(url)
+    with sense(w3):
+        if to_int(request(w3, "eth_chainId"), "eth_chainId") != chain_id:
+            raise ChainError(f"the node serves another chain than {chain_id}: give the right --rpc")
+        block = request(w3, "eth_getBlockByNumber", hex(number), False)
+        return to_bytes(block["hash"], "hash") if block is not None else None
 
 
 def _campaign_report(

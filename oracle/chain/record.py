@@ -44,6 +44,8 @@ VERSION = 1
 # Where LabelToken keeps balances and supply (Vyper's storage layout; a test compares with calls).
 BALANCES_SLOT = 1
 SUPPLY_SLOT = word(3)
+MAX_NESTING = 16
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 @dataclass(frozen=True)
@@ -260,6 +262,18 @@ def write_record(w3: Web3, deployment: Deployment, path: Path) -> ChainRecord:
 def balance_slot(account: bytes) -> bytes:
     """Return the storage slot of an account's LabelToken balance."""
     return keccak256(word(BALANCES_SLOT) + address_word(account))
+
+
+def nests_deeply(text: bytes, spare: int = 0) -> bool:
+    """Say whether brackets nest deeper than any record's, or more than `spare` don't match.
+
+    Python's JSON reader recurses; where another library has raised the recursion limit, a line of
+    brackets would end the process.
+    """
+    brackets = text.translate(None, _NO_BRACKETS)
+    for _ in range(MAX_NESTING):
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return len(brackets) > spare
 
 
 def _block_problems(

@@ -59,7 +59,7 @@ def request(w3: Web3, method: str, *params: Any) -> Any:
 
 
 def get_logs(
-    w3: Web3, addresses: Sequence[str], topics: Sequence[str | None], first: int, last: int
+    w3: Web3, addresses: Sequence[str], topics: Sequence[Any], first: int, last: int
 ) -> list[dict[str, Any]]:
     """Return the logs of blocks `first` to `last`, in chain order, whatever limits the node has.
 
@@ -95,7 +95,7 @@ def _ask(w3: Web3, method: str, *params: Any) -> Any:
     except (requests.RequestException, WebSocketException, OSError, Web3Exception) as error:
         raise ChainError(
             f"{method}: the node at {node_name(w3)} can't be reached ({type(error).__name__}): "
-            "start it, or set DDLP_RPC_URL to one that runs"
+            "start it, or name one that runs (--rpc, DDLP_RPC_URL)"
         ) from error
     if not isinstance(answer, dict) or not answer.keys() & {"result", "error"}:
         raise ChainError(f"{method}: {node_name(w3)} isn't an Ethereum node: set DDLP_RPC_URL")
