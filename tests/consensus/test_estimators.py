@@ -223,6 +223,16 @@ def test_dawid_skene__class_only_in_true_labels__is_a_class():
     assert model.labels_[1] == "c"
 
 
+def test_majority_vote__repeated_rows__count_as_votes_but_once_in_skills(monkeypatch):
+    rows = [(0, "x", 1)] * 3 + [(0, "y", 0), (0, "z", 0), (1, "x", 0), (1, "y", 0)]
+    frame = pd.DataFrame(rows, columns=["task", "worker", "label"])
+    for many in (32, 1):  # either way of finding repetitions
+        monkeypatch.setattr(estimators.votes, "MANY", many)
+        model = MajorityVote().fit(frame)
+        assert model.labels_.to_dict() == {0: 1, 1: 0}
+        assert model.skills_.to_dict() == {"x": 1.0, "y": 0.5, "z": 0.0}
+
+
 # --- parameters and errors
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
@@ -56,13 +57,12 @@ class DawidSkene(Estimator):
         probas = np.empty((n_tasks, n_classes))
 
         one_vote = np.eye(n_classes)[sums.pairs.label]
-        counts, _ = _run(
-            sums, n_classes, partial(_shares, probas=probas, gold=gold, votes=one_vote)
-        )
-        priors = probas.mean(axis=0) if n_tasks else np.zeros(n_classes)
-        errors = self._errors(counts, sums.pairs)
+        start = partial(_shares, probas=probas, gold=gold, votes=one_vote)
+        total = _run(sums, n_classes, start)
+        priors = total.classes / max(n_tasks, 1)
+        errors = self._errors(total.counts, sums.pairs)
         if initial_error is not None and self.initial_error_strategy is not None:
-            errors = self._with_initial(counts, initial_error, labels, sums.pairs)
+            errors = self._with_initial(total.counts, initial_error, labels, sums.pairs)
         loss = -np.inf
         self.loss_history_: list[float] = []
         self.converged_ = False
@@ -74,12 +74,12 @@ class DawidSkene(Estimator):
                 log_errors=np.log(errors),
                 log_priors=np.log(np.maximum(priors, SMALLEST)),
             )
-            counts, entropy = _run(sums, n_classes, expect)
-            priors = probas.mean(axis=0)
-            errors = self._errors(counts, sums.pairs)
+            total = _run(sums, n_classes, expect)
+            priors = total.classes / n_tasks
+            errors = self._errors(total.counts, sums.pairs)
             log_priors = np.log(np.maximum(priors, SMALLEST))
-            joint = np.vdot(counts, np.log(errors)) + counts.sum(axis=0) @ log_priors
-            before, loss = loss, float(joint + entropy) / labels.task.size
+            joint = np.vdot(total.counts, np.log(errors)) + total.counts.sum(axis=0) @ log_priors
+            before, loss = loss, float(joint + total.entropy) / labels.task.size
             self.loss_history_.append(loss)
             if loss - before < self.tol:
                 self.converged_ = True
@@ -89,7 +89,7 @@ class DawidSkene(Estimator):
         self.labels_ = labels.most_probable(probas)
         self.priors_ = pd.Series(priors, index=labels.classes, name="prior")
         self.errors_ = _errors_frame(errors, labels, sums.pairs)
-        self._save_skills(counts, labels, sums.pairs)
+        self._save_skills(total.counts, labels, sums.pairs)
         return self
 
     def _errors(self, counts: Float, pairs: Pairs) -> Float:
@@ -148,46 +148,56 @@ class OneCoinDawidSkene(DawidSkene):
         self.skills_ = labels.per_worker(_skills(counts, pairs), "skill")
 
 
-def _run(sums: LabelSums, n_classes: int, expect: Any) -> tuple[Float, float]:
-    """Soft counts (P, classes) and the entropy of the posteriors, added up over blocks."""
-    total, entropy = np.zeros((len(sums.pairs.count), n_classes)), 0.0
-    for counts, part in sums.map(expect):
-        total += counts
-        entropy += part
-    return total, entropy
+@dataclass
+class _Sums:
+    """What an iteration adds up: soft counts (P, classes), class sums (classes,), entropy."""
+
+    counts: Float
+    classes: Float
+    entropy: float = 0.0
 
 
-def _shares(
-    block: Block, probas: Float, gold: NDArray[np.int64], votes: Float
-) -> tuple[Float, float]:
+def _run(sums: LabelSums, n_classes: int, expect: Callable[[Block], _Sums]) -> _Sums:
+    """Posteriors of every block, written where `expect` says, and their sums."""
+    total = _Sums(np.zeros((sums.pairs.count.size, n_classes)), np.zeros(n_classes))
+    for part in sums.map(expect):
+        total.counts += part.counts
+        total.classes += part.classes
+        total.entropy += part.entropy
+    return total
+
+
+def _shares(block: Block, probas: Float, gold: NDArray[np.int64], votes: Float) -> _Sums:
     """The shares of the vote as posteriors."""
-    shares = block.matrix @ votes
-    shares /= shares.sum(axis=1, keepdims=True)
-    probas[block.tasks] = _clamped(shares, gold[block.tasks])
-    return block.matrix.T @ probas[block.tasks], 0.0
+    shares = (block.matrix @ votes).T.copy()
+    return _saved(shares / shares.sum(axis=0), block, probas, gold)
 
 
 def _posterior(
     block: Block, probas: Float, gold: NDArray[np.int64], log_errors: Float, log_priors: Float
-) -> tuple[Float, float]:
-    """The posteriors of a block, written to `probas`; its soft counts and entropy."""
-    # A row per class: with few classes, numpy is several times faster along the long axis.
-    scores = (block.matrix @ log_errors).T.copy() + log_priors[:, None]
+) -> _Sums:
+    """The posteriors given error rates and priors."""
+    # A row for each class: along the long axis, numpy is several times faster.
+    scores = (block.matrix @ log_errors).T.copy()
+    scores += log_priors[:, None]
     scores -= scores.max(axis=0)
     posterior = np.exp(scores)
     total = posterior.sum(axis=0)
     posterior /= total
     entropy = np.log(total) - np.einsum("kt,kt->t", posterior, scores)
-    known = gold[block.tasks]
-    probas[block.tasks] = _clamped(posterior.T, known)
-    return block.matrix.T @ probas[block.tasks], float(entropy[known < 0].sum())
+    sums = _saved(posterior, block, probas, gold)
+    sums.entropy = float(entropy[gold[block.tasks] < 0].sum())
+    return sums
 
 
-def _clamped(posterior: Float, gold: NDArray[np.int64]) -> Float:
-    known = np.flatnonzero(gold >= 0)
-    posterior[known] = 0
-    posterior[known, gold[known]] = 1
-    return posterior
+def _saved(posterior: Float, block: Block, probas: Float, gold: NDArray[np.int64]) -> _Sums:
+    """Clamp `posterior` (classes, tasks of the block) to gold, save it in `probas`, add it up."""
+    answer = gold[block.tasks]
+    known = np.flatnonzero(answer >= 0)
+    posterior[:, known] = 0
+    posterior[answer[known], known] = 1
+    probas[block.tasks] = posterior.T
+    return _Sums(block.matrix.T @ probas[block.tasks], posterior.sum(axis=1))
 
 
 def _skills(counts: Float, pairs: Pairs) -> Float:

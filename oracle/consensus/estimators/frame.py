@@ -63,13 +63,6 @@ class Labels:
         """Numbers of tasks, workers and classes."""
         return len(self.tasks), len(self.workers), len(self.classes)
 
-    def first_of_each(self) -> NDArray[np.bool_]:
-        """Whether a row is the first of its task, worker and label, bool (L,)."""
-        _, n_workers, n_classes = self.shape
-        key = (self.task.astype(np.int64) * n_workers + self.worker) * n_classes + self.label
-        repeated: NDArray[np.bool_] = pd.Series(key).duplicated().to_numpy()
-        return ~repeated
-
     def per_task(self, table: Float) -> pd.DataFrame:
         """A table (tasks, classes) under its names."""
         return pd.DataFrame(table, index=self.tasks, columns=self.classes, copy=False)

@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
-from scipy.special import expit
 
 from oracle.consensus.estimators.base import Estimator
 from oracle.consensus.estimators.frame import Float, Labels
@@ -96,6 +95,7 @@ class _Model:
         order = np.argsort(labels.task, kind="stable")
         self.task, self.worker = labels.task[order], labels.worker[order]
         self.cell = self.task.astype(np.int64) * self.n_classes + labels.label[order]
+        self.starts = np.searchsorted(self.task, np.arange(self.n_tasks))
         self.mean = np.concatenate([alpha_mean, beta_mean])
         self.log_others = np.log(max(self.n_classes - 1, 1))
 
@@ -119,15 +119,16 @@ class _Model:
         alpha = point[self.worker]
         ease = np.exp(point[self.n_workers :])[self.task]
         x = alpha * ease
-        log_sigma = -np.logaddexp(0.0, -x)
+        small = np.exp(-np.abs(x))
+        log_sigma = np.minimum(x, 0) - np.log1p(small)
         likelihood = log_sigma.sum() - (1 - agreement) @ (x + self.log_others)
         deviation = point - self.mean
         log_prior = -0.5 * deviation @ deviation - HALF_LOG_2PI * point.size
-        slope = agreement - expit(x)
+        slope = agreement - np.where(x > 0, 1, small) / (1 + small)  # agreement - σ(x)
         gradient = np.concatenate(
             [
                 np.bincount(self.worker, slope * ease, minlength=self.n_workers),
-                np.bincount(self.task, slope * x, minlength=self.n_tasks),
+                np.add.reduceat(slope * x, self.starts),
             ]
         )
         return -float(likelihood + log_prior), deviation - gradient

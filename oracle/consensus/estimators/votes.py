@@ -7,48 +7,64 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from oracle.consensus.estimators.base import Estimator
-from oracle.consensus.estimators.frame import Float, Labels, best
+from oracle.consensus.estimators.frame import Codes, Float, Labels, best
 from oracle.consensus.estimators.sums import counting_sort
 from oracle.errors import InputError
 
+MANY = 32  # labels of one task and class
+
 
 class Votes:
-    """Rows of a table of labels, to be summed by task and class and judged by worker."""
+    """Labels by task and class, to be summed, and by worker, to be judged."""
 
     def __init__(self, labels: Labels) -> None:
         n_tasks, n_workers, n_classes = labels.shape
         cell = labels.task.astype(np.int64) * n_classes + labels.label
-        starts, by_cell = counting_sort(cell, labels.worker, n_tasks * n_classes)
-        parts = (np.ones(by_cell.size), by_cell, starts)
-        self.matrix = csr_array(parts, shape=(n_tasks * n_classes, n_workers))
-        self.labels = labels
-        self.first = labels.first_of_each()
+        starts, worker = counting_sort(cell, labels.worker, n_tasks * n_classes)
+        shape = (n_tasks * n_classes, n_workers)
+        self.shape = n_tasks, n_classes
+        self.matrix = csr_array((np.ones(worker.size), worker, starts), shape=shape)
+        first = _first_in_group(worker, starts).astype(np.float64)
+        self.once = csr_array((first, worker, starts), shape=shape)  # a repeated row counts once
 
     def tally(self, weights: Float | None = None) -> Float:
         """Votes, or sums of workers' weights (workers,), by task and class."""
-        n_tasks, _, n_classes = self.labels.shape
         if weights is None:
             sums = np.diff(self.matrix.indptr).astype(np.float64)
         else:
             sums = self.matrix @ weights
-        return sums.reshape(n_tasks, n_classes)
+        return sums.reshape(self.shape)
 
     def accuracy(self, answers: Any) -> Float:
         """Share of each worker's labels that equal the answers' codes (tasks,), -1 unknown.
 
         A repeated row counts once; NaN where a worker has no label on a task that has an answer.
         """
-        answer = answers[self.labels.task]
-        counted = self.first & (answer >= 0)
-        n_workers = len(self.labels.workers)
-        right = np.bincount(
-            self.labels.worker, counted & (answer == self.labels.label), minlength=n_workers
+        right = answers[:, None] == np.arange(self.shape[1])
+        counted = np.repeat(answers >= 0, self.shape[1])
+        matches = self.once.T @ right.reshape(-1).astype(np.float64)
+        asked = self.once.T @ counted.astype(np.float64)
+        return np.divide(matches, asked, out=np.full(asked.size, np.nan), where=asked > 0)
+
+
+def _first_in_group(values: Codes, starts: Codes) -> NDArray[np.bool_]:
+    """Whether a value is the first of its kind in its group, bool (L,); groups are contiguous."""
+    sizes = np.diff(starts)
+    group = np.repeat(np.arange(sizes.size, dtype=np.int32), sizes)
+    largest = int(sizes.max(initial=0))
+    if largest > MANY:
+        repeated: NDArray[np.bool_] = (
+            pd.DataFrame({"g": group, "v": values}).duplicated().to_numpy()
         )
-        asked = np.bincount(self.labels.worker, counted, minlength=n_workers)
-        return np.divide(right, asked, out=np.full(n_workers, np.nan), where=asked > 0)
+        return ~repeated
+    first = np.ones(values.size, dtype=np.bool_)
+    for lag in range(1, largest):
+        first[lag:] &= (values[lag:] != values[:-lag]) | (group[lag:] != group[:-lag])
+    return first
 
 
 @dataclass
