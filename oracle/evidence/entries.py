@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from oracle.errors import FormatError
 from oracle.evidence import structs
 from oracle.evidence.codec import Block, cbor_block, cells, column, integers, read_cbor, whole
 from oracle.evidence.hashing import ZERO32, keccak256, uint
+from oracle.evidence.signing import recover
 
 MAX_LABELS = 100
 SHARD_ENTRIES = 512
@@ -19,8 +21,29 @@ SHARD_BYTES = 786_432
 NO_SIGNATURE = b"\0" * 65
 
 
+class Signed:
+    """What carries somebody's `signature` of the EIP-712 struct that `struct` returns."""
+
+    signature: bytes
+
+    def struct(self, campaign: int) -> structs.Struct:
+        """The struct that was signed."""
+        raise NotImplementedError
+
+    def signer(self, campaign: int, domain: structs.Domain) -> bytes:
+        """Return the 20-byte address that signed; SignatureError where nobody can have.
+
+        What was recovered is kept beside the fields: every epoch verifies the log from its start.
+        """
+        known: dict[tuple[int, structs.Domain], bytes] = self.__dict__.setdefault("_signers", {})
+        if (campaign, domain) not in known:
+            digest = self.struct(campaign).digest(domain)
+            known[campaign, domain] = recover(digest, self.signature)
+        return known[campaign, domain]
+
+
 @dataclass(frozen=True)
-class Delegation:
+class Delegation(Signed):
     """A delegation taken into the log; `source` is 0 for a signature, 1 for an event of
     CampaignEscrow.
     """
@@ -85,7 +108,7 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Submission:
+class Submission(Signed):
     """A signed submission, with the leased item that each label is for."""
 
     KIND: ClassVar[int] = 3
@@ -142,7 +165,7 @@ class Skip:
 
 
 @dataclass(frozen=True)
-class Adjudication:
+class Adjudication(Signed):
     """An expert's signed answer; `item` is the item's id."""
 
     KIND: ClassVar[int] = 5
@@ -164,7 +187,7 @@ class Adjudication:
 
 
 @dataclass(frozen=True)
-class Appeal:
+class Appeal(Signed):
     """A contributor's signed objection; `submission` is the EIP-712 digest of the submission."""
 
     KIND: ClassVar[int] = 6
@@ -272,7 +295,7 @@ def next_head(previous: bytes, entry_hash: bytes) -> bytes:
 
 
 @dataclass(frozen=True)
-class LogRow:
+class LogRow(Signed):
     """One entry in its place: its bytes, its hash, the head after it and the gateway's signature of
     that Head.
     """
@@ -283,12 +306,12 @@ class LogRow:
     head: bytes
     signature: bytes
 
-    @property
+    @cached_property
     def entry(self) -> Entry:
         """The parsed entry; FormatError where its bytes are none (such an entry is skipped)."""
         return decode_entry(self.data)
 
-    def signed_head(self, campaign: int) -> structs.Head:
+    def struct(self, campaign: int) -> structs.Head:
         """The EIP-712 struct that the gateway signed."""
         return structs.Head(campaign, self.position, self.entry_hash, self.head)
 

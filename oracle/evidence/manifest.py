@@ -13,6 +13,7 @@ from oracle.evidence.codec import RAW, Block, Link, decode_json, encode_json, js
 from oracle.evidence.hashing import sha256
 
 PPM = 1_000_000
+MAX_CLASSES = 256  # skills are tables of workers × classes², which decide holds in memory
 
 # \Z rather than $, which lets a line break follow.
 _DIGEST = {"type": "string", "pattern": r"^[0-9a-f]{64}\Z"}
@@ -41,7 +42,7 @@ SCHEMA: dict[str, Any] = _record(
             "type": "array",
             "items": {"type": "string", "minLength": 1, "maxLength": 1000},
             "minItems": 2,
-            "maxItems": 256,
+            "maxItems": MAX_CLASSES,
             "uniqueItems": True,
         },
         schema={"type": "object"},

@@ -24,6 +24,7 @@ from oracle.evidence.hashing import MerkleTree, word
 from oracle.evidence.structs import payout_leaf, slash_leaf
 
 AGREED, GOLD, AMBIGUOUS, FINAL, ADJUDICATED = 1, 2, 3, 4, 5
+ITEM_ROWS, ITEM_BYTES = 2048, 786_432
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Evidence:
         numbers = [row.item for row in self.items]
         if numbers != sorted(set(numbers)):
             raise FormatError("evidence: items are sorted, without repeats")
-        items = [_items_block(part) for part in split(self.items, 2048)]
+        items = [_items_block(part) for part in split(self.items, _item_rows(self.items))]
         leaves = [_leaves_block(part) for part in split(self.leaves)]
         slashes = [_slashes_block(part) for part in split(self.slashes)]
         contributors = [_contributors_block(part) for part in split(self.contributors, 4096)]
@@ -200,6 +201,12 @@ def _check_index(fields: dict[str, object]) -> None:
         raise FormatError("evidence: a field has the wrong type")
     if len(cells(fields["campaign"], 32)) != 1:
         raise FormatError("evidence: campaign is 32 bytes")
+
+
+def _item_rows(rows: Sequence[ItemResult]) -> int:
+    """How many items a shard holds: 2,048, or fewer where many classes would overfill a block."""
+    classes = len(rows[0].posterior) if rows else 1
+    return min(ITEM_ROWS, ITEM_BYTES // (17 + 4 * classes))
 
 
 def _items_block(rows: Sequence[ItemResult]) -> Block:

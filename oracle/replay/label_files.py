@@ -16,8 +16,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import IO
 
-from oracle.consensus.fixed import MAX_CLASSES
 from oracle.errors import InputError
+from oracle.evidence.manifest import MAX_CLASSES
 
 LABELS, TRUTH = "labels.csv", "truth.csv"
 DURATION = "duration_s"

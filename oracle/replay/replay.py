@@ -43,7 +43,6 @@ EPOCH_SECONDS, LEASE_SECONDS, GRACE_SECONDS = 3_600, 900, 60
 MAX_EPOCHS, MAX_OPERATORS = 100, 10
 # What dense tables of workers × classes² may hold: a few of them live at once, 8 bytes a cell.
 MAX_CELLS = 1 << 24
-ITEM_ROWS = 2_048  # item results in one block of evidence (docs/FORMATS.md, section 1)
 
 GUIDELINES = "These labels were given before: the replay hands them in as the file has them."
 CONSENT = """What you agree to
@@ -284,16 +283,11 @@ def _batches(
 
 
 def check_size(items: int, workers: int, classes: int) -> None:
-    """Refuse what neither memory nor a block of evidence could hold; InputError says the limit."""
+    """Refuse what memory couldn't hold; InputError says what to do."""
     if workers * classes**2 > MAX_CELLS or items * classes > 4 * MAX_CELLS:
         raise InputError(
             f"{items} tasks, {workers} workers and {classes} classes need tables that are too "
             "large: map the labels to fewer classes, or split the file"
-        )
-    if min(items, ITEM_ROWS) * (17 + 4 * classes) > MAX_BLOCK - 1_024:
-        raise InputError(
-            f"the results of {items} tasks with {classes} classes don't fit a block of evidence "
-            f"({MAX_BLOCK} bytes): map the labels to fewer classes, or split the file by task"
         )
 
 

@@ -119,6 +119,16 @@ def test_shards__many_rows__are_cut_where_a_block_holds_them() -> None:
     assert Evidence.decode(index.data, Shelf(shards)) == evidence
 
 
+@pytest.mark.parametrize(("classes", "shards"), [(2, 2), (91, 2), (256, 3)])
+def test_shards__many_classes__fit_a_block(classes: int, shards: int) -> None:
+    rows = 2049
+    items = tuple(ItemResult(number, 1, 1, 0, 3, (1,) * classes) for number in range(rows))
+    evidence = replace(EMPTY, items=items)
+    index, blocks = evidence.encode()
+    assert len(blocks) == shards
+    assert Evidence.decode(index.data, Shelf(blocks)) == evidence
+
+
 def _check(shelf: Shelf, index: bytes) -> None:
     def encode(evidence: Evidence) -> Block:
         return evidence.encode()[0]
