@@ -75,7 +75,8 @@ SECTIONS: dict[str, dict[str, Code]] = {
             FRAUD, "An operator set's threshold is not more than half of its members."
         ),
         "CAMPAIGN-TERMS": Code(
-            FRAUD, "A campaign was created with a bond below its cap or a fee above the payouts."
+            FRAUD,
+            "A campaign's bond is below its cap, its fee out of bounds, or its token not allowed.",
         ),
     },
     "Receipts": {
@@ -130,8 +131,12 @@ SECTIONS: dict[str, dict[str, Code]] = {
         "MANIFEST": Code(
             FRAUD, "The manifest is not the one on chain, or contradicts its content."
         ),
+        "SUPPLEMENT": Code(FRAUD, "A supplement is of another campaign or epoch than its receipt."),
         "LOG-CHAIN": Code(FRAUD, "The log's hash chain is broken."),
         "LOG-FORK": Code(FRAUD, "The log doesn't extend the one of the last finalized receipt."),
+        "ENTRY-OMITTED": Code(
+            FRAUD, "The published log lacks an entry whose head the gateway had signed."
+        ),
         "LOG-HEAD": Code(FRAUD, "The evidence's log doesn't end at the receipt's log head."),
         "LOG-SIGNATURE": Code(FRAUD, "A log entry's head is not signed by the campaign's gateway."),
         "LOG-SHORT": Code(FRAUD, "The log has no anchor at which the receipt's epoch can be cut."),
@@ -178,7 +183,6 @@ SECTIONS: dict[str, dict[str, Code]] = {
         "APPEAL-SIGNATURE": Code(FAULT, "An appeal is not signed by its contributor."),
     },
     "Gold, seeds and openings": {
-        "SUPPLEMENT": Code(FRAUD, "A supplement is of another campaign."),
         "EPOCH": Code(FRAUD, "A receipt's epoch is not the newest that its cut covers."),
         "DRAW-SEED": Code(FRAUD, "A draw seed is not of the manifest's hash chain."),
         "GOLD-BATCH": Code(FRAUD, "Gold was opened out of its batch, twice or too early."),
@@ -211,6 +215,9 @@ SECTIONS: dict[str, dict[str, Code]] = {
         "EVIDENCE-BYTES": Code(
             FRAUD, "The evidence says the same as the rules in other bytes than theirs."
         ),
+        "LABEL-UNOPENED": Code(
+            NOTE, "A label was never opened, though its item closed: it earned nothing."
+        ),
     },
     "Money that moved": {
         "OUTFLOW-UNTRACED": Code(
@@ -224,14 +231,22 @@ SECTIONS: dict[str, dict[str, Code]] = {
         "CLAIM-UNKNOWN": Code(FRAUD, "A claim was paid to an account that has no leaf."),
         "CLAIM-EXCESS": Code(FRAUD, "Claims were paid beyond their leaf or the receipt's total."),
         "CLAIM-AMOUNT": Code(FRAUD, "A claim paid another sum than its leaf still owed."),
+        "CLAIM-COUNTERS": Code(FRAUD, "A claim credited other counts of labels than its leaf's."),
         "FEES-EXCESS": Code(FRAUD, "An operator withdrew more than its share of the fees."),
         "SLASH-EXCESS": Code(FRAUD, "Stake was slashed beyond what a finalized receipt says."),
+        "SLASH-UNTRACED": Code(
+            FRAUD, "Stake was slashed without a receipt that says so, or for somebody's own gain."
+        ),
+        "STAKE-EXCESS": Code(FRAUD, "More stake was taken out than had unbonded, or too early."),
         "CLOSE-EARLY": Code(FRAUD, "A campaign was closed by somebody who may not, or too early."),
         "REFUND-EARLY": Code(FRAUD, "A refund was paid before the campaign's end allows it."),
         "REFUND-AMOUNT": Code(FRAUD, "A refund is not what is neither committed nor charged."),
         "REFUND-RECIPIENT": Code(FRAUD, "A refund went to somebody other than the payers."),
         "PLEDGE-EXCESS": Code(FRAUD, "More of a pledged bond was used or taken than was pledged."),
         "AFTER-REFUND": Code(FRAUD, "A campaign that was refunded went on."),
+        "TOKEN-UNPROVEN": Code(
+            NOTE, "A campaign pays in another token than LabelToken: its balances are not proven."
+        ),
         "TOKEN-SUPPLY": Code(FRAUD, "Tokens exist that no recorded mint made."),
         "CONSERVATION": Code(
             FRAUD, "What arrived is not what was paid, refunded, taken as fee, and is still held."

@@ -94,6 +94,12 @@ def audit() -> None:
 @click.option("--content", type=FILE, help="Without DIR: the folder of blocks.")
 @click.option("--from-block", type=click.IntRange(min=0), help="Without DIR: the first with logs.")
 @click.option("--from-source", is_flag=True, help="Compile contracts/: what ships must equal it.")
+@click.option(
+    "--heads",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Signed heads that contributors kept: the log must have their entries.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page.")
 @click.pass_context
@@ -107,6 +113,7 @@ def audit_folder(
     content: Path | None,
     from_block: int | None,
     from_source: bool,
+    heads: Path | None,
     as_json: bool,
     html: Path | None,
 ) -> None:
@@ -119,9 +126,10 @@ def audit_folder(
                 trusted_hash=trusted_hash,
                 campaign=campaign,
                 from_source=from_source,
+                heads=heads,
                 progress=status.update,
             )
-        elif rpc and deployment and content and not (directory or trusted_hash):
+        elif rpc and deployment and content and not (directory or heads or trusted_hash):
             report = audit_node(
                 rpc,
                 deployment,
@@ -134,7 +142,7 @@ def audit_folder(
         else:
             raise InputError(
                 "which run? Name its folder, or a chain by --rpc URL --deployment FILE --content "
-                "DIR (--from-block goes with those; --trusted-hash with a folder)"
+                "DIR (--from-block goes with those; --trusted-hash and --heads with a folder)"
             )
         if html is not None:
             html.write_text(report.to_html(), encoding="utf-8")

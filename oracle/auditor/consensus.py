@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from oracle.auditor.codes import CODES, Severity
+from oracle.auditor.codes import Severity
 from oracle.auditor.published import CampaignContent, Published
 from oracle.auditor.report import Findings, units
 from oracle.errors import InputError, ProtocolFault
 from oracle.evidence.hashing import ZERO32
 from oracle.evidence.signing import checksum
+from oracle.evidence.supplement import filing_of
 from oracle.protocol.campaign import EpochResult
 from oracle.protocol.decide import decide
-from oracle.protocol.ledger import Ledger, Secrets
+from oracle.protocol.ledger import Secrets
+from oracle.protocol.openings import read_log
 
 Difference = tuple[str, str, str]  # code, place after the receipt's, sentence
 
@@ -51,24 +53,31 @@ def check_consensus(content: CampaignContent, found: Findings) -> tuple[EpochRes
         found.checks += len(result.ledger.labels) + len(result.evidence.items)
         found.checks += len(result.evidence.leaves) + len(result.blocks) + len(one.rows)
         differences = list(_differences(one, result, content.campaign.manifest.classes))
+        if one.receipt != result.receipt and not differences:
+            sentence = "its evidence says the same in other blocks than the rules'"
+            differences = [("EVIDENCE-BYTES", "", sentence)]
         differs = differs or bool(differences)
         for code, place, sentence in differences:
             found.add("consensus", code, f"{one.place}{place}", sentence)
-        after = previous.receipt.log_position if previous is not None else 0
         counted = Severity.FRAUD if differences else None
-        _report_entries(one, result, after, counted, found)
+        _report_entries(one, result, previous, counted, found)
+        _report_unopened(one, result, found)
         results.append(result)
         settled[one.digest] = replace(result, receipt=one.receipt, evidence=one.evidence)
     return tuple(results)
 
 
 def _report_entries(
-    one: Published, result: EpochResult, after: int, counted: Severity | None, found: Findings
+    one: Published,
+    result: EpochResult,
+    previous: EpochResult | None,
+    counted: Severity | None,
+    found: Findings,
 ) -> None:
     """Entries that broke a rule; where the receipt differs from the rules, they were counted."""
     campaign = f"campaign {one.receipt.campaign}"
     for position, fault in (*result.rejected, *result.gateway_faults):
-        severity = counted if position > after else None
+        severity = counted if _is_new(position, one, previous) else None
         place = f"{campaign}, {fault.place}"
         found.add("consensus", fault.code, place, fault.message, severity)
     unopened: dict[tuple[int, str], int] = {}
@@ -78,7 +87,32 @@ def _report_entries(
             unopened[key] = unopened.get(key, 0) + 1
     for (epoch, code), count in unopened.items():
         sentence = f"{count} items were leased in it; the gateway's bond pays their labels"
-        found.add("consensus", code, f"{campaign}, epoch {epoch}", sentence)
+        new = previous is None or epoch > previous.receipt.epoch
+        severity = counted if new else None
+        found.add("consensus", code, f"{campaign}, epoch {epoch}", sentence, severity)
+
+
+def _is_new(position: int, one: Published, previous: EpochResult | None) -> bool:
+    """Whether a place in log or filings is one that this receipt is the first to cover."""
+    filing = filing_of(position)
+    if filing is not None:
+        return filing[0] == one.supplement.epoch
+    return previous is None or position > previous.receipt.log_position
+
+
+def _report_unopened(one: Published, result: EpochResult, found: Findings) -> None:
+    """Labels on closed items that nobody opened: nobody could, or somebody withheld them."""
+    opened = {(label.position, label.index) for label in result.labels}
+    for item in sorted(result.closed):
+        for label in result.ledger.by_item[item]:
+            if (label.position, label.index) not in opened:
+                found.add(
+                    "consensus",
+                    "LABEL-UNOPENED",
+                    f"campaign {one.receipt.campaign}, log {label.position}/{label.index}, "
+                    f"item {item}, {checksum(label.contributor)}",
+                    "the item closed without it: who signed it may still hold what opens it",
+                )
 
 
 def _report_log(
@@ -87,17 +121,14 @@ def _report_log(
     """Where `decide` refuses, the cause may be an entry that the receipt counted against the
     rules."""
     campaign = content.campaign
-    closed = previous.closed if previous is not None else {}
     secrets = previous.secrets if previous is not None else Secrets({}, {}, whole=False)
-    ledger = Ledger(campaign.manifest, campaign.facts, closed=closed, secrets=secrets)
     try:
-        ledger.read(one.rows)
+        ledger = read_log(campaign, previous, list(one.rows), one.supplement, secrets)
     except ProtocolFault:
-        return  # the log's own break is the fault that `decide` named
-    after = previous.receipt.log_position if previous is not None else 0
+        return  # the log's own break, or a filing's, is the fault that `decide` named
     for position, fault in ledger.rejected:
         place = f"campaign {one.receipt.campaign}, {fault.place}"
-        severity = Severity.FRAUD if position > after else CODES[fault.code].severity
+        severity = Severity.FRAUD if _is_new(position, one, previous) else None
         found.add("consensus", fault.code, place, fault.message, severity)
 
 
@@ -132,7 +163,10 @@ def _differences(one: Published, result: EpochResult, classes: list[str]) -> Ite
         yield "BOND-CHARGE", "", f"it is {said.bond_charge}, the rules give {must.bond_charge}"
     leaves = list(_leaves(one, result))
     yield from leaves
-    yield from _slashes(one, result)
+    slashes = list(_slashes(one, result))
+    yield from slashes
+    if not slashes and said.slash_root != must.slash_root:
+        yield "LEAVES-ROOT", "", "slashRoot isn't that of the slashes"
     if not leaves and said.fee_total != must.fee_total:
         yield "FEE-MISMATCH", "", f"it is {said.fee_total}, the rules give {must.fee_total}"
     terms = (said.next_reward, said.next_threshold)
@@ -151,8 +185,6 @@ def _differences(one: Published, result: EpochResult, classes: list[str]) -> Ite
             f"labels, items and agreement are {counts}, the rules give "
             f"{(must.label_count, must.item_count, must.agreement)}",
         )
-    if one.evidence == result.evidence and said.evidence != must.evidence:
-        yield "EVIDENCE-BYTES", "", "its evidence encodes the same in other blocks"
     if not leaves and said.payout_root != must.payout_root:
         yield "LEAVES-ROOT", "", "payoutRoot isn't that of the leaves"
     if not leaves and said.payout_total != must.payout_total:

@@ -40,6 +40,7 @@ class LabelBook:
         self.campaign = campaign
         self.keys: defaultdict[bytes, set[bytes]] = defaultdict(set)
         self.rewards: dict[tuple[bytes, int], int] = {}
+        self.promised: dict[tuple[bytes, int], int] = {}  # beyond the highest reward: the bond's
         self.submissions: dict[int, entries.Submission] = {}
         self._signers: dict[entries.Submission, bytes | None] = {}
         self._highest_reward = max(campaign.manifest.reward, campaign.manifest.reward_max)
@@ -58,6 +59,7 @@ class LabelBook:
                 for item in entry.items:
                     reward = min(entry.reward, self._highest_reward)
                     self.rewards.setdefault((entry.contributor, item), reward)
+                    self.promised.setdefault((entry.contributor, item), entry.reward)
             elif isinstance(entry, entries.Submission):
                 self.submissions[row.position] = entry
         self._read = max(self._read, len(one.rows))
@@ -166,10 +168,10 @@ def check_labels(content: CampaignContent, found: Findings) -> None:
             one.place,
             "more is paid for the gateway's faults than its bond is charged",
         )
-        unopened = _unopened(book, one, seen) if faulted else {}
+        promised = _promised(book, one, seen) if faulted else {}
         for leaf in one.evidence.leaves:
             account = leaf.account
-            bound = earned[account] + min(faulted.get(account, 0), unopened.get(account, 0))
+            bound = earned[account] + min(faulted.get(account, 0), promised.get(account, 0))
             place = f"{one.place}, {checksum(account)}"
             if bound == 0 and leaf.cumulative:
                 found.add("money", "PAYOUT-UNEARNED", place, "the account has no opened label")
@@ -182,8 +184,9 @@ def check_labels(content: CampaignContent, found: Findings) -> None:
             )
 
 
-def _unopened(book: LabelBook, one: Published, seen: set[tuple[bytes, int]]) -> dict[bytes, int]:
-    """Rewards of submitted labels that nobody opened: a gateway's fault pays them all the same."""
+def _promised(book: LabelBook, one: Published, seen: set[tuple[bytes, int]]) -> dict[bytes, int]:
+    """What a gateway's fault pays beyond opened labels: those that nobody opened, and what a lease
+    promised above the highest reward."""
     filed = (
         book.submission(one, filing_position(one.supplement.epoch, number))
         for number in range(len(one.supplement.filings))
@@ -194,7 +197,8 @@ def _unopened(book: LabelBook, one: Published, seen: set[tuple[bytes, int]]) -> 
         if entry is not None
         for item in entry.items
     }
-    rewards: defaultdict[bytes, int] = defaultdict(int)
-    for contributor, item in submitted - seen:
-        rewards[contributor] += book.rewards.get((contributor, item), 0)
-    return rewards
+    sums: defaultdict[bytes, int] = defaultdict(int)
+    for contributor, item in submitted:
+        counted = book.rewards.get((contributor, item), 0) if (contributor, item) in seen else 0
+        sums[contributor] += book.promised.get((contributor, item), 0) - counted
+    return sums

@@ -15,6 +15,7 @@ from oracle.auditor.folder import Chain
 from oracle.auditor.labels import check_labels
 from oracle.auditor.published import CampaignContent, Published, place_of
 from oracle.auditor.report import Findings
+from oracle.auditor.stakes import Stakes
 from oracle.chain.facts import operator_set
 from oracle.errors import ChainError, SignatureError
 from oracle.evidence.hashing import ZERO32, verify_proof
@@ -25,6 +26,7 @@ from oracle.quality.payment import BPS
 
 NOBODY = b"\0" * 20
 OPERATOR_EVENTS = ("OperatorsSet", "OperatorSynced", "Joined")
+STAKE_EVENTS = ("Staked", "UnbondingStarted", "Withdrawn", "Slashed")
 
 
 @dataclass
@@ -112,6 +114,9 @@ class Books:
         self.pledges: defaultdict[tuple[bytes, bytes, bytes], int] = defaultdict(int)
         self.flows = Flows(chain.escrow)
         self.stakes = Flows(chain.deployment.vault)
+        self.positions = Stakes(chain, found)
+        self.allowed: set[bytes] = set()  # tokens
+        self.min_fee_bps = 0
         self.outflow, self.inflow = self.flows.out, self.flows.into
 
     def replay(self) -> None:
@@ -125,14 +130,20 @@ class Books:
                 self._pledge(event)
             elif event.name == "FeesWithdrawn":
                 self._fees_withdrawn(event)
-            elif event.name in ("Staked", "Withdrawn", "Slashed"):
+            elif event.name in STAKE_EVENTS:
                 self._stake_moved(event)
+            elif event.name == "TokenSet":
+                change = self.allowed.add if event.arguments["allowed"] else self.allowed.discard
+                change(event.arguments["token"])
+            elif event.name == "MinFeeSet":
+                self.min_fee_bps = event.arguments["current"]
             elif "campaign" in event.arguments:
                 books = self.campaigns.get(event.arguments["campaign"])
                 if books is None:
                     self._check(False, "CONTRACT-EVENT", _at(event), "names no created campaign")
                     continue
                 self._of_campaign(event, books)
+        self.positions.finish()
 
     def _of_campaign(self, event: ChainEvent, books: CampaignBooks) -> None:
         handlers = {
@@ -180,11 +191,12 @@ class Books:
 
     def _stake_moved(self, event: ChainEvent) -> None:
         values, token = event.arguments, self.chain.deployment.token
+        self.positions.take(event)
         if event.name == "Staked":
             self.stakes.into[event.transaction, token] += values["amount"]
         elif event.name == "Withdrawn":
             self.stakes.out[event.transaction, token, values["account"]] += values["amount"]
-        else:
+        elif event.name == "Slashed":
             self.stakes.out[event.transaction, token, values["recipient"]] += values["taken"]
 
     # -- money in ------------------------------------------------------------------------------
@@ -213,6 +225,12 @@ class Books:
             "CAMPAIGN-TERMS",
             books.place,
             "its bond is below its cap, or its fee above 100 %",
+        )
+        self._check(
+            books.token in self.allowed and books.fee_bps >= self.min_fee_bps,
+            "CAMPAIGN-TERMS",
+            books.place,
+            f"its token isn't allowed, or its fee below {self.min_fee_bps} bps",
         )
         self.campaigns[books.number] = books
         arrived = books.budget
@@ -439,6 +457,10 @@ class Books:
         self._check(holds, "CLAIM-UNKNOWN", place, "the leaf isn't in the receipt's tree")
         holds = books.claimed[account] <= max(leaf.cumulative, before)
         self._check(holds, "CLAIM-EXCESS", place, f"the leaf is {leaf.cumulative}")
+        counters = (values["accepted"], values["submitted"])
+        holds = counters == (leaf.accepted, leaf.submitted)
+        why = f"the leaf counts {leaf.accepted} of {leaf.submitted} labels"
+        self._check(holds, "CLAIM-COUNTERS", place, why)
         holds = amount == max(0, leaf.cumulative - before)
         self._check(holds, "CLAIM-AMOUNT", place, f"{leaf.cumulative - before} was owed")
 
@@ -462,13 +484,15 @@ class Books:
         values = event.arguments
         account, key = values["account"], (books.number, values["epoch"])
         place = f"{_at(event)}, {checksum(account)}"
+        self.positions.take(event)
+        before = books.slashed[account]
         books.slashed[account] += values["taken"]
         known = values["epoch"] in books.settled and values["taken"] <= values["demanded"]
         self._check(known, "SLASH-EXCESS", place, "no finalized receipt, or more than demanded")
         if key in self.published:
             slashes = self.published[key].evidence.slashes
             due = {leaf.account: leaf.cumulative for leaf in slashes}.get(account, 0)
-            holds = books.slashed[account] <= due
+            holds = before + values["demanded"] <= due
             self._check(holds, "SLASH-EXCESS", place, f"the receipt says {due}")
 
     # -- the end -------------------------------------------------------------------------------
@@ -582,6 +606,9 @@ def _check_transfers(chain: Chain, books: Books, found: Findings) -> None:
         _compare(moved, said, found)
         held = moved.balance(token)
         _check_balance(chain, name, said.holder, held, found)
+    for own_token in sorted({one.token for one in books.campaigns.values()} - {token}):
+        why = "a campaign pays in it, but only LabelToken's code and balances are proven"
+        found.add("money", "TOKEN-UNPROVEN", f"token {checksum(own_token)}", why)
     own = [one for one in chain.transfers if one.token == token]
     minted = sum(one.amount for one in own if one.sender == NOBODY)
     burned = sum(one.amount for one in own if one.receiver == NOBODY)

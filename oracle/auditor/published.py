@@ -129,8 +129,11 @@ def _check_log(
     for row in log[known:]:
         holds = row.position == position + 1 and row.head == next_head(head, row.entry_hash)
         if not holds:
+            # Entries that a finalized receipt has settled can't be told again otherwise.
+            fork = bool(known) and row is log[known] and row.position <= position + 1
+            code = "LOG-FORK" if fork else "LOG-CHAIN"
             problem = f"entry {row.position} doesn't follow entry {position}"
-            found.add("consensus", "LOG-CHAIN", f"{place}, log {row.position}", problem)
+            found.add("consensus", code, f"{place}, log {row.position}", problem)
             found.cannot_tell("money", f"{place}: its log is broken")
             return False
         position, head = row.position, row.head
@@ -159,6 +162,15 @@ def _check_index(
         "EVIDENCE-INDEX",
         one.place,
         "the evidence names another campaign, epoch, manifest or predecessor than the receipt",
+    )
+    supplement = one.supplement
+    found.check(
+        (supplement.campaign, supplement.epoch, supplement.final)
+        == (receipt.campaign, receipt.epoch, receipt.final),
+        "consensus",
+        "SUPPLEMENT",
+        one.place,
+        "the supplement is of another campaign or epoch than the receipt",
     )
 
 

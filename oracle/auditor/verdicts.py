@@ -10,6 +10,7 @@ from typing import Any
 from oracle.auditor.consensus import check_consensus
 from oracle.auditor.content import Content
 from oracle.auditor.folder import Chain, prove, read_deployment, read_folder
+from oracle.auditor.heads import KeptHead, check_heads, read_heads
 from oracle.auditor.money import Books, CampaignBooks, check_money
 from oracle.auditor.published import CampaignContent, read_campaign
 from oracle.auditor.report import AuditReport, CampaignReport, Findings
@@ -29,6 +30,7 @@ def audit(
     trusted_hash: bytes | None = None,
     campaign: int | None = None,
     from_source: bool = False,
+    heads: Path | None = None,
     progress: Progress | None = None,
 ) -> AuditReport:
     """Audit the run in `directory`: `deployment.json`, `chain.jsonl` and `content/`.
@@ -37,7 +39,8 @@ def audit(
     that the caller trusts; without them they hold for the recorded chain, whose last hash the
     report names. `campaign` limits leaves, labels and consensus to one campaign; the escrow's money
     is always judged whole. `from_source` compiles the contracts anew: what ships, and what every
-    code on chain is compared with, must be what their source gives. `progress` is
+    code on chain is compared with, must be what their source gives. `heads` is a file of
+    signed heads that contributors kept: what they prove must be in the published log. `progress` is
     called with the name of each step.
 
     Raises InputError where the folder is none that can be audited, ChainError where the node can't
@@ -47,11 +50,13 @@ def audit(
     step = progress or (lambda name: None)
     directory = Path(directory)
     found = Findings()
+    kept = read_heads(heads) if heads is not None else []
     rests_on = [_code_basis(from_source, step)]
     step("reading the chain's record")
     deployment, record = read_folder(directory, found)
     content = _scan(directory / "content", found, step)
-    judged = _judge(deployment, record, content, campaign, step)
+    kept_heads = (heads, kept) if heads is not None else None
+    judged = _judge(deployment, record, content, campaign, step, kept_heads)
     binding, bound = "no chain: the record breaks off", False
     if record is not None:
         binding, bound = _bind(record, rpc, trusted_hash, found)
@@ -129,6 +134,7 @@ def _judge(
     content: Content,
     campaign: int | None,
     step: Progress,
+    kept: tuple[Path, list[KeptHead]] | None = None,
 ) -> dict[str, Any]:
     """Prove the record, follow the money, recompute the receipts; return the report's figures."""
     found = content.found
@@ -145,6 +151,8 @@ def _judge(
         wanted = [campaign] if campaign is not None else list(chain.campaigns)
         step("reading the receipts' evidence")
         contents = _contents(chain, wanted, content, found)
+        if kept is not None:
+            check_heads(*kept, contents, found)
         step("following the money")
         books = check_money(chain, contents, found)
         for number, one in contents.items():

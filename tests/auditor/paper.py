@@ -247,6 +247,12 @@ class PaperRun(World):
         self.transactions[2] += [mints, staked]
         named = {"operator_set": 1, "operators": members, "threshold": 2}
         self.transactions[3].append([event_log("ReceiptBoard", "OperatorsSet", **named)])
+        fee = {"previous": 0, "current": DEVNET.min_fee_bps}
+        allowed = {"token": at["LabelToken"], "allowed": True}
+        self.transactions[4] += [
+            [event_log("CampaignEscrow", "MinFeeSet", **fee)],
+            [event_log("CampaignEscrow", "TokenSet", **allowed)],
+        ]
         created = event_log(
             "CampaignEscrow",
             "CampaignCreated",
@@ -321,7 +327,7 @@ class PaperRun(World):
         ]  # fmt: skip
 
     def finalized(self, receipt: Receipt, before: Receipt | None) -> list[Log]:
-        fee = receipt.fee_total - (before.fee_total if before is not None else 0)
+        fee = max(0, receipt.fee_total - (before.fee_total if before is not None else 0))
         settled = {
             "campaign": 1,
             "epoch": receipt.epoch,

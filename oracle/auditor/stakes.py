@@ -1,0 +1,84 @@
+"""Stake as the vault's events tell it: nobody takes out more than unbonded, and nothing is slashed
+but what a receipt's slash tree says."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from oracle.auditor.folder import Chain
+from oracle.auditor.report import Findings
+from oracle.chain.deployment import Parameters
+from oracle.evidence.signing import checksum
+from oracle.ports import ChainEvent
+
+Position = tuple[int, bytes]  # role, account
+
+
+class Stakes:
+    """Replays the vault's events. Amounts are base units of LabelToken, by role and account."""
+
+    def __init__(self, chain: Chain, found: Findings) -> None:
+        self.chain, self.found = chain, found
+        self.staked: defaultdict[Position, int] = defaultdict(int)
+        self.unbonding: defaultdict[Position, int] = defaultdict(int)
+        self.ready_at: defaultdict[Position, int] = defaultdict(int)
+        self.taken: Counter[tuple[bytes, bytes, int, int]] = Counter()
+        self.executed: Counter[tuple[bytes, bytes, int, int]] = Counter()
+
+    def take(self, event: ChainEvent) -> None:
+        """Take one event of the vault, or the board's SlashExecuted, in chain order."""
+        values = event.arguments
+        if event.name == "SlashExecuted":
+            self.executed[
+                event.transaction, values["account"], values["campaign"], values["taken"]
+            ] += 1
+            return
+        position = (values["role"], values["account"])
+        place = f"transaction 0x{event.transaction.hex()}, {checksum(values['account'])}"
+        if event.name == "Staked":
+            self.staked[position] += values["amount"]
+            holds = self.staked[position] == values["staked"]
+            self._check(holds, "CONSERVATION", place, "the stake doesn't add up")
+        elif event.name == "UnbondingStarted":
+            self.staked[position] -= values["amount"]
+            self.unbonding[position] += values["amount"]
+            self.ready_at[position] = self._time(event) + self._parameters.unbonding_seconds
+            holds = self.staked[position] >= 0
+            self._check(holds, "STAKE-EXCESS", place, "more unbonds than was staked")
+        elif event.name == "Withdrawn":
+            self.unbonding[position] -= values["amount"]
+            holds = self.unbonding[position] >= 0 and self._time(event) >= self.ready_at[position]
+            self._check(holds, "STAKE-EXCESS", place, "more was taken out than had unbonded")
+        else:
+            self._slashed(event, position, place)
+
+    def _slashed(self, event: ChainEvent, position: Position, place: str) -> None:
+        values = event.arguments
+        subject = int.from_bytes(values["subject"], "big")
+        self.taken[event.transaction, values["account"], subject, values["taken"]] += 1
+        from_staked = min(values["taken"], self.staked[position])
+        self.staked[position] -= from_staked
+        self.unbonding[position] -= values["taken"] - from_staked
+        holds = self.unbonding[position] >= 0 and values["taken"] <= values["demanded"]
+        self._check(holds, "SLASH-EXCESS", place, "more was taken than demanded or staked")
+        treasury = self._parameters.resolved(self.chain.deployment.deployer).treasury
+        holds = values["recipient"] == treasury
+        self._check(holds, "SLASH-UNTRACED", place, "the stake went to others than the treasury")
+
+    def finish(self) -> None:
+        """Hold every slash of the vault against the board's that demanded it."""
+        for key in sorted({*self.taken, *self.executed}):
+            place = f"transaction 0x{key[0].hex()}, {checksum(key[1])}"
+            holds = self.taken[key] == self.executed[key]
+            why = "the vault's slashes and those that a receipt's tree demanded differ"
+            self._check(holds, "SLASH-UNTRACED", place, why)
+
+    @property
+    def _parameters(self) -> Parameters:
+        return self.chain.deployment.parameters
+
+    def _time(self, event: ChainEvent) -> int:
+        return self.chain.block(event.block).timestamp
+
+    def _check(self, holds: bool, code: str, place: str, sentence: str) -> None:
+        self.found.check(holds, "money", code, place, sentence)
