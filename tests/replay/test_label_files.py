@@ -172,12 +172,13 @@ HOSTILE = {
     "bare returns": (b"task,worker,label\rt1,w1,a\r", r"not a CSV row"),
     "one class": (b"task,worker,label\nt1,w1,a\nt2,w1,a\n", r"one class there is nothing to ask"),
     "free text": (
-        b"task,worker,label\n" + b"".join(b"t%d,w,l%d\n" % (n, n) for n in range(1001)),
-        r"line 1002: more than 1000 different labels: .*map numbers or free text to classes",
+        b"task,worker,label\n" + b"".join(b"t%d,w,l%d\n" % (n, n) for n in range(257)),
+        r"line 258: more than 256 different labels: .*map numbers or free text to classes",
     ),
     "long classes": (
-        b"task,worker,label\n" + b"".join(b"t%d,w,%0999d\n" % (n, n) for n in range(300)),
-        r"the 300 classes have 299700 bytes together",
+        b"task,worker,label\n"
+        + b"".join(b"t%d,w,%s%03d\n" % (n, "é".encode() * 990, n) for n in range(200)),
+        r"the 200 classes have 396600 bytes together",
     ),
 }
 
