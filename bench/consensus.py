@@ -147,14 +147,15 @@ def measure(python: Path, module: str, method: str, case: Case, seconds: float) 
         preexec_fn=lambda: os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2]),
     )
     if child.returncode:
-        raise SystemExit(f"{module} {method} on {case.table} failed:\n{child.stderr}")
+        raise RuntimeError(f"{module} {method} on {case.table} failed:\n{child.stderr}")
     result: dict[str, Any] = json.loads(child.stdout)
     return result
 
 
 def least(results: list[dict[str, Any]]) -> dict[str, Any]:
     return results[0] | {
-        key: min(result[key] for result in results) for key in ("import", "first", "best", "memory")
+        key: min(result[key] for result in results)
+        for key in ("import", "first", "best", "cpu", "memory")
     }
 
 
@@ -219,26 +220,35 @@ def plot(results: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--only", default="", help="cases whose name contains this; the rest stay")
     parser.add_argument("--pairs", type=int, default=2, help="measurements of each side")
     parser.add_argument("--huge", action="store_true", help="ours at ten million labels too")
     options = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
-    results = []
-    for case in CASES + (SCALING if options.huge else []):
-        if options.only in case.name:
-            results.append(run(case, options.pairs, peer=case not in SCALING))
-            print(line(results[-1]), flush=True)
+    report_file = OUT / "consensus.json"
+    found: dict[str, dict[str, Any]] = {}
+    if options.only and report_file.exists():
+        before = json.loads(report_file.read_text())["results"]
+        found = {result["case"]: result for result in before}
+    cases = [
+        case for case in CASES + (SCALING if options.huge else []) if options.only in case.name
+    ]
+    for case in cases:
+        result = run(case, options.pairs, peer=case not in SCALING)
+        found[case.name] = result
+        print(line(result), flush=True)
+    order = {case.name: place for place, case in enumerate(CASES + SCALING)}
+    results = sorted(found.values(), key=lambda result: order[result["case"]])
     report = {
         "machine": {"cpu": platform.processor() or platform.machine(), "python": sys.version},
         "peer": "crowd-kit 1.4.2, bench/requirements-crowdkit.lock",
         "results": results,
     }
-    (OUT / "consensus.json").write_text(json.dumps(report, indent=1) + "\n")
+    report_file.write_text(json.dumps(report, indent=1) + "\n")
     plot(results)
     compared = [result for result in results if "peer" in result]
     print(f"{sum(result['met'] for result in compared)} of {len(compared)} speeds as asked")
-    print(f"written: {OUT / 'consensus.json'}, {OUT / 'consensus.png'}")
+    print(f"written: {report_file}, {OUT / 'consensus.png'}")
 
 
 if __name__ == "__main__":
