@@ -14,7 +14,7 @@ from oracle.evidence.signing import checksum
 from oracle.evidence.supplement import filing_of
 from oracle.protocol.campaign import EpochResult
 from oracle.protocol.decide import decide
-from oracle.protocol.ledger import Secrets
+from oracle.protocol.ledger import Ledger, Secrets
 from oracle.protocol.openings import read_log
 
 Difference = tuple[str, str, str]  # code, place after the receipt's, sentence
@@ -62,6 +62,9 @@ def check_consensus(content: CampaignContent, found: Findings) -> tuple[EpochRes
         counted = Severity.FRAUD if differences else None
         _report_entries(one, result, previous, counted, found)
         _report_unopened(one, result, found)
+        # A ledger is as large as the log, and the next receipt builds its own.
+        facts, manifest = content.campaign.facts, content.campaign.manifest
+        result = replace(result, ledger=Ledger(manifest, facts, closed={}, secrets=result.secrets))
         results.append(result)
         settled[one.digest] = replace(result, receipt=one.receipt, evidence=one.evidence)
     return tuple(results)
@@ -105,7 +108,8 @@ def _report_unopened(one: Published, result: EpochResult, found: Findings) -> No
     opened = {(label.position, label.index) for label in result.labels}
     for item in sorted(result.closed):
         for label in result.ledger.by_item[item]:
-            if (label.position, label.index) not in opened:
+            paid = label.leased.fault is not None  # from the bond, opened or not
+            if not paid and (label.position, label.index) not in opened:
                 found.add(
                     "consensus",
                     "LABEL-UNOPENED",

@@ -133,6 +133,16 @@ def delegation_out_of_time(run: PaperRun) -> entries.Entry:
     return delegation(run, valid_until=1)
 
 
+@gateway("DELEGATION-EXPIRED")
+def submission_by_an_expired_key(run: PaperRun) -> entries.Entry:
+    """A session key signs after its delegation has expired."""
+    run.delegate("late", valid_until=run.ledger.anchor.timestamp + 200)
+    run.pass_time(120)
+    items = run.lease("late", 2)
+    run.pass_time(120)
+    return run.submission("late", items, [0] * len(items))[0]
+
+
 @gateway("SUBMISSION-SIGNATURE")
 def submission_by_a_revoked_key(run: PaperRun) -> entries.Entry:
     """A stolen session key signs after its wallet had revoked it."""
