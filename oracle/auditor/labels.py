@@ -15,7 +15,7 @@ from oracle.errors import FormatError, SignatureError
 from oracle.evidence import entries
 from oracle.evidence.campaign import commit_label
 from oracle.evidence.hashing import sha256
-from oracle.evidence.signing import checksum, recover
+from oracle.evidence.signing import checksum
 from oracle.evidence.supplement import Opening, filing_of, filing_position
 from oracle.protocol.campaign import Campaign
 from oracle.protocol.facts import ChainDelegation
@@ -76,9 +76,8 @@ class LabelBook:
                 entry.consent,
             )
             return any(vars(fact) | {"block": 0} == vars(said) for fact in facts.delegations)
-        digest = entry.struct(facts.campaign).digest(facts.escrow_domain)
         try:
-            return recover(digest, entry.signature) == entry.contributor
+            return entry.signer(facts.campaign, facts.escrow_domain) == entry.contributor
         except SignatureError:
             return False
 
@@ -86,9 +85,8 @@ class LabelBook:
         # A submission holds up to a hundred labels: its signer is looked for once.
         if entry not in self._signers:
             facts = self.campaign.facts
-            digest = entry.struct(facts.campaign).digest(facts.escrow_domain)
             try:
-                self._signers[entry] = recover(digest, entry.signature)
+                self._signers[entry] = entry.signer(facts.campaign, facts.escrow_domain)
             except SignatureError:
                 self._signers[entry] = None
         return self._signers[entry] in self.keys[entry.contributor]

@@ -14,6 +14,7 @@ from oracle.auditor.heads import KeptHead, check_heads, read_heads
 from oracle.auditor.money import Books, CampaignBooks, check_money
 from oracle.auditor.published import CampaignContent, read_campaign
 from oracle.auditor.report import AuditReport, CampaignReport, Findings
+from oracle.auditor.signatures import recover_ahead
 from oracle.chain.deployment import Deployment
 from oracle.chain.proofs import to_bytes, to_int
 from oracle.chain.record import ChainRecord
@@ -151,6 +152,11 @@ def _judge(
         wanted = [campaign] if campaign is not None else list(chain.campaigns)
         step("reading the receipts' evidence")
         contents = _contents(chain, wanted, content, found)
+        step("recovering signatures")
+        for one in contents.values():
+            facts = one.campaign.facts
+            rows = max((receipt.rows for receipt in one.receipts), key=len, default=())
+            recover_ahead(rows, facts.campaign, facts.escrow_domain)
         if kept is not None:
             check_heads(*kept, contents, found)
         step("following the money")

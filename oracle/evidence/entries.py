@@ -35,11 +35,19 @@ class Signed:
 
         What was recovered is kept beside the fields: every epoch verifies the log from its start.
         """
-        known: dict[tuple[int, structs.Domain], bytes] = self.__dict__.setdefault("_signers", {})
+        known = self._known_signers
         if (campaign, domain) not in known:
             digest = self.struct(campaign).digest(domain)
             known[campaign, domain] = recover(digest, self.signature)
         return known[campaign, domain]
+
+    def remember_signer(self, campaign: int, domain: structs.Domain, signer: bytes) -> None:
+        """Take an address that `signer` gave for an equal object elsewhere."""
+        self._known_signers[campaign, domain] = signer
+
+    @cached_property
+    def _known_signers(self) -> dict[tuple[int, structs.Domain], bytes]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -312,6 +320,10 @@ class LogRow(Signed):
         return decode_entry(self.data)
 
     def struct(self, campaign: int) -> structs.Head:
+        """What `signature` signs: `signed_head`."""
+        return self.signed_head(campaign)
+
+    def signed_head(self, campaign: int) -> structs.Head:
         """The EIP-712 struct that the gateway signed."""
         return structs.Head(campaign, self.position, self.entry_hash, self.head)
 

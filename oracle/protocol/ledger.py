@@ -18,8 +18,6 @@ from oracle.evidence import entries
 from oracle.evidence.entries import LogRow
 from oracle.evidence.hashing import keccak256
 from oracle.evidence.manifest import Manifest
-from oracle.evidence.signing import recover
-from oracle.evidence.structs import Struct
 from oracle.protocol.draws import CANDIDATES, candidates, draw, gold_item, is_gold
 from oracle.protocol.facts import Block, ChainFacts
 from oracle.protocol.terms import Bounded, fee_of
@@ -54,7 +52,7 @@ class Secrets:
         return frozenset(item for batch in self.batches.values() for item in batch)
 
 
-@dataclass
+@dataclass(slots=True)
 class LeasedItem:
     """One item in a contributor's hands, and what became of it."""
 
@@ -68,7 +66,7 @@ class LeasedItem:
     fault: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Label:
     """A committed label: where it stands, the commitment, and the lease it fulfils."""
 
@@ -175,9 +173,8 @@ class Ledger:
             self.position, self.head = row.position, row.head
 
     def _check_head_signature(self, row: LogRow) -> None:
-        digest = row.signed_head(self.facts.campaign).digest(self.facts.escrow_domain)
         try:
-            signer = recover(digest, row.signature)
+            signer = row.signer(self.facts.campaign, self.facts.escrow_domain)
         except SignatureError as error:
             raise ProtocolFault("LOG-SIGNATURE", f"log {row.position}", str(error)) from error
         if signer != self.facts.gateway:
@@ -201,11 +198,9 @@ class Ledger:
         elif isinstance(entry, entries.Skip):
             self._skip(entry, place)
         elif isinstance(entry, entries.Adjudication):
-            self._signed_by(entry.struct(self.facts.campaign), entry.signature, entry.expert, place)
+            self._check_signer(entry, entry.expert, place)
         else:
-            self._signed_by(
-                entry.struct(self.facts.campaign), entry.signature, entry.contributor, place
-            )
+            self._check_signer(entry, entry.contributor, place)
 
     def file(self, entry: entries.Submission, position: int, *, after_epoch: int) -> None:
         """Take a filing as at the cut: its leases are of epochs after `after_epoch`, lapsed or
@@ -279,8 +274,7 @@ class Ledger:
         if entry.valid_until < anchor.timestamp:
             raise ProtocolFault("DELEGATION-EXPIRED", place, "was no longer valid when it came")
         if entry.source == 0:
-            struct = entry.struct(self.facts.campaign)
-            self._signed_by(struct, entry.signature, entry.contributor, place)
+            self._check_signer(entry, entry.contributor, place)
         elif entry.source != 1 or entry.signature != entries.NO_SIGNATURE:
             raise ProtocolFault("DELEGATION-SOURCE", place, "is neither signed nor from an event")
         elif not any(
@@ -534,9 +528,8 @@ class Ledger:
             raise ProtocolFault(
                 "SUBMISSION-ITEMS", place, "holds 1 to 100 labels of different items"
             )
-        digest = entry.struct(self.facts.campaign).digest(self.facts.escrow_domain)
         try:
-            key = recover(digest, entry.signature)
+            key = entry.signer(self.facts.campaign, self.facts.escrow_domain)
         except SignatureError as error:
             raise ProtocolFault("SUBMISSION-SIGNATURE", place, str(error)) from error
         if (key, entry.sequence) in self._sequences:
@@ -593,10 +586,10 @@ class Ledger:
             raise ProtocolFault("CLOCK", place, "stands before the first anchor, so it has no time")
         return self.anchor
 
-    def _signed_by(self, struct: Struct, signature: bytes, signer: bytes, place: str) -> None:
-        code = f"{type(struct).__name__.upper()}-SIGNATURE"
+    def _check_signer(self, entry: entries.Signed, signer: bytes, place: str) -> None:
+        code = f"{type(entry).__name__.upper()}-SIGNATURE"
         try:
-            found = recover(struct.digest(self.facts.escrow_domain), signature)
+            found = entry.signer(self.facts.campaign, self.facts.escrow_domain)
         except SignatureError as error:
             raise ProtocolFault(code, place, str(error)) from error
         if found != signer:
