@@ -205,14 +205,13 @@ def _shares(weights: Int64) -> Int64:
         np.put_along_axis(shares, order, np.take_along_axis(shares, order, axis=0) + units, axis=0)
         return shares
     # A class gets a unit if fewer classes than are missing come before it in that order.
-    for klass in range(n_classes):
-        before = np.zeros(missing.size, dtype=np.int8)
-        for other in range(n_classes):
-            if other < klass:
-                before += remainders[other] >= remainders[klass]
-            elif other > klass:
-                before += remainders[other] > remainders[klass]
-        shares[klass] += before < missing
+    before = np.zeros(weights.shape, dtype=np.int8)
+    for klass in range(1, n_classes):
+        for lower in range(klass):
+            is_before = remainders[lower] >= remainders[klass]
+            before[klass] += is_before
+            before[lower] += ~is_before
+    shares += before < missing
     return shares
 
 

@@ -285,6 +285,12 @@ def test_gold_majority_vote__trusts_who_is_right_on_gold():
     assert model.skills_.to_dict() == {"x": 1.0, "y": 0.0, "z": 0.0}
     assert model.predict(frame).to_list() == [1, 1]
     assert model.predict_proba(frame)[1].to_list() == [1.0, 1.0]
+    answers = pd.Series({0: 1})
+    assert GoldMajorityVote().fit_predict(frame, answers).equals(model.predict(frame))
+    assert GoldMajorityVote().fit_predict_proba(frame, answers).equals(model.probas_)
+    with pytest.raises(InputError, match="2 workers have no skill"):
+        GoldMajorityVote().fit_predict(frame.assign(task=range(6)), pd.Series({0: 1}))
+    assert GoldMajorityVote().fit(frame, pd.Series({0: 7})).skills_.to_list() == [0.0] * 3
     with pytest.raises(InputError, match="1 workers have no skill"):
         model.predict(frame.assign(worker=["x", "y", "new"] * 2))
 

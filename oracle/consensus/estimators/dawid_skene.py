@@ -183,7 +183,7 @@ def _posterior(
     scores -= scores.max(axis=0)
     posterior = np.exp(scores)
     total = posterior.sum(axis=0)
-    posterior /= total
+    posterior *= 1 / total
     entropy = np.log(total) - np.einsum("kt,kt->t", posterior, scores)
     sums = _saved(posterior, block, probas, gold)
     sums.entropy = float(entropy[gold[block.tasks] < 0].sum())

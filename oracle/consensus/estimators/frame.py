@@ -76,13 +76,17 @@ class Labels:
         return pd.Series(self.classes.take(best(table)), index=self.tasks, name="agg_label")
 
     def gold(self, true_labels: Any) -> NDArray[np.int64]:
-        """Codes of known answers, int64 (tasks,), -1 where unknown; `true_labels` by task."""
+        """Codes of known answers, int64 (tasks,), -1 where unknown; `true_labels` by task.
+
+        An answer that is no class gets the number of classes, which no label equals.
+        """
         if true_labels is None:
             return np.full(len(self.tasks), -1)
         known = pd.Series(true_labels)
         if not known.index.is_unique:
             raise InputError("true_labels name a task twice: keep one answer for each")
         codes = self.classes.get_indexer(known.to_numpy())
+        codes = np.where(codes >= 0, codes, len(self.classes))
         at = known.index.get_indexer(self.tasks)
         return np.where(at >= 0, np.append(codes, -1)[at], -1)
 

@@ -138,14 +138,6 @@ class _SkillVote(Estimator):
         self.predict(data)
         return self.probas_
 
-    def fit_predict(self, data: Any, *args: Any, **kwargs: Any) -> pd.Series:
-        """`fit` and `predict` on the same labels."""
-        return self.fit(data, *args, **kwargs).predict(data)
-
-    def fit_predict_proba(self, data: Any, *args: Any, **kwargs: Any) -> pd.DataFrame:
-        """`fit` and `predict_proba` on the same labels."""
-        return self.fit(data, *args, **kwargs).predict_proba(data)
-
     def _save(self, labels: Labels, weights: Float, tally: Float) -> None:
         """Results on the labels that the weights were learned from."""
         self.skills_ = labels.per_worker(weights, "skill")
@@ -162,13 +154,31 @@ class GoldMajorityVote(_SkillVote):
 
         A worker without a label on such a task has no skill, and `predict` refuses them.
         """
+        self._learn(data, true_labels)
+        return self
+
+    def fit_predict(self, data: Any, true_labels: Any = None) -> pd.Series:
+        """`fit` and `predict` on the same labels; raises `InputError`."""
+        labels, votes, skills = self._learn(data, true_labels)
+        if np.isnan(skills).any():
+            return self.predict(data)  # which says who has none
+        self._save(labels, skills, votes.tally(skills))
+        return self.labels_
+
+    def fit_predict_proba(self, data: Any, true_labels: Any = None) -> pd.DataFrame:
+        """`fit` and `predict_proba` on the same labels; raises `InputError`."""
+        self.fit_predict(data, true_labels)
+        return self.probas_
+
+    def _learn(self, data: Any, true_labels: Any) -> tuple[Labels, Votes, Float]:
         if true_labels is None:
             raise InputError("GoldMajorityVote needs true_labels: a Series of answers by task")
-        labels = Labels.of(data, pd.unique(pd.Series(true_labels)))
-        skills = Votes(labels).accuracy(labels.gold(true_labels))
+        labels = Labels.of(data)
+        votes = Votes(labels)
+        skills = votes.accuracy(labels.gold(true_labels))
         self.skills_ = labels.per_worker(skills, "skill").dropna()
         self.n_iter_, self.converged_ = 1, True
-        return self
+        return labels, votes, skills
 
 
 @dataclass
