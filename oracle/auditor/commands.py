@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from oracle.auditor.codes import Severity
@@ -118,7 +120,7 @@ def audit_folder(
     html: Path | None,
 ) -> None:
     """Audit the run in DIR."""
-    with _exit_2_on_error(), Console(stderr=True).status("starting") as status:
+    with _exit_2_on_error(), _bar() as tell:
         if directory is not None and not (deployment or content or from_block is not None):
             report = run_audit(
                 directory,
@@ -127,7 +129,7 @@ def audit_folder(
                 campaign=campaign,
                 from_source=from_source,
                 heads=heads,
-                progress=status.update,
+                progress=tell,
             )
         elif rpc and deployment and content and not (directory or heads or trusted_hash):
             report = audit_node(
@@ -137,7 +139,7 @@ def audit_folder(
                 from_block=from_block,
                 campaign=campaign,
                 from_source=from_source,
-                progress=status.update,
+                progress=tell,
             )
         else:
             raise InputError(
@@ -175,6 +177,27 @@ def trace_transaction(
         click.echo(json.dumps(traced.to_json(), indent=2, ensure_ascii=False))
     else:
         print_trace(traced, Console())
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str, float], None]]:
+    """A progress bar on a terminal, from the second second on; nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    progress = Progress(*columns, console=console, transient=True)
+    task = progress.add_task("starting", total=1.0)
+    begun = time.monotonic()
+
+    def tell(what: str, share: float) -> None:
+        progress.update(task, description=what, completed=share)
+        if console.is_terminal and time.monotonic() - begun > 1:
+            progress.start()
+
+    try:
+        yield tell
+    finally:
+        if progress.live.is_started:
+            progress.stop()
 
 
 def print_report(report: AuditReport, console: Console) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from oracle.auditor.codes import Severity
@@ -20,8 +20,13 @@ from oracle.protocol.openings import read_log
 Difference = tuple[str, str, str]  # code, place after the receipt's, sentence
 
 
-def check_consensus(content: CampaignContent, found: Findings) -> tuple[EpochResult, ...]:
-    """Recompute every receipt of a campaign; return the results, in order.
+def check_consensus(
+    content: CampaignContent,
+    found: Findings,
+    tell: Callable[[float], None] = lambda share: None,
+) -> tuple[EpochResult, ...]:
+    """Recompute every receipt of a campaign; return the results, in order, without their ledgers.
+    `tell` is called with the share that is done.
 
     After a receipt that differs the next is judged on it as it stands: each receipt answers for
     itself. Where evidence breaks a rule that nobody may sign over, nothing can be built on it, and
@@ -30,7 +35,8 @@ def check_consensus(content: CampaignContent, found: Findings) -> tuple[EpochRes
     settled: dict[bytes, EpochResult | None] = {ZERO32: None}
     results: list[EpochResult] = []
     differs = False
-    for one in content.receipts:
+    for number, one in enumerate(content.receipts):
+        tell(number / len(content.receipts))
         if one.receipt.previous not in settled:
             found.cannot_tell("consensus", f"{one.place}: its predecessor wasn't judged")
             return tuple(results)

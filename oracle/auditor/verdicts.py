@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from oracle.chain.record import ChainRecord
 from oracle.errors import ChainError, InputError, ProtocolFault
 from oracle.evidence.signing import checksum
 
-Progress = Callable[[str], None]
+Progress = Callable[[str, float], None]  # what is being done, and the share that is done
 
 
 def audit(
@@ -42,18 +43,18 @@ def audit(
     is always judged whole. `from_source` compiles the contracts anew: what ships, and what every
     code on chain is compared with, must be what their source gives. `heads` is a file of
     signed heads that contributors kept: what they prove must be in the published log. `progress` is
-    called with the name of each step.
+    called with each step's name and the share done before it.
 
     Raises InputError where the folder is none that can be audited, ChainError where the node can't
     be asked; whatever else is wrong is a finding.
     """
     started = time.perf_counter()
-    step = progress or (lambda name: None)
+    step = progress or (lambda what, share: None)
     directory = Path(directory)
     found = Findings()
     kept = read_heads(heads) if heads is not None else []
     rests_on = [_code_basis(from_source, step)]
-    step("reading the chain's record")
+    step("reading the chain's record", 0.02)
     deployment, record = read_folder(directory, found)
     content = _scan(directory / "content", found, step)
     kept_heads = (heads, kept) if heads is not None else None
@@ -89,12 +90,12 @@ def audit_node(
     with stands in the report's `rests_on`. For the rest see `audit`.
     """
     started = time.perf_counter()
-    step = progress or (lambda name: None)
+    step = progress or (lambda what, share: None)
     found = Findings()
     rests_on = [_code_basis(from_source, step)]
     deployed = read_deployment(Path(deployment))
     blocks = _scan(Path(content), found, step)
-    step("asking the node for headers, logs, receipts and proofs")
+    step("asking the node for headers, logs, receipts and proofs", 0.1)
     from oracle.chain.node_record import ask_record, connect_bounded
     from oracle.chain.rpc import node_name
 
@@ -124,7 +125,7 @@ def audit_node(
 
 def _scan(folder: Path, found: Findings, step: Progress) -> Content:
     content = Content(folder, found)
-    step("hashing every block of content")
+    step("hashing every block of content", 0.05)
     content.scan()
     return content
 
@@ -141,7 +142,7 @@ def _judge(
     found = content.found
     chain: Chain | None = None
     if record is not None:
-        step("proving headers, transactions, logs and contracts")
+        step("proving headers, transactions, logs and contracts", 0.2)
         chain = prove(deployment, record, found)
     campaigns: list[CampaignReport] = []
     sums: dict[str, int] = {}
@@ -150,20 +151,19 @@ def _judge(
             known = ", ".join(map(str, chain.campaigns)) or "none"
             raise InputError(f"campaign {campaign} isn't on this chain: it has {known}")
         wanted = [campaign] if campaign is not None else list(chain.campaigns)
-        step("reading the receipts' evidence")
+        step("reading the receipts' evidence", 0.25)
         contents = _contents(chain, wanted, content, found)
-        step("recovering signatures")
+        step("recovering signatures", 0.35)
         for one in contents.values():
             facts = one.campaign.facts
             rows = max((receipt.rows for receipt in one.receipts), key=len, default=())
             recover_ahead(rows, facts.campaign, facts.escrow_domain)
         if kept is not None:
             check_heads(*kept, contents, found)
-        step("following the money")
+        step("following the money", 0.4)
         books = check_money(chain, contents, found)
-        for number, one in contents.items():
-            step(f"recomputing campaign {number}")
-            check_consensus(one, found)
+        for at, (number, one) in enumerate(contents.items()):
+            check_consensus(one, found, partial(_recomputed, step, number, at, len(contents)))
         campaigns = [_campaign_report(chain, books, number, contents) for number in wanted]
         sums = _sums(campaigns, books)
     return {
@@ -176,6 +176,10 @@ def _judge(
     }
 
 
+def _recomputed(step: Progress, number: int, at: int, campaigns: int, share: float) -> None:
+    step(f"recomputing campaign {number}", 0.5 + (at + share) / campaigns / 2)
+
+
 def _code_basis(from_source: bool, step: Progress) -> str:
     """Say what the contracts' code was compared with; see `check_sources` for its errors."""
     if not from_source:
@@ -183,7 +187,7 @@ def _code_basis(from_source: bool, step: Progress) -> str:
     from oracle.chain.compiler import check_sources, find_sources  # needs the compiler
 
     folder = find_sources()
-    step(f"compiling {folder}")
+    step(f"compiling {folder}", 0.0)
     compiler = check_sources(folder)
     return f"the contracts' code is compared with what {folder} gives, compiled by {compiler}"
 

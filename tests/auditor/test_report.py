@@ -227,3 +227,21 @@ def test_trace__nothing_to_trace__says_why(
 
 def test_trace__no_hash__exit_2() -> None:
     assert invoke("trace", "0x12")[0] == 2
+
+
+# -- progress ----------------------------------------------------------------------------------
+
+
+def test_audit__progress__every_step_once_and_forwards(folder: Path) -> None:
+    told: list[tuple[str, float]] = []
+    audit(folder, progress=lambda what, share: told.append((what, share)))
+    shares = [share for _, share in told]
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < shares[-1] < 1
+    assert len([what for what, _ in told if what == "recomputing campaign 1"]) == 3
+
+
+def test_command__no_terminal__no_bar(folder: Path) -> None:
+    result = CliRunner(mix_stderr=False).invoke(command, [str(folder)])
+    assert result.exit_code == 0
+    assert result.stderr == ""
