@@ -102,14 +102,17 @@ def make_table(name: str) -> pd.DataFrame:
 def table_file(name: str) -> Path:
     path = OUT / f"{name.replace(' ', '-')}.pickle"
     if not path.exists():
-        frame = make_table(name)
-        frame.to_pickle(path)
-        # Every worker must have gold: a tenth of all tasks, and the vote as their answer.
-        tasks = np.sort(frame.task.unique())[::10]
-        some = frame[frame.task.isin(tasks)]
-        some.groupby("task").label.agg(lambda given: given.mode().iloc[0]).to_pickle(
-            path.with_suffix(".gold")
-        )
+        make_table(name).to_pickle(path)
+    return path
+
+
+def gold_file(name: str) -> Path:
+    """Answers of every tenth task: the vote's, so that every worker has gold to be judged on."""
+    path = table_file(name).with_suffix(".gold")
+    if not path.exists():
+        frame = pd.read_pickle(table_file(name))
+        some = frame[frame.task.isin(np.sort(frame.task.unique())[::10])]
+        some.groupby("task").label.agg(lambda given: given.mode().iloc[0]).to_pickle(path)
     return path
 
 
@@ -135,7 +138,7 @@ def measure(python: Path, module: str, method: str, case: Case, seconds: float) 
         "seconds": seconds,
     }
     if case.gold:
-        job["true_labels"] = str(table_file(case.table).with_suffix(".gold"))
+        job["true_labels"] = str(gold_file(case.table))
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "2")
     path = {"PYTHONPATH": str(ROOT)} if module == OURS else {}
     child = subprocess.run(
