@@ -19,6 +19,7 @@ from oracle.auditor.signatures import recover_ahead
 from oracle.chain.deployment import Deployment
 from oracle.chain.proofs import to_bytes, to_int
 from oracle.chain.record import ChainRecord
+from oracle.chain.registry import registered, standing
 from oracle.errors import ChainError, InputError, ProtocolFault
 from oracle.evidence.signing import checksum
 
@@ -56,6 +57,7 @@ def audit(
     rests_on = [_code_basis(from_source, step)]
     step("reading the chain's record", 0.02)
     deployment, record = read_folder(directory, found)
+    rests_on.append(standing(deployment, registered()))
     content = _scan(directory / "content", found, step)
     kept_heads = (heads, kept) if heads is not None else None
     judged = _judge(deployment, record, content, campaign, step, kept_heads)
@@ -94,6 +96,7 @@ def audit_node(
     found = Findings()
     rests_on = [_code_basis(from_source, step)]
     deployed = read_deployment(Path(deployment))
+    rests_on.append(standing(deployed, registered()))
     blocks = _scan(Path(content), found, step)
     step("asking the node for headers, logs, receipts and proofs", 0.1)
     from oracle.chain.node_record import ask_record, connect_bounded

@@ -127,7 +127,7 @@ def test_audit_node__long_chain__asks_for_our_blocks_only_and_says_what_it_trust
     sparse = lie(lambda method, params, result: result)
     report = judge(run, sparse.url)
     assert report.verdict == "verified"
-    assert "which blocks hold the contracts' logs" in report.rests_on[1]
+    assert "which blocks hold the contracts' logs" in report.rests_on[2]
     counted = [one.asked.count("eth_getBlockByNumber") for one in (whole, sparse)]
     assert counted[1] < counted[0]
 
