@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -120,38 +122,40 @@ def audit_folder(
     html: Path | None,
 ) -> None:
     """Audit the run in DIR."""
-    with _exit_2_on_error(), _bar() as tell:
-        if directory is not None and not (deployment or content or from_block is not None):
-            report = run_audit(
-                directory,
-                rpc=rpc,
-                trusted_hash=trusted_hash,
-                campaign=campaign,
-                from_source=from_source,
-                heads=heads,
-                progress=tell,
-            )
-        elif rpc and deployment and content and not (directory or heads or trusted_hash):
-            report = audit_node(
-                rpc,
-                deployment,
-                content,
-                from_block=from_block,
-                campaign=campaign,
-                from_source=from_source,
-                progress=tell,
-            )
-        else:
-            raise InputError(
-                "which run? Name its folder, or a chain by --rpc URL --deployment FILE --content "
-                "DIR (--from-block goes with those; --trusted-hash and --heads with a folder)"
-            )
+    with _exit_2_on_error():
+        with _bar() as tell:
+            if directory is not None and not (deployment or content or from_block is not None):
+                report = run_audit(
+                    directory,
+                    rpc=rpc,
+                    trusted_hash=trusted_hash,
+                    campaign=campaign,
+                    from_source=from_source,
+                    heads=heads,
+                    progress=tell,
+                )
+            elif rpc and deployment and content and not (directory or heads or trusted_hash):
+                report = audit_node(
+                    rpc,
+                    deployment,
+                    content,
+                    from_block=from_block,
+                    campaign=campaign,
+                    from_source=from_source,
+                    progress=tell,
+                )
+            else:
+                raise InputError(
+                    "which run? Name its folder, or a chain by --rpc URL --deployment FILE --content "
+                    "DIR (--from-block goes with those; --trusted-hash and --heads with a folder)"
+                )
         if html is not None:
-            html.write_text(report.to_html(), encoding="utf-8")
-    if as_json:
-        click.echo(report.to_json_text(), nl=False)
-    else:
-        print_report(report, Console())
+            _write(html, report.to_html())
+        with _writing_to_stdout():
+            if as_json:
+                click.echo(report.to_json_text(), nl=False)
+            else:
+                print_report(report, Console())
     ctx.exit(0 if report.verdict == "verified" else 1)
 
 
@@ -173,10 +177,43 @@ def trace_transaction(
     """From the tokens that transaction TX moved to the receipts and labels behind them."""
     with _exit_2_on_error():
         traced = trace(directory, transaction, account)
-    if as_json:
-        click.echo(json.dumps(traced.to_json(), indent=2, ensure_ascii=False))
-    else:
-        print_trace(traced, Console())
+        with _writing_to_stdout():
+            if as_json:
+                click.echo(json.dumps(traced.to_json(), indent=2, ensure_ascii=False))
+            else:
+                print_trace(traced, Console())
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        if path.exists() and not path.is_file():  # a pipe or device takes what comes
+            path.write_text(text, encoding="utf-8")
+            return
+        try:
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{path} can't be written ({error.strerror}): make room, or name another file"
+        ) from error
+
+
+@contextmanager
+def _writing_to_stdout() -> Iterator[None]:
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left in the buffer would fail again at the end, with another exit code.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise InputError(
+            f"the report can't be written ({error.strerror}): make room where it goes"
+        ) from error
 
 
 @contextmanager
