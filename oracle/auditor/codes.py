@@ -44,7 +44,7 @@ SECTIONS: dict[str, dict[str, Code]] = {
             FRAUD, "The transactions of a block don't hash to its header's transactionsRoot."
         ),
         "CHAIN-RECEIPTS": Code(
-            FRAUD, "The receipts and logs of a block don't hash to its header's receiptsRoot."
+            FRAUD, "The receipts and logs of a block are not those of its header's receiptsRoot."
         ),
         "CHAIN-GENESIS": Code(FRAUD, "Block 0 is not the genesis that deployment.json names."),
         "CHAIN-STATE": Code(
@@ -73,6 +73,9 @@ SECTIONS: dict[str, dict[str, Code]] = {
         ),
         "OPERATORS-MINORITY": Code(
             FRAUD, "An operator set's threshold is not more than half of its members."
+        ),
+        "OPERATORS-UNSTAKED": Code(
+            FRAUD, "An operator set names somebody without the stake that signing needs."
         ),
         "CAMPAIGN-TERMS": Code(
             FRAUD,
@@ -225,7 +228,9 @@ SECTIONS: dict[str, dict[str, Code]] = {
             "Tokens left escrow or vault without an event that says what for.",
         ),
         "OUTFLOW-MISSING": Code(FRAUD, "Escrow or vault recorded a payment that no tokens made."),
-        "INFLOW-MISSING": Code(FRAUD, "Escrow or vault counted money that never arrived."),
+        "INFLOW-MISSING": Code(
+            FRAUD, "Escrow or vault counted money that never arrived from whom it says."
+        ),
         "INFLOW-UNANNOUNCED": Code(NOTE, "Tokens arrived that escrow or vault count for nobody."),
         "CLAIM-UNFINALIZED": Code(FRAUD, "A claim was paid from a receipt that wasn't finalized."),
         "CLAIM-UNKNOWN": Code(FRAUD, "A claim was paid to an account that has no leaf."),
@@ -247,7 +252,7 @@ SECTIONS: dict[str, dict[str, Code]] = {
         "TOKEN-UNPROVEN": Code(
             NOTE, "A campaign pays in another token than LabelToken: its balances are not proven."
         ),
-        "TOKEN-SUPPLY": Code(FRAUD, "Tokens exist that no recorded mint made."),
+        "TOKEN-SUPPLY": Code(FRAUD, "Tokens exist, or were spent, that no recorded mint made."),
         "CONSERVATION": Code(
             FRAUD, "What arrived is not what was paid, refunded, taken as fee, and is still held."
         ),

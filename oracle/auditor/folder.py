@@ -20,7 +20,7 @@ from oracle.auditor.report import VERDICTS, Findings
 from oracle.chain.artifacts import CONTRACTS
 from oracle.chain.deployment import Deployment, expected_code
 from oracle.chain.facts import campaign_facts
-from oracle.chain.proofs import to_bytes, transaction_hash
+from oracle.chain.proofs import to_bytes, to_int, transaction_hash
 from oracle.chain.record import ChainRecord, nests_deeply
 from oracle.errors import ChainError, FormatError, InputError, ProtocolFault
 from oracle.evidence.hashing import keccak256
@@ -155,6 +155,15 @@ def prove(deployment: Deployment, record: ChainRecord, found: Findings) -> Chain
             "CHAIN-RECEIPTS",
             f"block {recorded.block.number}",
             "the block has more receipts than transactions, or fewer",
+        )
+        found.check(
+            not any(
+                one["logs"] and not to_int(one["status"], "status") for one in recorded.receipts
+            ),
+            "money",
+            "CHAIN-RECEIPTS",
+            f"block {recorded.block.number}",
+            "a transaction that failed has logs, as no chain would have it",
         )
     first = record.chain[0]
     if first.number == 0:

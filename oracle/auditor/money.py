@@ -8,15 +8,15 @@ leaf labels that its account signed and that were opened.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from oracle.auditor.folder import Chain
+from oracle.auditor.folder import Chain, Transfer
 from oracle.auditor.labels import check_labels
 from oracle.auditor.published import CampaignContent, Published, place_of
 from oracle.auditor.report import Findings
 from oracle.auditor.stakes import Stakes
-from oracle.chain.facts import operator_set
+from oracle.chain.facts import OPERATOR_ROLE, operator_set
 from oracle.errors import ChainError, SignatureError
 from oracle.evidence.hashing import ZERO32, verify_proof
 from oracle.evidence.signing import checksum, from_compact, recover
@@ -43,7 +43,7 @@ class CampaignBooks:
     bond: int
     epoch_cap: int
     pending: tuple[Receipt, bytes, int, int] | None = None  # receipt, digest, posted at, quorum
-    reserved: tuple[bytes, int] | None = None  # transaction, amount
+    reserved: tuple[bytes, int, int] | None = None  # transaction, epoch, amount
     credited: tuple[bytes, int] | None = None  # transaction and epoch of the last Settled
     last: Receipt | None = None
     last_digest: bytes = ZERO32
@@ -73,16 +73,16 @@ class CampaignBooks:
 
 class Flows:
     """Tokens that left and entered `holder`, in base units: by (transaction, token, receiver) and
-    by (transaction, token)."""
+    by (transaction, token, sender)."""
 
     def __init__(self, holder: bytes) -> None:
         self.holder = holder
         self.out: defaultdict[tuple[bytes, bytes, bytes], int] = defaultdict(int)
-        self.into: defaultdict[tuple[bytes, bytes], int] = defaultdict(int)
+        self.into: defaultdict[tuple[bytes, bytes, bytes], int] = defaultdict(int)
 
     def balance(self, token: bytes) -> int:
         """What stays of a token."""
-        came = sum(amount for (_, one), amount in self.into.items() if one == token)
+        came = sum(amount for (_, one, _), amount in self.into.items() if one == token)
         went = sum(amount for (_, one, _), amount in self.out.items() if one == token)
         return came - went
 
@@ -117,6 +117,7 @@ class Books:
         self.positions = Stakes(chain, found)
         self.allowed: set[bytes] = set()  # tokens
         self.min_fee_bps = 0
+        self.min_stake = chain.deployment.parameters.min_operator_stake
         self.outflow, self.inflow = self.flows.out, self.flows.into
 
     def replay(self) -> None:
@@ -137,6 +138,8 @@ class Books:
                 change(event.arguments["token"])
             elif event.name == "MinFeeSet":
                 self.min_fee_bps = event.arguments["current"]
+            elif event.name == "MinOperatorStakeSet":
+                self.min_stake = event.arguments["current"]
             elif "campaign" in event.arguments:
                 books = self.campaigns.get(event.arguments["campaign"])
                 if books is None:
@@ -144,6 +147,11 @@ class Books:
                     continue
                 self._of_campaign(event, books)
         self.positions.finish()
+        for books in self.campaigns.values():
+            self._check_idle(
+                books.reserved, "RESERVED-MISMATCH", books, "nothing was posted for it"
+            )
+            self._check_idle(books.credited, "SETTLED-MISMATCH", books, "nothing was finalized")
 
     def _of_campaign(self, event: ChainEvent, books: CampaignBooks) -> None:
         handlers = {
@@ -171,6 +179,17 @@ class Books:
     def _check(self, holds: bool, code: str, place: str, sentence: str) -> bool:
         return self.found.check(holds, "money", code, place, sentence)
 
+    def _check_idle(
+        self,
+        left: tuple[bytes, int] | tuple[bytes, int, int] | None,
+        code: str,
+        books: CampaignBooks,
+        why: str,
+    ) -> None:
+        """What the escrow notes for a receipt must be taken up by that receipt, once."""
+        place = f"transaction 0x{left[0].hex()}" if left is not None else books.place
+        self._check(left is None, code, place, why)
+
     def _time(self, event: ChainEvent) -> int:
         return self.chain.block(event.block).timestamp
 
@@ -181,19 +200,29 @@ class Books:
         if event.name != "OperatorsSet":
             return
         values = event.arguments
-        self.members[values["operator_set"]] = values["operators"]
+        number = values["operator_set"]
+        ordered = number == len(self.members) + 1
+        self._check(ordered, "CONTRACT-EVENT", _at(event), f"operator set {number} is out of order")
+        self.members[number] = values["operators"]
         self._check(
             2 * values["threshold"] > len(values["operators"]),
             "OPERATORS-MINORITY",
             f"operator set {values['operator_set']}",
             f"{values['threshold']} of {len(values['operators'])} could sign alone",
         )
+        for member in values["operators"]:
+            self._check(
+                self.positions.staked[OPERATOR_ROLE, member] >= self.min_stake,
+                "OPERATORS-UNSTAKED",
+                f"operator set {values['operator_set']}, {checksum(member)}",
+                f"signing needs a stake of {self.min_stake}",
+            )
 
     def _stake_moved(self, event: ChainEvent) -> None:
         values, token = event.arguments, self.chain.deployment.token
         self.positions.take(event)
         if event.name == "Staked":
-            self.stakes.into[event.transaction, token] += values["amount"]
+            self.stakes.into[event.transaction, token, values["account"]] += values["amount"]
         elif event.name == "Withdrawn":
             self.stakes.out[event.transaction, token, values["account"]] += values["amount"]
         elif event.name == "Slashed":
@@ -241,14 +270,15 @@ class Books:
             self.pledges[key] -= books.bond
             enough = self.pledges[key] >= 0
             self._check(enough, "PLEDGE-EXCESS", _at(event), "the bond exceeds what was pledged")
-        self.inflow[event.transaction, books.token] += arrived
+        self.inflow[event.transaction, books.token, books.requester] += arrived
 
     def _pledge(self, event: ChainEvent) -> None:
         values = event.arguments
         key = (values["payer"], values["requester"], values["token"])
         if event.name == "Pledged":
             self.pledges[key] += values["amount"]
-            self.inflow[event.transaction, values["token"]] += values["amount"]
+            payer = values["payer"]
+            self.inflow[event.transaction, values["token"], payer] += values["amount"]
             return
         self.pledges[key] -= values["amount"]
         enough = self.pledges[key] >= 0
@@ -257,13 +287,15 @@ class Books:
 
     def _funded(self, event: ChainEvent, books: CampaignBooks) -> None:
         books.budget += event.arguments["amount"]
-        self.inflow[event.transaction, books.token] += event.arguments["amount"]
+        payer = event.arguments["payer"]
+        self.inflow[event.transaction, books.token, payer] += event.arguments["amount"]
         fits = books.budget == event.arguments["budget"]
         self._check(fits, "CONSERVATION", _at(event), "the budget doesn't add up")
 
     def _bond_raised(self, event: ChainEvent, books: CampaignBooks) -> None:
         books.bond += event.arguments["amount"]
-        self.inflow[event.transaction, books.token] += event.arguments["amount"]
+        payer = event.arguments["payer"]
+        self.inflow[event.transaction, books.token, payer] += event.arguments["amount"]
         fits = books.bond == event.arguments["bond"]
         self._check(fits, "CONSERVATION", _at(event), "the bond doesn't add up")
 
@@ -285,8 +317,9 @@ class Books:
         self._check_signatures(event, digest, place)
         self._check_order(event, receipt, books, place)
         self._check_amounts(receipt, books, place)
-        holds = books.reserved == (event.transaction, _added(receipt, books))
+        holds = books.reserved == (event.transaction, receipt.epoch, _added(receipt, books))
         self._check(holds, "RESERVED-MISMATCH", place, "the sum reserved isn't what it adds")
+        books.reserved = None
         quorum = values["operator_set"] << 32 | values["signers"]
         books.pending = (receipt, digest, self._time(event), quorum)
         books.last_posted_at = self._time(event)
@@ -372,7 +405,9 @@ class Books:
         self._check(holds, "BUDGET-EXCEEDED", place, f"{spent} of a budget of {books.budget}")
 
     def _reserved(self, event: ChainEvent, books: CampaignBooks) -> None:
-        books.reserved = (event.transaction, event.arguments["amount"])
+        values = event.arguments
+        self._check_idle(books.reserved, "RESERVED-MISMATCH", books, "a sum is reserved for none")
+        books.reserved = (event.transaction, values["epoch"], values["amount"])
 
     def _settled(self, event: ChainEvent, books: CampaignBooks) -> None:
         values = event.arguments
@@ -406,6 +441,7 @@ class Books:
         self._check(
             says == must, "SETTLED-MISMATCH", place, "the sums settled aren't the receipt's"
         )
+        self._check_idle(books.credited, "SETTLED-MISMATCH", books, "a receipt is settled twice")
         self.fee_pools[books.token, quorum] += max(0, fee)
         books.complete = complete
         books.credited = (event.transaction, values["epoch"])
@@ -413,7 +449,9 @@ class Books:
     def _finalized(self, event: ChainEvent, books: CampaignBooks) -> None:
         values = event.arguments
         place = f"{books.place}, epoch {values['epoch']}"
-        known = books.pending is not None and books.pending[1] == values["digest"]
+        known = books.pending is not None and (
+            (books.pending[1], books.pending[0].epoch) == (values["digest"], values["epoch"])
+        )
         if not self._check(known, "FINALIZED-UNKNOWN", place, "it wasn't the receipt pending"):
             return
         assert books.pending is not None
@@ -424,6 +462,7 @@ class Books:
         holds = books.credited == (event.transaction, receipt.epoch)
         self._check(holds, "SETTLED-MISMATCH", place, "the escrow didn't settle it")
         books.last, books.last_digest, books.pending = receipt, digest, None
+        books.credited = None
         books.settled[receipt.epoch] = receipt
 
     # -- claims, fees, slashes -----------------------------------------------------------------
@@ -602,7 +641,7 @@ def _check_transfers(chain: Chain, books: Books, found: Findings) -> None:
                     transfer.amount
                 )
             if transfer.receiver == said.holder:
-                moved.into[transfer.transaction, transfer.token] += transfer.amount
+                moved.into[transfer.transaction, transfer.token, transfer.sender] += transfer.amount
         _compare(moved, said, found)
         held = moved.balance(token)
         _check_balance(chain, name, said.holder, held, found)
@@ -610,6 +649,7 @@ def _check_transfers(chain: Chain, books: Books, found: Findings) -> None:
         why = "a campaign pays in it, but only LabelToken's code and balances are proven"
         found.add("money", "TOKEN-UNPROVEN", f"token {checksum(own_token)}", why)
     own = [one for one in chain.transfers if one.token == token]
+    _check_spent(own, found)
     minted = sum(one.amount for one in own if one.sender == NOBODY)
     burned = sum(one.amount for one in own if one.receiver == NOBODY)
     try:
@@ -619,6 +659,18 @@ def _check_transfers(chain: Chain, books: Books, found: Findings) -> None:
         return
     why = f"mints and burns leave {minted - burned}, the proven supply is {supply}"
     found.check(supply == minted - burned, "money", "TOKEN-SUPPLY", "LabelToken", why)
+
+
+def _check_spent(transfers: Sequence[Transfer], found: Findings) -> None:
+    """Nobody spends tokens that no mint or transfer brought them."""
+    balances: defaultdict[bytes, int] = defaultdict(int)
+    for one in transfers:
+        balances[one.sender] -= one.amount
+        balances[one.receiver] += one.amount
+        found.checks += 1
+        if one.sender != NOBODY and balances[one.sender] < 0:
+            place = f"transaction 0x{one.transaction.hex()}, {checksum(one.sender)}"
+            found.add("money", "TOKEN-SUPPLY", place, "it spends tokens that it never had")
 
 
 def _compare(moved: Flows, said: Flows, found: Findings) -> None:
@@ -631,7 +683,7 @@ def _compare(moved: Flows, said: Flows, found: Findings) -> None:
         found.check(went >= must, "money", "OUTFLOW-MISSING", place, why)
     for source in sorted({*moved.into, *said.into}):
         came, must = moved.into.get(source, 0), said.into.get(source, 0)
-        place = f"transaction 0x{source[0].hex()}"
+        place = f"transaction 0x{source[0].hex()}, {checksum(source[2])}"
         why = f"{came} came in, its events say {must}"
         found.check(came >= must, "money", "INFLOW-MISSING", place, why)
         found.check(came <= must, "money", "INFLOW-UNANNOUNCED", place, why)

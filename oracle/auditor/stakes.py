@@ -22,16 +22,16 @@ class Stakes:
         self.staked: defaultdict[Position, int] = defaultdict(int)
         self.unbonding: defaultdict[Position, int] = defaultdict(int)
         self.ready_at: defaultdict[Position, int] = defaultdict(int)
-        self.taken: Counter[tuple[bytes, bytes, int, int]] = Counter()
-        self.executed: Counter[tuple[bytes, bytes, int, int]] = Counter()
+        # by transaction, account, campaign, demanded and taken
+        self.taken: Counter[tuple[bytes, bytes, int, int, int]] = Counter()
+        self.executed: Counter[tuple[bytes, bytes, int, int, int]] = Counter()
 
     def take(self, event: ChainEvent) -> None:
         """Take one event of the vault, or the board's SlashExecuted, in chain order."""
         values = event.arguments
         if event.name == "SlashExecuted":
-            self.executed[
-                event.transaction, values["account"], values["campaign"], values["taken"]
-            ] += 1
+            sums = (values["demanded"], values["taken"])
+            self.executed[event.transaction, values["account"], values["campaign"], *sums] += 1
             return
         position = (values["role"], values["account"])
         place = f"transaction 0x{event.transaction.hex()}, {checksum(values['account'])}"
@@ -45,6 +45,8 @@ class Stakes:
             self.ready_at[position] = self._time(event) + self._parameters.unbonding_seconds
             holds = self.staked[position] >= 0
             self._check(holds, "STAKE-EXCESS", place, "more unbonds than was staked")
+            holds = self.ready_at[position] == values["ready_at"]
+            self._check(holds, "STAKE-EXCESS", place, "it is ready at another time than it may be")
         elif event.name == "Withdrawn":
             self.unbonding[position] -= values["amount"]
             holds = self.unbonding[position] >= 0 and self._time(event) >= self.ready_at[position]
@@ -55,7 +57,8 @@ class Stakes:
     def _slashed(self, event: ChainEvent, position: Position, place: str) -> None:
         values = event.arguments
         subject = int.from_bytes(values["subject"], "big")
-        self.taken[event.transaction, values["account"], subject, values["taken"]] += 1
+        sums = (values["demanded"], values["taken"])
+        self.taken[event.transaction, values["account"], subject, *sums] += 1
         from_staked = min(values["taken"], self.staked[position])
         self.staked[position] -= from_staked
         self.unbonding[position] -= values["taken"] - from_staked

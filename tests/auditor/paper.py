@@ -108,6 +108,7 @@ class PaperRun(World):
     tamper: Callable[[PaperRun, EpochResult], EpochResult] = lambda run, result: result
     transactions: dict[int, list[list[Log]]] = field(default_factory=lambda: defaultdict(list))
     content: dict[str, bytes] = field(default_factory=dict)
+    failed: set[tuple[int, int]] = field(default_factory=set)  # block and place
 
     def __post_init__(self) -> None:
         self.headers: list[dict[str, Any]] = []
@@ -209,7 +210,7 @@ class PaperRun(World):
         receipts = [
             {
                 "type": "0x0",
-                "status": "0x1",
+                "status": "0x0" if (number, place) in self.failed else "0x1",
                 "cumulativeGasUsed": hex(21_000 * (place + 1)),
                 "logsBloom": text(bytes(256)),
                 "logs": one,

@@ -90,6 +90,13 @@ def event_cut_short(run: PaperRun) -> None:
     run.mine(log)
 
 
+@chain("CHAIN-RECEIPTS")
+def events_of_a_failed_transaction(run: PaperRun) -> None:
+    """A transaction that failed is recorded with the events of a refund."""
+    run.refund()
+    run.failed.add((run.block, 0))
+
+
 # -- the campaign's content --------------------------------------------------------------------
 
 

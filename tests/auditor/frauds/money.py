@@ -374,6 +374,22 @@ def minted_without_record() -> PaperRun:
     return _with_words(TOKEN, 0)
 
 
+@chain("TOKEN-SUPPLY")
+def spent_without_having(run: PaperRun) -> None:
+    """Somebody funds a campaign with tokens that they never had."""
+    values = {"campaign": 1, "payer": THIEF, "amount": 5, "budget": run.budget + 5}
+    run.mine(transfer(THIEF, ESCROW, 5), event_log("CampaignEscrow", "Funded", **values))
+
+
+@chain("INFLOW-MISSING")
+def funded_by_another(run: PaperRun) -> None:
+    """One person's tokens are counted as another's payment."""
+    expert = address_of(key_of("expert"))
+    values = {"campaign": 1, "payer": THIEF, "amount": 5, "budget": run.budget + 5}
+    logs = [transfer(NOBODY, expert, 5), transfer(expert, ESCROW, 5)]
+    run.mine(*logs, event_log("CampaignEscrow", "Funded", **values))
+
+
 @run_of("CONSERVATION", "chain")
 def escrow_drained() -> PaperRun:
     """The escrow holds less than its transfers leave in it."""

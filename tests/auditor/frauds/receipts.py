@@ -9,7 +9,7 @@ from oracle.evidence.structs import Receipt
 from oracle.protocol.campaign import EpochResult
 from tests.auditor.forge import resigned, with_leaf
 from tests.auditor.frauds.catalogue import chain, quorum, run_of
-from tests.auditor.paper import NAMES, Log, PaperRun
+from tests.auditor.paper import NAMES, Log, PaperRun, event_log
 from tests.support.world import TOKEN
 
 
@@ -250,6 +250,39 @@ def reserved_another_sum(run: PaperRun) -> None:
     """The escrow reserves another sum than the receipt adds."""
     run.posted = _alter(run.posted, 0, lambda data: data[:-2] + "ff")  # type: ignore[method-assign]
     run.cut()
+
+
+@chain("RESERVED-MISMATCH", at="second cut")
+def reserved_for_another_epoch(run: PaperRun) -> None:
+    """The escrow reserves the sum for another epoch than the receipt's."""
+    run.posted = _alter(run.posted, 0, lambda data: data[:65] + "7" + data[66:])  # type: ignore[method-assign]
+    run.cut()
+
+
+@chain("FINALIZED-UNKNOWN", at="second cut")
+def finalized_as_another_epoch(run: PaperRun) -> None:
+    """The receipt that waited is finalized as another epoch's."""
+    run.finalized = _alter(run.finalized, 1, lambda data: data[:-1] + "7")  # type: ignore[method-assign]
+    run.cut()
+
+
+@chain("SETTLED-MISMATCH", at="second cut")
+def settled_twice(run: PaperRun) -> None:
+    """A receipt is settled twice, so that operators share its fee twice."""
+    honest = run.finalized
+
+    def finalized(receipt: Receipt, before: Receipt | None) -> list[Log]:
+        settled, done = honest(receipt, before)
+        return [settled, settled, done]
+
+    run.finalized = finalized  # type: ignore[method-assign]
+    run.cut()
+
+
+@chain("RESERVED-MISMATCH")
+def reserved_for_no_receipt(run: PaperRun) -> None:
+    """The escrow sets a sum aside though no receipt was posted."""
+    run.mine(event_log("CampaignEscrow", "Reserved", campaign=1, epoch=3, amount=5))
 
 
 @chain("RECEIPT-MISSING")

@@ -8,7 +8,16 @@ from oracle.evidence.signing import address_of, compact, sign
 from oracle.evidence.structs import Domain, Receipt
 from oracle.protocol.campaign import EpochResult
 from tests.auditor.frauds.catalogue import chain, quorum
-from tests.auditor.paper import OPERATORS, Log, PaperRun, event_log
+from tests.auditor.paper import (
+    NOBODY,
+    OPERATORS,
+    STAKE,
+    Log,
+    PaperRun,
+    addresses,
+    event_log,
+    transfer,
+)
 from tests.support.world import key_of
 
 
@@ -90,6 +99,13 @@ def signatures_of_the_last_receipt(run: PaperRun, result: EpochResult) -> EpochR
 def signed_by_the_old_set(run: PaperRun, result: EpochResult) -> EpochResult:
     """Operators who were replaced go on signing."""
     members = [address_of(key_of(name)) for name in ("new 0", "new 1", "new 2")]
+    for member in members:
+        stake = {"account": member, "role": 2, "amount": STAKE, "staked": STAKE}
+        run.mine(
+            transfer(NOBODY, member, STAKE),
+            transfer(member, addresses()["StakeVault"], STAKE),
+            event_log("StakeVault", "Staked", **stake),
+        )
     named = {"operator_set": 2, "operators": members, "threshold": 2}
     run.mine(event_log("ReceiptBoard", "OperatorsSet", **named))
     return result
@@ -134,6 +150,22 @@ def receipt_of_another_campaign(run: PaperRun, result: EpochResult) -> EpochResu
         digest=lambda receipt: other.digest(run.facts.board_domain),
     )
     return result
+
+
+@chain("OPERATORS-UNSTAKED")
+def operators_without_stake(run: PaperRun) -> None:
+    """An operator set names people who staked nothing, so that nobody can be slashed."""
+    members = [address_of(key_of(name)) for name in (*OPERATORS[:2], "stranger")]
+    named = {"operator_set": 2, "operators": members, "threshold": 2}
+    run.mine(event_log("ReceiptBoard", "OperatorsSet", **named))
+
+
+@chain("CONTRACT-EVENT")
+def operator_set_rewritten(run: PaperRun) -> None:
+    """An operator set that has signed is named anew, with others in its seats."""
+    members = [address_of(key_of(name)) for name in reversed(OPERATORS)]
+    named = {"operator_set": 1, "operators": members, "threshold": 2}
+    run.mine(event_log("ReceiptBoard", "OperatorsSet", **named))
 
 
 @chain("OPERATORS-MINORITY")

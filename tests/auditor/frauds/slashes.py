@@ -13,7 +13,7 @@ from oracle.protocol.campaign import EpochResult
 from tests.auditor.forge import ACCOUNT, resigned
 from tests.auditor.frauds.catalogue import chain, quorum, run_of
 from tests.auditor.paper import NAMES, STAKE, Log, PaperRun, addresses, event_log, transfer
-from tests.support.world import TOKEN, key_of
+from tests.support.world import BLOCK_SECONDS, START, TOKEN, key_of
 
 GUESSER = address_of(key_of("guesser"))
 TREASURY = address_of(key_of("deployer"))
@@ -176,7 +176,9 @@ def _withdrawn(amount: int) -> list[Log]:
 
 def _unbonding(run: PaperRun, amount: int) -> Log:
     operator = address_of(key_of("operator 2"))
-    values = {"account": operator, "role": 2, "amount": amount, "ready_at": 0}
+    ready_at = START + (run.block + 1 - 6) * BLOCK_SECONDS
+    ready_at += run.deployment.parameters.unbonding_seconds
+    values = {"account": operator, "role": 2, "amount": amount, "ready_at": ready_at}
     return event_log("StakeVault", "UnbondingStarted", **values)
 
 
@@ -199,6 +201,31 @@ def withdrawn_too_early(run: PaperRun) -> None:
     run.mine(_unbonding(run, STAKE))
     run.pass_time(60)
     run.mine(*_withdrawn(STAKE))
+
+
+@chain("STAKE-EXCESS")
+def unbonding_shortened(run: PaperRun) -> None:
+    """The vault promises an operator's stake for an earlier time than it may."""
+    log = _unbonding(run, 4)
+    log["data"] = log["data"][:66] + format(START, "064x")
+    run.mine(log)
+
+
+@chain("INFLOW-MISSING")
+def stake_paid_by_another(run: PaperRun) -> None:
+    """Somebody's tokens are counted as an operator's stake."""
+    operator = address_of(key_of("operator 2"))
+    values = {"account": operator, "role": 2, "amount": 4, "staked": STAKE + 4}
+    staked = event_log("StakeVault", "Staked", **values)
+    run.mine(transfer(b"\0" * 20, THIEF, 4), transfer(THIEF, VAULT, 4), staked)
+
+
+@chain("SLASH-UNTRACED")
+def more_demanded_of_the_vault(run: PaperRun) -> None:
+    """The vault is asked for more stake than the board's slash says."""
+    operator = address_of(key_of("operator 2"))
+    values = {"role": 2, "subject": word(1), "recipient": TREASURY, "demanded": 9, "taken": 0}
+    run.mine(event_log("StakeVault", "Slashed", account=operator, **values))
 
 
 @chain("STAKE-EXCESS")
