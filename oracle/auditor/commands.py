@@ -94,6 +94,9 @@ def audit() -> None:
 )
 @click.option("--trusted-hash", type=Hash(), help="The hash that the last block must have.")
 @click.option("--campaign", type=click.IntRange(min=1), help="Judge one campaign's receipts only.")
+@click.option(
+    "--since", type=click.IntRange(min=1), default=1, help="Consensus from this epoch on."
+)
 @click.option("--deployment", type=FILE, help="Without DIR: where the contracts are on --rpc.")
 @click.option("--content", type=FILE, help="Without DIR: the folder of blocks.")
 @click.option("--from-block", type=click.IntRange(min=0), help="Without DIR: the first with logs.")
@@ -113,6 +116,7 @@ def audit_folder(
     rpc: str | None,
     trusted_hash: bytes | None,
     campaign: int | None,
+    since: int,
     deployment: Path | None,
     content: Path | None,
     from_block: int | None,
@@ -130,6 +134,7 @@ def audit_folder(
                     rpc=rpc,
                     trusted_hash=trusted_hash,
                     campaign=campaign,
+                    since=since,
                     from_source=from_source,
                     heads=heads,
                     progress=tell,
@@ -141,13 +146,15 @@ def audit_folder(
                     content,
                     from_block=from_block,
                     campaign=campaign,
+                    since=since,
                     from_source=from_source,
                     progress=tell,
                 )
             else:
                 raise InputError(
-                    "which run? Name its folder, or a chain by --rpc URL --deployment FILE --content "
-                    "DIR (--from-block goes with those; --trusted-hash and --heads with a folder)"
+                    "which run? Name its folder, or a chain by --rpc URL --deployment FILE "
+                    "--content DIR (--from-block goes with those; --trusted-hash and --heads with "
+                    "a folder)"
                 )
         if html is not None:
             _write(html, report.to_html())

@@ -16,6 +16,7 @@ from oracle.protocol.campaign import EpochResult
 from oracle.protocol.decide import decide
 from oracle.protocol.ledger import Ledger, Secrets
 from oracle.protocol.openings import read_log
+from oracle.protocol.resume import resume
 
 Difference = tuple[str, str, str]  # code, place after the receipt's, sentence
 
@@ -23,10 +24,12 @@ Difference = tuple[str, str, str]  # code, place after the receipt's, sentence
 def check_consensus(
     content: CampaignContent,
     found: Findings,
+    since: int = 0,
     tell: Callable[[float], None] = lambda share: None,
 ) -> tuple[EpochResult, ...]:
     """Recompute every receipt of a campaign; return the results, in order, without their ledgers.
-    `tell` is called with the share that is done.
+    Receipts of epochs before `since` are taken as they stand. `tell` is called with the share that
+    is done.
 
     After a receipt that differs the next is judged on it as it stands: each receipt answers for
     itself. Where evidence breaks a rule that nobody may sign over, nothing can be built on it, and
@@ -35,8 +38,18 @@ def check_consensus(
     settled: dict[bytes, EpochResult | None] = {ZERO32: None}
     results: list[EpochResult] = []
     differs = False
+    known = [one for one in content.receipts if one.finalized and one.receipt.epoch < since]
+    if known:
+        trusted = [(one.receipt, one.evidence, one.supplement) for one in known]
+        try:
+            settled[known[-1].digest] = resume(content.campaign, trusted, known[-1].rows)
+        except (ProtocolFault, InputError) as fault:
+            found.cannot_tell("consensus", f"nothing builds on {known[-1].place}: {fault}")
+            return ()
     for number, one in enumerate(content.receipts):
         tell(number / len(content.receipts))
+        if one.receipt.epoch < since:
+            continue
         if one.receipt.previous not in settled:
             found.cannot_tell("consensus", f"{one.place}: its predecessor wasn't judged")
             return tuple(results)

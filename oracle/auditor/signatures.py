@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 from collections.abc import Sequence
@@ -35,7 +36,10 @@ def recover_ahead(
     # A forked child imports nothing and runs no caller's module again, as a spawned one would.
     fork = multiprocessing.get_context("fork")
     try:
-        with ProcessPoolExecutor(min(cores, len(chunks)), mp_context=fork) as pool:
+        # Frozen, what the children inherit isn't looked through for garbage, and so not copied.
+        with ProcessPoolExecutor(
+            min(cores, len(chunks)), mp_context=fork, initializer=gc.freeze
+        ) as pool:
             for chunk, signers in zip(chunks, pool.map(_recover, tasks), strict=True):
                 for row, (head, entry) in zip(chunk, signers, strict=True):
                     if head is not None:

@@ -32,6 +32,7 @@ def audit(
     rpc: str | None = None,
     trusted_hash: bytes | None = None,
     campaign: int | None = None,
+    since: int = 0,
     from_source: bool = False,
     heads: Path | None = None,
     progress: Progress | None = None,
@@ -41,8 +42,9 @@ def audit(
     `rpc` (a node's URL) or `trusted_hash` (of the record's last block) bind the verdicts to a chain
     that the caller trusts; without them they hold for the recorded chain, whose last hash the
     report names. `campaign` limits leaves, labels and consensus to one campaign; the escrow's money
-    is always judged whole. `from_source` compiles the contracts anew: what ships, and what every
-    code on chain is compared with, must be what their source gives. `heads` is a file of
+    is always judged whole. `since` leaves out the consensus of receipts of earlier epochs, which
+    are then taken as they stand. `from_source` compiles the contracts anew: what ships, and what
+    every code on chain is compared with, must be what their source gives. `heads` is a file of
     signed heads that contributors kept: what they prove must be in the published log. `progress` is
     called with each step's name and the share done before it.
 
@@ -54,13 +56,13 @@ def audit(
     directory = Path(directory)
     found = Findings()
     kept = read_heads(heads) if heads is not None else []
-    rests_on = [_code_basis(from_source, step)]
+    rests_on = [_code_basis(from_source, step), *_passed_over(since)]
     step("reading the chain's record", 0.02)
     deployment, record = read_folder(directory, found)
     rests_on.append(standing(deployment, registered()))
     content = _scan(directory / "content", found, step)
     kept_heads = (heads, kept) if heads is not None else None
-    judged = _judge(deployment, record, content, campaign, step, kept_heads)
+    judged = _judge(deployment, record, content, campaign, since, step, kept_heads)
     binding, bound = "no chain: the record breaks off", False
     if record is not None:
         binding, bound = _bind(record, rpc, trusted_hash, found)
@@ -82,6 +84,7 @@ def audit_node(
     *,
     from_block: int | None = None,
     campaign: int | None = None,
+    since: int = 0,
     from_source: bool = False,
     progress: Progress | None = None,
 ) -> AuditReport:
@@ -94,7 +97,7 @@ def audit_node(
     started = time.perf_counter()
     step = progress or (lambda what, share: None)
     found = Findings()
-    rests_on = [_code_basis(from_source, step)]
+    rests_on = [_code_basis(from_source, step), *_passed_over(since)]
     deployed = read_deployment(Path(deployment))
     rests_on.append(standing(deployed, registered()))
     blocks = _scan(Path(content), found, step)
@@ -114,7 +117,7 @@ def audit_node(
         )
     )
     head = f"block {record.head.number} with hash 0x{record.head.hash.hex()}"
-    judged = _judge(deployed, record, blocks, campaign, step)
+    judged = _judge(deployed, record, blocks, campaign, since, step)
     return AuditReport.of(
         found,
         directory=str(content),
@@ -138,6 +141,7 @@ def _judge(
     record: ChainRecord | None,
     content: Content,
     campaign: int | None,
+    since: int,
     step: Progress,
     kept: tuple[Path, list[KeptHead]] | None = None,
 ) -> dict[str, Any]:
@@ -166,7 +170,8 @@ def _judge(
         step("following the money", 0.4)
         books = check_money(chain, contents, found)
         for at, (number, one) in enumerate(contents.items()):
-            check_consensus(one, found, partial(_recomputed, step, number, at, len(contents)))
+            tell = partial(_recomputed, step, number, at, len(contents))
+            check_consensus(one, found, since, tell)
         campaigns = [_campaign_report(chain, books, number, contents) for number in wanted]
         sums = _sums(campaigns, books)
     return {
@@ -177,6 +182,15 @@ def _judge(
         "campaigns": tuple(campaigns),
         "sums": sums,
     }
+
+
+def _passed_over(since: int) -> list[str]:
+    if since < 2:
+        return []
+    return [
+        f"receipts of epochs before {since} are taken as they stand: their money is followed, "
+        "their consensus isn't recomputed"
+    ]
 
 
 def _recomputed(step: Progress, number: int, at: int, campaigns: int, share: float) -> None:

@@ -245,3 +245,22 @@ def test_command__no_terminal__no_bar(folder: Path) -> None:
     result = CliRunner(mix_stderr=False).invoke(command, [str(folder)])
     assert result.exit_code == 0
     assert result.stderr == ""
+
+
+# -- since -------------------------------------------------------------------------------------
+
+
+def test_audit__since_an_epoch__same_verdict_and_says_what_it_left_out(folder: Path) -> None:
+    whole, late = audit(folder), audit(folder, since=2)
+    assert late.verdict == whole.verdict == "verified"
+    assert late.campaigns == whole.campaigns
+    assert late.checks < whole.checks
+    assert "receipts of epochs before 2 are taken as they stand" in " ".join(late.rests_on)
+    assert not any("taken as they stand" in one for one in whole.rests_on)
+
+
+def test_audit__fraud_before_and_after_since__only_the_later_is_named(cheated: Path) -> None:
+    """The second epoch's receipt pads a leaf."""
+    assert [one.code for one in audit(cheated, since=2).findings] == ["PAYOUT-PADDED"]
+    late = audit(cheated, since=3)
+    assert [one.code for one in late.findings] == []

@@ -1,0 +1,84 @@
+"""Go on from a receipt that was judged before, without deciding all that led to it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from oracle.evidence.entries import LogRow
+from oracle.evidence.results import Evidence
+from oracle.evidence.structs import Receipt
+from oracle.evidence.supplement import Supplement
+from oracle.protocol.campaign import Campaign, EpochResult, OpenLabel
+from oracle.protocol.judging import Table
+from oracle.protocol.ledger import Ledger, Secrets
+from oracle.protocol.openings import (
+    all_filings,
+    open_gold,
+    read_log,
+    rows_to_cut,
+    why_not_opened,
+)
+from oracle.quality.incentives import Terms
+
+Settled = tuple[Receipt, Evidence, Supplement]
+
+
+def resume(
+    campaign: Campaign, settled: Sequence[Settled], log: Sequence[LogRow]
+) -> EpochResult | None:
+    """Return the result behind the last of `settled`, the finalized receipts so far in order, as
+    `decide` builds the next one on it; None where there are none.
+
+    Receipts and evidence are taken as they stand: whoever calls has judged them, or says that they
+    are trusted. Gold, seeds and filings are read from the supplements, labels and skills from one
+    reading of the log, where `decide` takes one for each receipt. `blocks`, `rejected` and
+    `gateway_faults` stay empty, `terms` and `waiting` zero, and so does `ledger`: nothing builds on
+    them. Raises as `decide`.
+    """
+    before: EpochResult | None = None
+    result: EpochResult | None = None
+    for receipt, evidence, supplement in settled:
+        before = result
+        gold, secrets = open_gold(campaign, before, supplement)
+        result = EpochResult(
+            receipt=receipt,
+            evidence=evidence,
+            blocks=(),
+            labels=(),
+            filings=all_filings(before, supplement),
+            gold=gold,
+            secrets=secrets,
+            consensus=None,
+            accounts=(),
+            terms=Terms(0, 0, ""),
+            waiting=0,
+            rejected=(),
+            gateway_faults=(),
+            ledger=_empty(campaign, secrets),
+        )
+    if result is None:
+        return None
+    supplement = settled[-1][2]
+    rows, _ = rows_to_cut(campaign, before, log, supplement, f"epoch {supplement.epoch}")
+    ledger = read_log(campaign, before, rows, supplement, result.secrets)
+    labels = []
+    for row in (row for _, _, opened in settled for row in opened.openings):
+        fault = why_not_opened(campaign, ledger, row)
+        if fault is not None:
+            raise fault
+        contributor = ledger.labels[row.position, row.index].contributor
+        klass = campaign.manifest.class_numbers[row.answer]
+        labels.append(OpenLabel(row.position, row.index, row.item, contributor, klass))
+    labels.sort(key=lambda one: (one.item, one.position, one.index))
+    table = Table(campaign.manifest, labels, result.gold, ledger)
+    return replace(
+        result,
+        labels=tuple(labels),
+        consensus=table.consensus(gold=table.gold) if table.item_numbers else None,
+        accounts=tuple(table.accounts),
+    )
+
+
+def _empty(campaign: Campaign, secrets: Secrets) -> Ledger:
+    return Ledger(campaign.manifest, campaign.facts, closed={}, secrets=secrets)
