@@ -34,8 +34,8 @@ FAILURES = 30  # in a row, about half a minute: then something is wrong that wai
 
 # Short epochs, so that somebody who tries the page sees pay within minutes.
 DIGITS = {
-    "epochSeconds": 60,
-    "leaseSeconds": 45,
+    "epochSeconds": 120,
+    "leaseSeconds": 110,
     "graceSeconds": 2,
     "anchorBlocks": 2,
 }
