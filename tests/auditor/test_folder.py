@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from oracle.auditor import AuditReport, audit
 from oracle.auditor.commands import audit as command
-from oracle.chain.proofs import header_hash
 from oracle.errors import InputError
+from tests.auditor.frauds.record import busy, rewrite
 from tests.auditor.paper import honest_run
 
 
@@ -96,110 +96,6 @@ def test_audit__evidence_missing__money_and_consensus_cannot_tell(copy: Path) ->
 
 
 # -- chain.jsonl -------------------------------------------------------------------------------
-
-
-def rewrite(directory: Path, change: Callable[[list[Any]], None]) -> None:
-    path = directory / "chain.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    change(lines)
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-
-
-def busy(lines: list[Any]) -> dict[str, Any]:
-    """A block with a payment."""
-    return next(
-        one for one in reversed(lines[:-1]) if any(r["logs"] for r in one.get("receipts", ()))
-    )
-
-
-def alter_log(lines: list[Any]) -> None:
-    log = busy(lines)["receipts"][0]["logs"][0]
-    log["data"] = log["data"][:-1] + ("1" if log["data"][-1] != "1" else "2")
-
-
-def drop_log(lines: list[Any]) -> None:
-    busy(lines)["receipts"][0]["logs"].pop()
-
-
-def alter_transaction(lines: list[Any]) -> None:
-    block = busy(lines)
-    block["transactions"][0] = block["transactions"][0][:-2] + "ee"
-
-
-def alter_time(lines: list[Any]) -> None:
-    lines[50]["header"]["timestamp"] = "0x1"
-
-
-def alter_time_and_rehash(lines: list[Any]) -> None:
-    header = lines[50]["header"]
-    header["timestamp"] = "0x1"
-    header["hash"] = "0x" + header_hash(header).hex()
-
-
-def drop_block(lines: list[Any]) -> None:
-    del lines[60]
-
-
-def alter_balance(lines: list[Any]) -> None:
-    for account in lines[-1]["state"]["accounts"]:
-        for slot in account["storage"]:
-            slot["value"] = hex(int(slot["value"], 16) + 1)
-
-
-def alter_code(lines: list[Any]) -> None:
-    account = lines[-1]["state"]["accounts"][0]
-    account["code"] = account["code"][:-2] + "ff"
-
-
-def extra_receipt(lines: list[Any]) -> None:
-    block = busy(lines)
-    block["receipts"].append(block["receipts"][0])
-
-
-def begin_late(lines: list[Any]) -> None:
-    del lines[1:4]
-
-
-TAMPERED = {
-    alter_log: "CHAIN-RECEIPTS",
-    drop_log: "CHAIN-RECEIPTS",
-    extra_receipt: "CHAIN-RECEIPTS",
-    alter_transaction: "CHAIN-TRANSACTIONS",
-    alter_time: "CHAIN-HEADER",
-    alter_time_and_rehash: "CHAIN-ORDER",
-    drop_block: "CHAIN-ORDER",
-    alter_balance: "CHAIN-STATE",
-    alter_code: "CHAIN-CODE",
-    begin_late: "CHAIN-INCOMPLETE",
-}
-
-
-@pytest.mark.parametrize("change", TAMPERED, ids=lambda change: change.__name__)
-def test_audit__record_altered__own_code(change: Callable[[list[Any]], None], copy: Path) -> None:
-    rewrite(copy, change)
-
-    report = audit(copy)
-
-    assert report.findings[0].code == TAMPERED[change]
-    assert report.consensus == "unknown"
-    assert report.availability != "verified"
-    assert report.verdict == "findings"
-
-
-def test_audit__another_genesis_named__chain_genesis(copy: Path) -> None:
-    path = copy / "deployment.json"
-    content = json.loads(path.read_text())
-    content["genesis"] = "0x" + "12" * 32
-    path.write_text(json.dumps(content))
-    assert codes(audit(copy)) == ["CHAIN-GENESIS"]
-
-
-def test_audit__constructor_parameter_differs__contract_code(copy: Path) -> None:
-    path = copy / "deployment.json"
-    content = json.loads(path.read_text())
-    content["parameters"]["window_seconds"] = 1
-    path.write_text(json.dumps(content))
-    assert codes(audit(copy)) == ["CONTRACT-CODE"]
 
 
 @pytest.mark.parametrize("keep", [0.3, 0.7, 0.999])

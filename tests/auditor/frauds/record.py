@@ -14,14 +14,14 @@ from tests.auditor.frauds.catalogue import Options, folder
 Lines = list[Any]
 
 
-def _rewrite(directory: Path, change: Callable[[Lines], None]) -> None:
+def rewrite(directory: Path, change: Callable[[Lines], None]) -> None:
     path = directory / "chain.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     change(lines)
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def _busy(lines: Lines) -> dict[str, Any]:
+def busy(lines: Lines) -> dict[str, Any]:
     """The last block with a payment."""
     return next(
         one for one in reversed(lines[:-1]) if any(r["logs"] for r in one.get("receipts", ()))
@@ -41,16 +41,16 @@ def event_altered(directory: Path) -> None:
     """An event's amount is rewritten."""
 
     def change(lines: Lines) -> None:
-        log = _busy(lines)["receipts"][0]["logs"][0]
+        log = busy(lines)["receipts"][0]["logs"][0]
         log["data"] = log["data"][:-1] + ("1" if log["data"][-1] != "1" else "2")
 
-    _rewrite(directory, change)
+    rewrite(directory, change)
 
 
 @folder("CHAIN-RECEIPTS")
 def event_left_out(directory: Path) -> None:
     """An event is left out of its block."""
-    _rewrite(directory, lambda lines: _busy(lines)["receipts"][0]["logs"].pop())
+    rewrite(directory, lambda lines: busy(lines)["receipts"][0]["logs"].pop())
 
 
 @folder("CHAIN-RECEIPTS")
@@ -58,10 +58,10 @@ def receipt_without_transaction(directory: Path) -> None:
     """A block has a receipt more than transactions."""
 
     def change(lines: Lines) -> None:
-        block = _busy(lines)
+        block = busy(lines)
         block["receipts"].append(block["receipts"][0])
 
-    _rewrite(directory, change)
+    rewrite(directory, change)
 
 
 @folder("CHAIN-TRANSACTIONS")
@@ -69,10 +69,10 @@ def transaction_altered(directory: Path) -> None:
     """A transaction is rewritten."""
 
     def change(lines: Lines) -> None:
-        block = _busy(lines)
+        block = busy(lines)
         block["transactions"][0] = block["transactions"][0][:-2] + "ee"
 
-    _rewrite(directory, change)
+    rewrite(directory, change)
 
 
 @folder("CHAIN-HEADER")
@@ -82,7 +82,7 @@ def time_altered(directory: Path) -> None:
     def change(lines: Lines) -> None:
         lines[50]["header"]["timestamp"] = "0x1"
 
-    _rewrite(directory, change)
+    rewrite(directory, change)
 
 
 @folder("CHAIN-ORDER")
@@ -94,7 +94,7 @@ def time_altered_and_hashed(directory: Path) -> None:
         header["timestamp"] = "0x1"
         header["hash"] = "0x" + header_hash(header).hex()
 
-    _rewrite(directory, change)
+    rewrite(directory, change)
 
 
 @folder("CHAIN-ORDER")
@@ -104,7 +104,7 @@ def blocks_left_out(directory: Path) -> None:
     def change(lines: Lines) -> None:
         del lines[60:64]
 
-    _rewrite(directory, change)
+    rewrite(directory, change)
 
 
 @folder("CHAIN-UNTRUSTED")
@@ -121,7 +121,7 @@ def chain_made_up(directory: Path) -> Options:
             header["extraData"] = "0x01"
             header["hash"] = parent = "0x" + header_hash(header).hex()
 
-    _rewrite(directory, change)
+    rewrite(directory, change)
     return {"trusted_hash": trusted}
 
 
@@ -144,7 +144,7 @@ def chain_made_up_and_unbound(directory: Path) -> None:
             header["extraData"] = "0x01"
             header["hash"] = parent = "0x" + header_hash(header).hex()
 
-    _rewrite(directory, change)
+    rewrite(directory, change)
 
 
 @folder("CHAIN-GENESIS")
@@ -165,7 +165,7 @@ def balance_altered(directory: Path) -> None:
             for slot in account["storage"]:
                 slot["value"] = hex(int(slot["value"], 16) + 1)
 
-    _rewrite(directory, change)
+    rewrite(directory, change)
 
 
 @folder("CHAIN-CODE")
@@ -176,7 +176,7 @@ def code_altered(directory: Path) -> None:
         account = lines[-1]["state"]["accounts"][0]
         account["code"] = account["code"][:-2] + "ff"
 
-    _rewrite(directory, change)
+    rewrite(directory, change)
 
 
 @folder("CHAIN-INCOMPLETE")
@@ -186,7 +186,7 @@ def beginning_left_out(directory: Path) -> None:
     def change(lines: Lines) -> None:
         del lines[1:4]
 
-    _rewrite(directory, change)
+    rewrite(directory, change)
 
 
 @folder("CHAIN-TRUNCATED")
