@@ -141,6 +141,7 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     labels = [row["labels"] for row in rows]
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     left.plot(labels, [row["seconds"] for row in rows], "o-", label="audit")
+    left.plot(labels, [row["cpu_seconds"] for row in rows], "^:", label="audit, CPU of all cores")
     left.plot(labels, [row["plain_seconds"] for row in rows], "s--", label="recovering signatures")
     right.plot(labels, [row["peak_mib"] for row in rows], "o-")
     for axes, title in ((left, "seconds"), (right, "peak memory, MiB")):
