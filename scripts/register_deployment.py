@@ -26,6 +26,10 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         key = bytes.fromhex(arguments.keyfile.read_text(encoding="ascii").strip())
+        if REGISTRAR == bytes(20):
+            raise ValueError(
+                "no registrar is pinned yet: set REGISTRAR in oracle/chain/registry.py"
+            )
         if address_of(key) != REGISTRAR:
             raise ValueError(f"the key isn't that of the registrar {checksum(REGISTRAR)}")
         path = register(arguments.name, Deployment.load(arguments.deployment), key)

@@ -20,8 +20,9 @@ from oracle.evidence.signing import checksum, recover, sign
 from oracle.evidence.structs import Domain, Struct
 
 DEPLOYMENTS = Path(__file__).with_name("deployments")
-# Whose signature puts a deployment into the registry; a new key needs a new release.
-REGISTRAR = bytes.fromhex("c694215c5e6a3e08c5e1a52b8bd2ff0b15b067e8")
+# Whose signature puts a deployment into the registry; a new key needs a new release. Until the
+# project's first release pins one it is nobody's: no signature recovers to the zero address.
+REGISTRAR = bytes(20)
 
 
 @dataclass(frozen=True)
