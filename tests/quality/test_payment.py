@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oracle.errors import InputError
-from oracle.quality.payment import apply_cap, fee_total, fills_cap, payout
+from oracle.quality.payment import apply_cap, expected_reward, fee_total, fills_cap, payout
 
 amounts = st.one_of(st.integers(0, 30), st.integers(0, 10**24))
 leaves = st.dictionaries(st.sampled_from([bytes([n]) * 20 for n in range(6)]), amounts)
@@ -133,3 +133,24 @@ def test_fills_cap__whatever_the_cap_leaves_waiting__was_filled() -> None:
     free = apply_cap({}, {account: 900}, cap=cap, fee_bps=500)
     assert not free.waiting
     assert not fills_cap(free.payout_total, fee_bps=500, limit=cap)
+
+
+@pytest.mark.parametrize(
+    ("classes", "share"),
+    [
+        # 50 labels, 85 % matches, a prior of 4 labels at chance 1 / classes, base 30 %:
+        # agreement ⌊50 (.85 - 1 / K) / (54 (1 - 1 / K))⌋ in ppm: 648,148 and 771,604; then
+        # ⌊300,000 + .7 · agreement⌋, as a payment rounds
+        (2, 753_703),
+        (10, 840_122),
+    ],
+)
+def test_expected_reward__by_hand(classes: int, share: int) -> None:
+    assert expected_reward(1_000_000, 300_000, classes) == share
+
+
+@given(st.integers(0, 10**24), st.integers(0, 1_000_000), st.integers(2, 256))
+def test_expected_reward__lies_between_base_and_reward(
+    reward: int, base: int, classes: int
+) -> None:
+    assert reward * base // 1_000_000 <= expected_reward(reward, base, classes) <= reward
