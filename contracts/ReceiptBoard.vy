@@ -22,7 +22,6 @@ from .modules import receipt_hash
 
 # --------------------------------------------------------------- interfaces
 
-implements: IReceiptBoard
 
 # ------------------------------------------------------------------ modules
 
