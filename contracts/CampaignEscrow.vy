@@ -18,6 +18,9 @@ from snekmate.auth import ownable_2step
 from .interfaces import ICampaignEscrow
 from .interfaces import IReceiptBoard
 from .interfaces import IStakeVault
+from .interfaces import ITreasury
+from .modules import compact_signature
+from .modules import head_hash
 from .modules import leaves
 from .modules import words
 
@@ -29,8 +32,10 @@ implements: ICampaignEscrow
 
 initializes: ownable
 initializes: ownable_2step[ownable := ownable]
+initializes: head_hash
 
 exports: (
+    head_hash.eip712_domain_separator.eip712Domain,
     ownable_2step.accept_ownership,
     ownable_2step.owner,
     ownable_2step.pending_owner,
@@ -60,16 +65,23 @@ HEAD_CLOSED_BLOCK: constant(uint256) = 216
 COMPLETE: constant(uint256) = 1 << 254
 REFUNDED: constant(uint256) = 1 << 255
 
-# The money word: created_at (40) | bond (96) | budget (96). Two more words hold an amount (96)
-# above an address (160).
+# The money word: forked (1) | free (23) | created_at (40) | bond (96) | budget (96). Two more words
+# hold an amount (96) above an address (160).
 MONEY_BOND: constant(uint256) = 96
 MONEY_CREATED_AT: constant(uint256) = 192
+FORKED: constant(uint256) = 1 << 255
+# A fork costs the gateway one part in so many of its bond.
+FORK_DIVISOR: constant(uint256) = 4
 AMOUNT: constant(uint256) = 160
 
 # --------------------------------------------------------------- immutables
 
 VAULT: immutable(IStakeVault)
 BOARD: immutable(IReceiptBoard)
+# Gets a share of the fees, and what a fork forfeits; the vault's treasury too.
+TREASURY: immutable(ITreasury)
+# Of the fees, in hundredths of a percent.
+TREASURY_BPS: immutable(uint256)
 # Without a receipt for so long, anybody may close; after close, its payers may give it up.
 ABANDON_SECONDS: immutable(uint256)
 # Between giving up and refund; a receipt can still come.
@@ -88,13 +100,13 @@ _heads: HashMap[uint256, uint256]
 _purses: HashMap[uint256, uint256]
 # campaign -> epoch_cap (96), base units | gateway (160); by create, raise_epoch_cap
 _gateways: HashMap[uint256, uint256]
-# campaign -> money word, base units; by create, fund, raise_bond, refund
+# campaign -> money word, base units; by create, fund, raise_bond, prove_fork, refund
 _moneys: HashMap[uint256, uint256]
 # campaign -> SHA-256 of the manifest; by create
 _manifests: HashMap[uint256, bytes32]
 # campaign -> payout_total (128) | bond_charge (128), base units; by settle
 _totals: HashMap[uint256, uint256]
-# campaign -> fee_total (128) | reserved (128), base units; by reserve, settle
+# campaign -> fee_total (128) | reserved (128), base units; by reserve, release, settle
 _reserves: HashMap[uint256, uint256]
 # campaign -> Unix seconds of the abandonment's notice; by abandon
 _notices: HashMap[uint256, uint256]
@@ -106,10 +118,10 @@ _payout_roots: HashMap[uint256, HashMap[uint64, bytes32]]
 _claims: HashMap[uint256, HashMap[address, uint256]]
 # payer -> requester -> token -> base units; by pledge_bond, withdraw_pledge, create
 _pledges: HashMap[address, HashMap[address, HashMap[address, uint256]]]
-# token -> quorum -> base units that its members earned together; by settle. Quorums that sign
-# again share one slot, however many members they have
+# token -> quorum -> base units that its members and the treasury earned together; by settle and
+# credit_fees. Quorums that sign again share one slot, however many members they have
 _fee_pools: HashMap[address, HashMap[uint256, uint256]]
-# token -> quorum -> operator -> base units; by withdraw_fees
+# token -> quorum -> operator or treasury -> base units; by withdraw_fees, withdraw_treasury_fees
 _fees_taken: HashMap[address, HashMap[uint256, HashMap[address, uint256]]]
 # token -> whether campaigns may be created and funded in it; by the owner
 _allowed: HashMap[address, bool]
@@ -125,6 +137,7 @@ def __init__(
     notice_seconds: uint256,
     lock_seconds: uint256,
     min_fee_bps: uint256,
+    treasury_bps: uint256,
 ):
     """
     @notice Fixes wiring and durations; the deployer becomes owner.
@@ -134,11 +147,15 @@ def __init__(
     @param notice_seconds From abandon to refund.
     @param lock_seconds How long committed stake stays locked.
     @param min_fee_bps The least fee, in hundredths of a percent of payouts.
+    @param treasury_bps The treasury's share of fees, in hundredths of a percent.
     """
     ownable.__init__()
     ownable_2step.__init__()
+    head_hash.__init__()
     VAULT = IStakeVault(vault)
     BOARD = IReceiptBoard(board)
+    TREASURY = ITreasury(staticcall IStakeVault(vault).treasury())
+    TREASURY_BPS = treasury_bps
     ABANDON_SECONDS = abandon_seconds
     NOTICE_SECONDS = notice_seconds
     LOCK_SECONDS = lock_seconds
@@ -146,6 +163,7 @@ def __init__(
     assert notice_seconds != 0, "CampaignEscrow: notice is zero"
     assert lock_seconds != 0, "CampaignEscrow: lock is zero"
     assert min_fee_bps <= MAX_BPS, "CampaignEscrow: fee above 100 %"
+    assert treasury_bps <= MAX_BPS, "CampaignEscrow: share above 100 %"
     assert staticcall VAULT.escrow() == self, "CampaignEscrow: vault is wired elsewhere"
     assert staticcall VAULT.board() == board, "CampaignEscrow: vault is wired elsewhere"
     assert staticcall VAULT.max_lock_seconds() >= lock_seconds, "CampaignEscrow: lock too long"
@@ -219,7 +237,6 @@ def create_with_permit(
     @param s Of the permit's signature.
     @return The campaign's id.
     """
-    assert self._allowed[token], "CampaignEscrow: token not allowed"
     amount: uint256 = budget
     if not self._is_pledged(bond_payer):
         amount += bond
@@ -252,9 +269,7 @@ def fund_with_permit(
     @param r Of the permit's signature.
     @param s Of the permit's signature.
     """
-    token: address = self._token(campaign)
-    assert self._allowed[token], "CampaignEscrow: token not allowed"
-    self._permit(token, amount, deadline, v, r, s)
+    self._permit(self._token(campaign), amount, deadline, v, r, s)
     self._fund(campaign, amount)
 
 
@@ -281,9 +296,7 @@ def withdraw_pledge(requester: address, token: address, amount: uint256):
     @param token The token.
     @param amount Base units.
     """
-    pledged: uint256 = self._pledges[msg.sender][requester][token]
-    assert amount <= pledged, "CampaignEscrow: pledge too small"
-    self._pledges[msg.sender][requester][token] = pledged - amount
+    self._unpledge(msg.sender, requester, token, amount)
     self._push(token, msg.sender, amount)
     log ICampaignEscrow.PledgeWithdrawn(
         payer=msg.sender, requester=requester, token=token, amount=amount
@@ -300,9 +313,8 @@ def raise_bond(campaign: uint256, amount: uint256):
     self._check_running(campaign)
     arrived: uint256 = self._pull(self._token(campaign), amount)
     money: uint256 = self._moneys[campaign]
-    bond: uint256 = self._bond(money)
-    assert arrived <= MAX_AMOUNT - bond, "CampaignEscrow: amount too large"
-    bond += arrived
+    bond: uint256 = self._bond(money) + arrived
+    self._check_amount(bond)
     self._moneys[campaign] = money + (arrived << MONEY_BOND)
     log ICampaignEscrow.BondRaised(
         campaign=campaign, payer=msg.sender, amount=arrived, bond=bond
@@ -317,9 +329,8 @@ def raise_epoch_cap(campaign: uint256, epoch_cap: uint256):
     @param campaign The campaign.
     @param epoch_cap Base units.
     """
-    head: uint256 = self._check_running(campaign)
+    head: uint256 = self._check_open(campaign)
     assert msg.sender == self._requester(head), "CampaignEscrow: not the requester"
-    assert self._closed_at(head) == 0, "CampaignEscrow: campaign is closed"
     gateway: uint256 = self._gateways[campaign]
     previous: uint256 = gateway >> AMOUNT
     assert epoch_cap > previous, "CampaignEscrow: cap not raised"
@@ -367,9 +378,7 @@ def commit_stake(campaign: uint256, amount: uint256):
     @param campaign The campaign.
     @param amount Base units of the stake token.
     """
-    assert (
-        self._closed_at(self._check_running(campaign)) == 0
-    ), "CampaignEscrow: campaign is closed"
+    self._check_open(campaign)
     expires_at: uint256 = block.timestamp + LOCK_SECONDS
     extcall VAULT.lock(
         IStakeVault.Role.CONTRIBUTOR,
@@ -404,11 +413,17 @@ def claim(
     @param submitted The leaf's submitted labels.
     @param proof Proof of the leaf.
     """
-    hash: bytes32 = leaves._payout_leaf(account, cumulative, accepted, submitted)
-    assert leaves._verify(
-        self._known_root(campaign, epoch), hash, proof
-    ), "CampaignEscrow: invalid proof"
-    self._claim(campaign, epoch, account, cumulative, accepted, submitted)
+    # An epoch without receipt has the root zero, to which no proof leads. The loop is that of
+    # leaves._verify, written out: the call costs 320 gas, since it copies the proof.
+    node: bytes32 = leaves._payout_leaf(account, cumulative, accepted, submitted)
+    for sibling: bytes32 in proof:
+        if convert(node, uint256) < convert(sibling, uint256):
+            node = keccak256(abi_encode(node, sibling))
+        else:
+            node = keccak256(abi_encode(sibling, node))
+    assert node == self._payout_roots[campaign][epoch], "CampaignEscrow: invalid proof"
+    owed: uint256 = self._record(campaign, epoch, account, cumulative, accepted, submitted)
+    self._push(self._draw(campaign, owed), account, owed)
 
 
 @external
@@ -420,9 +435,12 @@ def claim_many(claims: DynArray[ICampaignEscrow.Claim, 16]):
     for c: ICampaignEscrow.Claim in claims:
         hash: bytes32 = leaves._payout_leaf(c.account, c.cumulative, c.accepted, c.submitted)
         assert leaves._verify(
-            self._known_root(c.campaign, c.epoch), hash, c.proof
+            self._payout_roots[c.campaign][c.epoch], hash, c.proof
         ), "CampaignEscrow: invalid proof"
-        self._claim(c.campaign, c.epoch, c.account, c.cumulative, c.accepted, c.submitted)
+        owed: uint256 = self._record(
+            c.campaign, c.epoch, c.account, c.cumulative, c.accepted, c.submitted
+        )
+        self._push(self._draw(c.campaign, owed), c.account, owed)
 
 
 @external
@@ -440,7 +458,7 @@ def claim_batch(
     @param proofs One proof per leaf.
     """
     assert len(batch) == len(proofs), "CampaignEscrow: leaves and proofs differ"
-    root: bytes32 = self._known_root(campaign, epoch)
+    root: bytes32 = self._payout_roots[campaign][epoch]
     owed: DynArray[uint256, MAX_BATCH] = []
     sum: uint256 = 0
     i: uint256 = 0
@@ -472,22 +490,54 @@ def withdraw_fees(token: address, quorums: DynArray[uint256, MAX_QUORUMS]) -> ui
     @param quorums Version of the operator set << 32 | bitmap of the signers' seats, as in Settled.
     @return The base units paid.
     """
-    due: uint256 = 0
-    for quorum: uint256 in quorums:
-        share: uint256 = self._share(msg.sender, token, quorum)
-        taken: uint256 = self._fees_taken[token][quorum][msg.sender]
-        if share == taken:
-            continue
-        self._fees_taken[token][quorum][msg.sender] = share
-        due += share - taken
-        log ICampaignEscrow.FeesWithdrawn(
-            operator=msg.sender, token=token, quorum=quorum, amount=share - taken
-        )
+    due: uint256 = self._take_fees(msg.sender, token, quorums)
     self._push(token, msg.sender, due)
     return due
 
 
+@external
+def withdraw_treasury_fees(token: address, quorums: DynArray[uint256, MAX_QUORUMS]) -> uint256:
+    """
+    @notice Pays the treasury its share of the fees of quorums; anybody may call.
+    @param token The token.
+    @param quorums As in Settled.
+    @return The base units paid.
+    """
+    due: uint256 = self._take_fees(TREASURY.address, token, quorums)
+    self._forfeit(0, token, due)
+    return due
+
+
 # --------------------------------------------------------------- the end
+
+@external
+def prove_fork(
+    campaign: uint256,
+    position: uint64,
+    first: ICampaignEscrow.SignedHead,
+    second: ICampaignEscrow.SignedHead,
+):
+    """
+    @notice Shows two heads that the gateway signed for one position of its log. The campaign
+        closes, and at refund a part of the bond stays behind. Anybody may call, once per campaign.
+    @param campaign The campaign, not yet refunded.
+    @param position The entry's place in the log.
+    @param first What the gateway signed for it.
+    @param second What else it signed for it.
+    """
+    head: uint256 = self._check_running(campaign)
+    money: uint256 = self._moneys[campaign]
+    assert money & FORKED == 0, "CampaignEscrow: fork is proven"
+    assert first.head != second.head, "CampaignEscrow: heads don't differ"
+    self._check_head(campaign, position, first)
+    self._check_head(campaign, position, second)
+    self._moneys[campaign] = money | FORKED
+    log ICampaignEscrow.ForkProven(
+        campaign=campaign, caller=msg.sender, position=position, first=first, second=second
+    )
+    if self._closed_at(head) == 0:
+        self._close(campaign, head)
+
 
 @external
 def close(campaign: uint256):
@@ -496,34 +546,29 @@ def close(campaign: uint256):
         time, by anybody when no receipt came for `abandon_seconds`.
     @param campaign The campaign.
     """
-    head: uint256 = self._check_running(campaign)
-    assert self._closed_at(head) == 0, "CampaignEscrow: campaign is closed"
+    head: uint256 = self._check_open(campaign)
     if msg.sender != self._requester(head):
         last: uint256 = max(
-            self._moneys[campaign] >> MONEY_CREATED_AT, staticcall BOARD.last_posted_at(campaign)
+            self._created_at(self._moneys[campaign]), staticcall BOARD.last_activity(campaign)
         )
         assert block.timestamp >= last + ABANDON_SECONDS, "CampaignEscrow: not the requester"
-    self._heads[campaign] = (
-        head | (block.number << HEAD_CLOSED_BLOCK) | (block.timestamp << HEAD_CLOSED_AT)
-    )
-    log ICampaignEscrow.CampaignClosed(campaign=campaign, caller=msg.sender)
+    self._close(campaign, head)
 
 
 @external
 def abandon(campaign: uint256):
     """
     @notice Announces that the payers will leave a closed campaign to which no complete final
-        receipt came for `abandon_seconds`. A receipt posted within the notice voids it. By the
-        requester or the bond's payer.
+        receipt came for `abandon_seconds`. A receipt posted or voided within the notice, or a
+        pause, ends it. By the requester or the bond's payer.
     @param campaign The campaign.
     """
     head: uint256 = self._check_running(campaign)
     self._check_payer(campaign, head)
-    closed_at: uint256 = self._closed_at(head)
-    assert closed_at != 0, "CampaignEscrow: campaign is open"
+    closed_at: uint256 = self._check_closed(head)
     assert head & COMPLETE == 0, "CampaignEscrow: campaign is complete"
-    assert not staticcall BOARD.is_pending(campaign), "CampaignEscrow: receipt pending"
-    last: uint256 = max(closed_at, staticcall BOARD.last_posted_at(campaign))
+    self._check_not_pending(campaign)
+    last: uint256 = max(closed_at, staticcall BOARD.last_activity(campaign))
     assert block.timestamp >= last + ABANDON_SECONDS, "CampaignEscrow: too early to abandon"
     self._notices[campaign] = block.timestamp
     log ICampaignEscrow.AbandonAnnounced(
@@ -535,18 +580,19 @@ def abandon(campaign: uint256):
 def refund(campaign: uint256):
     """
     @notice Pays back what is not committed, budget and bond each to its payer: after a complete
-        final receipt (anybody may call), or after an abandonment's notice (one of the payers).
+        final receipt (anybody may call), or after an abandonment's notice (one of the payers). Of
+        a gateway's bond that forked, a part goes to the treasury.
     @param campaign The campaign.
     """
     head: uint256 = self._check_running(campaign)
-    assert self._closed_at(head) != 0, "CampaignEscrow: campaign is open"
-    assert not staticcall BOARD.is_pending(campaign), "CampaignEscrow: receipt pending"
+    self._check_closed(head)
+    self._check_not_pending(campaign)
     if head & COMPLETE == 0:
         self._check_payer(campaign, head)
         notice_at: uint256 = self._notices[campaign]
         assert notice_at != 0, "CampaignEscrow: no complete final receipt"
         assert (
-            staticcall BOARD.last_posted_at(campaign) < notice_at
+            staticcall BOARD.last_activity(campaign) < notice_at
         ), "CampaignEscrow: a receipt came"
         assert block.timestamp >= notice_at + NOTICE_SECONDS, "CampaignEscrow: notice is running"
 
@@ -565,14 +611,19 @@ def refund(campaign: uint256):
     requester: address = self._requester(head)
     bond_payer: address = self._bond_payer(campaign, head)
     token: address = self._token(campaign)
+    forfeited: uint256 = 0
+    if money & FORKED != 0:
+        forfeited = min(bond // FORK_DIVISOR, bond - charge)
     self._push(token, requester, budget - committed)
-    self._push(token, bond_payer, bond - charge)
+    self._push(token, bond_payer, bond - charge - forfeited)
+    self._forfeit(campaign, token, forfeited)
     log ICampaignEscrow.Refunded(
         campaign=campaign,
         requester=requester,
         bond_payer=bond_payer,
         budget=budget - committed,
-        bond=bond - charge,
+        bond=bond - charge - forfeited,
+        forfeited=forfeited,
     )
 
 
@@ -588,7 +639,7 @@ def reserve(receipt: IReceiptBoard.Receipt):
     campaign: uint256 = receipt.campaign
     head: uint256 = self._check_running(campaign)
     if receipt.final:
-        assert self._closed_at(head) != 0, "CampaignEscrow: campaign is open"
+        self._check_closed(head)
         assert (
             convert(receipt.asOf, uint256) >= self._closed_block(head)
         ), "CampaignEscrow: anchor before close"
@@ -603,7 +654,7 @@ def reserve(receipt: IReceiptBoard.Receipt):
         fee_total * MAX_BPS <= payout_total * self._fee_bps(head)
     ), "CampaignEscrow: fee too high"
     assert charge <= payout_total, "CampaignEscrow: charge exceeds payouts"
-    assert payout_total <= MAX_AMOUNT, "CampaignEscrow: amount too large"
+    self._check_amount(payout_total)
 
     last_payout: uint256 = 0
     last_charge: uint256 = 0
@@ -620,6 +671,34 @@ def reserve(receipt: IReceiptBoard.Receipt):
     assert payout_total + fee_total - charge <= money & LOW_96, "CampaignEscrow: budget exceeded"
     self._reserves[campaign] = words._pair(last_fee, added)
     log ICampaignEscrow.Reserved(campaign=campaign, epoch=receipt.epoch, amount=added)
+
+
+@external
+def release(campaign: uint256):
+    """
+    @notice Frees what a receipt reserved that was voided. Board only.
+    @param campaign The campaign.
+    """
+    self._check_board()
+    fee_total: uint256 = 0
+    reserved: uint256 = 0
+    fee_total, reserved = words._halves(self._reserves[campaign])
+    self._reserves[campaign] = words._pair(fee_total, 0)
+    log ICampaignEscrow.Released(campaign=campaign, amount=reserved)
+
+
+@external
+def credit_fees(token: address, quorum: uint256, amount: uint256):
+    """
+    @notice Adds what the board has just paid in to a quorum's fees: the signers' part of a
+        forfeited bond. Board only.
+    @param token The stake token, which keeps no transfer fee.
+    @param quorum As in Settled.
+    @param amount Base units.
+    """
+    self._check_board()
+    self._fee_pools[token][quorum] += amount
+    log ICampaignEscrow.FeesCredited(token=token, quorum=quorum, amount=amount)
 
 
 @external
@@ -706,11 +785,12 @@ def campaign(id: uint256) -> ICampaignEscrow.Campaign:
         fee_total=fee_total,
         reserved=reserved,
         claimed=payout_total - (purse >> AMOUNT),
-        created_at=money >> MONEY_CREATED_AT,
+        created_at=self._created_at(money),
         closed_at=self._closed_at(head),
         closed_block=self._closed_block(head),
         notice_at=self._notices[id],
         complete=head & COMPLETE != 0,
+        forked=money & FORKED != 0,
         refunded=head & REFUNDED != 0,
     )
 
@@ -779,7 +859,7 @@ def fees_of(
 ) -> uint256:
     """
     @notice What `withdraw_fees` would pay; name each quorum once.
-    @param operator Who.
+    @param operator Who: one of the signers, or the treasury.
     @param token The token.
     @param quorums As in Settled.
     @return Base units.
@@ -797,7 +877,7 @@ def fees_of(
 @reentrant
 def fee_pool(token: address, quorum: uint256) -> uint256:
     """
-    @notice What a quorum's members have earned together.
+    @notice What a quorum's members and the treasury have earned together.
     @param token The token.
     @param quorum As in Settled.
     @return Base units, withdrawn ones included.
@@ -848,6 +928,28 @@ def board() -> address:
     @return Its address.
     """
     return BOARD.address
+
+
+@external
+@view
+@reentrant
+def treasury() -> address:
+    """
+    @notice Treasury.
+    @return Its address.
+    """
+    return TREASURY.address
+
+
+@external
+@view
+@reentrant
+def treasury_bps() -> uint256:
+    """
+    @notice The treasury's share of fees.
+    @return Hundredths of a percent.
+    """
+    return TREASURY_BPS
 
 
 @external
@@ -924,7 +1026,8 @@ def _create(
     manifest: bytes32,
     bond_payer: address,
 ) -> uint256:
-    assert self._allowed[token], "CampaignEscrow: token not allowed"
+    self._check_allowed(token)
+    assert block.timestamp >= staticcall BOARD.paused_until(), "CampaignEscrow: paused"
     assert budget != 0, "CampaignEscrow: budget is zero"
     assert epoch_cap != 0, "CampaignEscrow: cap is zero"
     assert bond >= epoch_cap, "CampaignEscrow: bond below cap"
@@ -939,16 +1042,14 @@ def _create(
     arrived: uint256 = 0
     if self._is_pledged(bond_payer):
         payer = bond_payer
-        pledged: uint256 = self._pledges[bond_payer][msg.sender][token]
-        assert bond <= pledged, "CampaignEscrow: pledge too small"
-        self._pledges[bond_payer][msg.sender][token] = pledged - bond
+        self._unpledge(bond_payer, msg.sender, token, bond)
         self._bond_payers[campaign] = bond_payer
         arrived = self._pull(token, budget)
     else:
         arrived = self._pull(token, budget + bond)
         assert arrived > bond, "CampaignEscrow: bond did not arrive"
         arrived -= bond
-    assert max(arrived, bond) <= MAX_AMOUNT, "CampaignEscrow: amount too large"
+    self._check_amount(max(arrived, bond))
 
     self._heads[campaign] = (fee_bps << HEAD_FEE) | convert(msg.sender, uint256)
     self._purses[campaign] = convert(token, uint256)
@@ -976,12 +1077,11 @@ def _create(
 def _fund(campaign: uint256, amount: uint256):
     self._check_running(campaign)
     token: address = self._token(campaign)
-    assert self._allowed[token], "CampaignEscrow: token not allowed"
+    self._check_allowed(token)
     arrived: uint256 = self._pull(token, amount)
     money: uint256 = self._moneys[campaign]
-    budget: uint256 = money & LOW_96
-    assert arrived <= MAX_AMOUNT - budget, "CampaignEscrow: amount too large"
-    budget += arrived
+    budget: uint256 = (money & LOW_96) + arrived
+    self._check_amount(budget)
     self._moneys[campaign] = money + arrived
     log ICampaignEscrow.Funded(
         campaign=campaign, payer=msg.sender, amount=arrived, budget=budget
@@ -990,6 +1090,7 @@ def _fund(campaign: uint256, amount: uint256):
 
 @internal
 def _permit(token: address, amount: uint256, deadline: uint256, v: uint8, r: bytes32, s: bytes32):
+    self._check_allowed(token)
     # anybody can take the permit from the mempool and use it first; then the allowance stands
     success: bool = raw_call(
         token,
@@ -1030,20 +1131,22 @@ def _push(token: address, to: address, amount: uint256):
     ), "CampaignEscrow: transfer failed"
 
 
-# ---------------------------------------------------- internals: claims, fees
+@internal
+def _unpledge(payer: address, requester: address, token: address, amount: uint256):
+    pledged: uint256 = self._pledges[payer][requester][token]
+    assert amount <= pledged, "CampaignEscrow: pledge too small"
+    self._pledges[payer][requester][token] = pledged - amount
+
 
 @internal
-def _claim(
-    campaign: uint256,
-    epoch: uint64,
-    account: address,
-    cumulative: uint256,
-    accepted: uint64,
-    submitted: uint64,
-):
-    owed: uint256 = self._record(campaign, epoch, account, cumulative, accepted, submitted)
-    self._push(self._draw(campaign, owed), account, owed)
+def _forfeit(campaign: uint256, token: address, amount: uint256):
+    if amount == 0:
+        return
+    self._push(token, TREASURY.address, amount)
+    extcall TREASURY.credit(campaign, token, amount)
 
+
+# ---------------------------------------------------- internals: claims, fees
 
 @internal
 def _record(
@@ -1066,7 +1169,8 @@ def _record(
     if word == last:
         return 0
     self._claims[campaign][account] = word
-    owed: uint256 = (word >> 128) - drawn
+    # the word holds the maximum of drawn and cumulative, so nothing can underflow
+    owed: uint256 = unsafe_sub(word >> 128, drawn)
     log ICampaignEscrow.Paid(
         campaign=campaign,
         account=account,
@@ -1084,28 +1188,62 @@ def _draw(campaign: uint256, amount: uint256) -> address:
     purse: uint256 = self._purses[campaign]
     if amount != 0:
         assert amount <= purse >> AMOUNT, "CampaignEscrow: claims exceed payouts"
-        self._purses[campaign] = purse - (amount << AMOUNT)
+        self._purses[campaign] = unsafe_sub(purse, amount << AMOUNT)
     return convert(purse & LOW_160, address)
 
 
 @internal
-@view
-def _known_root(campaign: uint256, epoch: uint64) -> bytes32:
-    root: bytes32 = self._payout_roots[campaign][epoch]
-    assert root != empty(bytes32), "CampaignEscrow: unknown root"
-    return root
+def _take_fees(
+    account: address, token: address, quorums: DynArray[uint256, MAX_QUORUMS]
+) -> uint256:
+    due: uint256 = 0
+    for quorum: uint256 in quorums:
+        share: uint256 = self._share(account, token, quorum)
+        taken: uint256 = self._fees_taken[token][quorum][account]
+        if share == taken:
+            continue
+        self._fees_taken[token][quorum][account] = share
+        due += share - taken
+        log ICampaignEscrow.FeesWithdrawn(
+            operator=account, token=token, quorum=quorum, amount=share - taken
+        )
+    return due
 
 
 @internal
 @view
-def _share(operator: address, token: address, quorum: uint256) -> uint256:
-    seat: uint256 = staticcall BOARD.seat_of(convert(quorum >> 32, uint64), operator)
+def _share(account: address, token: address, quorum: uint256) -> uint256:
+    pool: uint256 = self._fee_pools[token][quorum]
+    of_treasury: uint256 = pool * TREASURY_BPS // MAX_BPS
+    if account == TREASURY.address:
+        return of_treasury
+    seat: uint256 = staticcall BOARD.seat_of(convert(quorum >> 32, uint64), account)
     assert seat != 0 and quorum & (1 << (seat - 1)) != 0, "CampaignEscrow: not a signer"
     members: uint256 = 0
     for i: uint256 in range(32):
         members += (quorum >> i) & 1
     # the remainder, less than one base unit per member, stays in the pool for the next fee
-    return self._fee_pools[token][quorum] // members
+    return (pool - of_treasury) // members
+
+
+# ---------------------------------------------------- internals: the end
+
+@internal
+def _close(campaign: uint256, head: uint256):
+    self._heads[campaign] = (
+        head | (block.number << HEAD_CLOSED_BLOCK) | (block.timestamp << HEAD_CLOSED_AT)
+    )
+    log ICampaignEscrow.CampaignClosed(campaign=campaign, caller=msg.sender)
+
+
+@internal
+@view
+def _check_head(campaign: uint256, position: uint64, signed: ICampaignEscrow.SignedHead):
+    digest: bytes32 = head_hash._digest(campaign, position, signed.entry, signed.head)
+    signer: address = compact_signature._recover(digest, signed.r, signed.vs)
+    assert (
+        signer == convert(self._gateways[campaign] & LOW_160, address)
+    ), "CampaignEscrow: not the gateway's"
 
 
 # ------------------------------------------------------ internals: the words
@@ -1117,6 +1255,40 @@ def _check_running(campaign: uint256) -> uint256:
     assert head != 0, "CampaignEscrow: no such campaign"
     assert head & REFUNDED == 0, "CampaignEscrow: campaign is refunded"
     return head
+
+
+@internal
+@view
+def _check_open(campaign: uint256) -> uint256:
+    head: uint256 = self._check_running(campaign)
+    assert self._closed_at(head) == 0, "CampaignEscrow: campaign is closed"
+    return head
+
+
+@internal
+@pure
+def _check_closed(head: uint256) -> uint256:
+    closed_at: uint256 = self._closed_at(head)
+    assert closed_at != 0, "CampaignEscrow: campaign is open"
+    return closed_at
+
+
+@internal
+@view
+def _check_not_pending(campaign: uint256):
+    assert not staticcall BOARD.is_pending(campaign), "CampaignEscrow: receipt pending"
+
+
+@internal
+@pure
+def _check_amount(amount: uint256):
+    assert amount <= MAX_AMOUNT, "CampaignEscrow: amount too large"
+
+
+@internal
+@view
+def _check_allowed(token: address):
+    assert self._allowed[token], "CampaignEscrow: token not allowed"
 
 
 @internal
@@ -1176,6 +1348,12 @@ def _closed_at(head: uint256) -> uint256:
 @pure
 def _closed_block(head: uint256) -> uint256:
     return (head >> HEAD_CLOSED_BLOCK) & LOW_38
+
+
+@internal
+@pure
+def _created_at(money: uint256) -> uint256:
+    return (money >> MONEY_CREATED_AT) & LOW_40
 
 
 @internal

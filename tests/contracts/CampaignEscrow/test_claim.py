@@ -108,7 +108,7 @@ def test_claim__posted_but_not_final__is_refused(
     tree = payout_tree([(account, amount, 1, 1) for account, amount in earners.items()])
     receipt = system.receipt(campaign, payoutRoot=tree.root, payoutTotal=70 * UNIT)
     system.post(receipt)
-    with system.refused("CampaignEscrow: unknown root"):
+    with system.refused("CampaignEscrow: invalid proof"):
         system.claim(receipt, tree, system.contributor, 50 * UNIT)
     system.finalize(receipt)
     system.claim(receipt, tree, system.contributor, 50 * UNIT)
@@ -168,7 +168,7 @@ def test_claim_batch__many_accounts__pays_each_once(
         system.escrow.claim_batch(campaign, 1, rows, proofs[:1], sender=system.stranger)
     with system.refused("CampaignEscrow: invalid proof"):
         system.escrow.claim_batch(campaign, 1, rows, proofs[::-1], sender=system.stranger)
-    with system.refused("CampaignEscrow: unknown root"):
+    with system.refused("CampaignEscrow: invalid proof"):
         system.escrow.claim_batch(campaign, 2, rows, proofs, sender=system.stranger)
 
 

@@ -73,6 +73,7 @@ def test_refund__complete_final_receipt__pays_the_rest_to_each(system: System) -
             "bond_payer": system.gateway,
             "budget": system.BUDGET - committed,
             "bond": system.BOND - 30 * UNIT,
+            "forfeited": 0,
         },
     )
     assert system.balance(system.requester) == before + system.BUDGET - committed
