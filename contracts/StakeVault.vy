@@ -9,7 +9,8 @@
 @notice Holds stake in one token, for contributors, operators and jurors. Registered contracts lock
     part of it for one subject with a hard expiry, and may slash no more than that lock. Stake stays
     slashable while it unbonds. It never holds less than everybody's stake together; a lock never
-    exceeds the stake behind it; and nothing but a running lock delays a withdrawal.
+    exceeds the stake behind it, unbonding stake included; and nothing but a running lock delays a
+    withdrawal.
 """
 
 from ethereum.ercs import IERC20
@@ -17,10 +18,12 @@ from snekmate.auth import ownable
 from snekmate.auth import ownable_2step
 from .interfaces import IReceiptBoard
 from .interfaces import IStakeVault
+from .interfaces import ITreasury
 from .modules import words
 
 # --------------------------------------------------------------- interfaces
 
+implements: IStakeVault
 
 # ------------------------------------------------------------------ modules
 
@@ -43,7 +46,7 @@ MAX_AMOUNT: constant(uint256) = 2**128 - 1
 
 TOKEN: immutable(IERC20)
 # Receives what is slashed, where nobody else was harmed.
-TREASURY: immutable(address)
+TREASURY: immutable(ITreasury)
 # Both are registered for good.
 ESCROW: immutable(address)
 BOARD: immutable(IReceiptBoard)
@@ -81,7 +84,7 @@ def __init__(
     """
     @notice Fixes token, wiring and durations; the deployer becomes owner.
     @param token The stake token: an ERC-20 without transfer fee.
-    @param treasury Receives slashed stake.
+    @param treasury Treasury; receives slashed stake.
     @param escrow CampaignEscrow; its address is known before it is deployed.
     @param board ReceiptBoard; likewise.
     @param unbonding_seconds From unbond to withdraw.
@@ -96,7 +99,7 @@ def __init__(
     ownable.__init__()
     ownable_2step.__init__()
     TOKEN = IERC20(token)
-    TREASURY = treasury
+    TREASURY = ITreasury(treasury)
     ESCROW = escrow
     BOARD = IReceiptBoard(board)
     UNBONDING_SECONDS = unbonding_seconds
@@ -231,26 +234,62 @@ def lock(
     self._check_registered()
     self._check_role(role)
     self._check_not_banned(account)
+    self._check_expiry(expires_at)
     assert amount != 0, "StakeVault: amount is zero"
-    assert expires_at > block.timestamp, "StakeVault: lock has expired"
-    assert expires_at <= block.timestamp + MAX_LOCK_SECONDS, "StakeVault: lock too long"
     held: uint256 = 0
     held_until: uint256 = 0
-    held, held_until = words._halves(self._locks[role][account][subject])
-    if held != 0 and block.timestamp >= held_until:
-        self._release(role, account, subject, held)
-        held = 0
-        held_until = 0
-    hold: uint256 = self._holds[role][account]
-    locked: uint256 = (hold >> 128) + amount
+    held, held_until = self._running_lock(role, account, subject)
+    locked: uint256 = (self._holds[role][account] >> 128) + amount
     assert locked <= self._stakes[role][account] >> 128, "StakeVault: not enough free stake"
-    held += amount
-    held_until = max(held_until, expires_at)
-    self._holds[role][account] = words._pair(locked, hold & words.LOW)
-    self._locks[role][account][subject] = words._pair(held, held_until)
-    log IStakeVault.LockSet(
-        account=account, role=role, subject=subject, amount=held, expires_at=held_until
-    )
+    self._set_lock(role, account, subject, held, held + amount, max(held_until, expires_at))
+
+
+@external
+def lock_up_to(
+    role: IStakeVault.Role,
+    account: address,
+    subject: bytes32,
+    amount: uint256,
+    expires_at: uint256,
+) -> uint256:
+    """
+    @notice Raises the lock for a subject to `amount`, or as far as free stake goes: unbonding stake
+        backs it too. The later expiry counts. Never fails for want of stake, nor for a ban.
+    @param role One role.
+    @param account Whose stake.
+    @param subject A campaign's id or a receipt's digest.
+    @param amount Base units.
+    @param expires_at Unix seconds from which the lock can't be slashed.
+    @return The base units locked for the subject.
+    """
+    self._check_registered()
+    self._check_role(role)
+    self._check_expiry(expires_at)
+    held: uint256 = 0
+    held_until: uint256 = 0
+    held, held_until = self._running_lock(role, account, subject)
+    staked: uint256 = 0
+    unbonding: uint256 = 0
+    staked, unbonding = words._halves(self._stakes[role][account])
+    free: uint256 = staked + unbonding - (self._holds[role][account] >> 128)
+    raised: uint256 = max(held, min(amount, held + free))
+    if raised != 0:
+        self._set_lock(role, account, subject, held, raised, max(held_until, expires_at))
+    return raised
+
+
+@external
+def unlock(role: IStakeVault.Role, account: address, subject: bytes32):
+    """
+    @notice Frees what is locked for a subject before its expiry; nothing happens where nothing is.
+    @param role One role.
+    @param account The locked account.
+    @param subject What the lock is for.
+    """
+    self._check_registered()
+    amount: uint256 = self._locks[role][account][subject] >> 128
+    if amount != 0:
+        self._release(role, account, subject, amount)
 
 
 @external
@@ -268,7 +307,7 @@ def slash(
     @param account Whose stake.
     @param subject What the lock is for.
     @param amount Base units demanded.
-    @param recipient Who was harmed; the zero address stands for the treasury.
+    @param recipient Who gets it; the zero address stands for the treasury's general balance.
     @return The base units taken.
     """
     self._check_registered()
@@ -280,7 +319,7 @@ def slash(
         taken = min(amount, held)
     to: address = recipient
     if recipient == empty(address):
-        to = TREASURY
+        to = TREASURY.address
     if taken != 0:
         staked: uint256 = 0
         unbonding: uint256 = 0
@@ -296,6 +335,8 @@ def slash(
         assert extcall TOKEN.transfer(
             to, taken, default_return_value=True
         ), "StakeVault: transfer failed"
+        if recipient == empty(address):
+            extcall TREASURY.credit(0, TOKEN.address, taken)
     log IStakeVault.Slashed(
         account=account,
         role=role,
@@ -313,9 +354,11 @@ def ban(account: address, until: uint256):
     """
     @notice Keeps an account from joining, staking, locking and signing; never from withdrawing.
     @param account Who.
-    @param until Unix seconds at which the ban ends; zero lifts it.
+    @param until Unix seconds at which the ban ends, no further away than a lock's expiry; zero
+        lifts it.
     """
     self._check_registered()
+    assert until <= block.timestamp + MAX_LOCK_SECONDS, "StakeVault: ban too long"
     self._banned_until[account] = until
     log IStakeVault.Banned(account=account, until=until)
     self._sync(IStakeVault.Role.OPERATOR, account)
@@ -441,7 +484,7 @@ def treasury() -> address:
     @notice Who receives slashed stake.
     @return Its address.
     """
-    return TREASURY
+    return TREASURY.address
 
 
 @external
@@ -506,6 +549,37 @@ def register(user: address, registered: bool):
 # ---------------------------------------------------------------- internals
 
 @internal
+def _running_lock(
+    role: IStakeVault.Role, account: address, subject: bytes32
+) -> (uint256, uint256):
+    # what has expired is released first, so that a new lock doesn't inherit it
+    held: uint256 = 0
+    held_until: uint256 = 0
+    held, held_until = words._halves(self._locks[role][account][subject])
+    if held != 0 and block.timestamp >= held_until:
+        self._release(role, account, subject, held)
+        return 0, 0
+    return held, held_until
+
+
+@internal
+def _set_lock(
+    role: IStakeVault.Role,
+    account: address,
+    subject: bytes32,
+    held: uint256,
+    amount: uint256,
+    expires_at: uint256,
+):
+    hold: uint256 = self._holds[role][account]
+    self._holds[role][account] = words._pair((hold >> 128) + amount - held, hold & words.LOW)
+    self._locks[role][account][subject] = words._pair(amount, expires_at)
+    log IStakeVault.LockSet(
+        account=account, role=role, subject=subject, amount=amount, expires_at=expires_at
+    )
+
+
+@internal
 def _release(role: IStakeVault.Role, account: address, subject: bytes32, amount: uint256):
     hold: uint256 = self._holds[role][account]
     self._holds[role][account] = words._pair((hold >> 128) - amount, hold & words.LOW)
@@ -530,6 +604,13 @@ def _is_registered(user: address) -> bool:
 @view
 def _check_registered():
     assert self._is_registered(msg.sender), "StakeVault: not registered"
+
+
+@internal
+@view
+def _check_expiry(expires_at: uint256):
+    assert expires_at > block.timestamp, "StakeVault: lock has expired"
+    assert expires_at <= block.timestamp + MAX_LOCK_SECONDS, "StakeVault: lock too long"
 
 
 @internal

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.system import CONTRACTS, ROOT, System, load
 
-NAMES = ("LabelToken", "StakeVault", "CampaignEscrow", "ReceiptBoard")
+NAMES = ("LabelToken", "Treasury", "StakeVault", "CampaignEscrow", "ReceiptBoard")
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,7 @@ def test_abi__runtime_and_immutables__are_what_is_deployed(
 ) -> None:
     contract = {
         "LabelToken": deployed.token,
+        "Treasury": deployed.treasury,
         "StakeVault": deployed.vault,
         "CampaignEscrow": deployed.escrow,
         "ReceiptBoard": deployed.board,
@@ -72,8 +73,15 @@ def test_deploy__wiring__is_mutual(deployed: System) -> None:
     assert (escrow.vault(), escrow.board()) == (vault.address, board.address)
     assert (board.vault(), board.escrow()) == (vault.address, escrow.address)
     assert (vault.escrow(), vault.board()) == (escrow.address, board.address)
-    assert (vault.token(), vault.treasury()) == (deployed.token.address, deployed.treasury)
+    treasury = deployed.treasury
+    assert (vault.token(), vault.treasury()) == (deployed.token.address, treasury.address)
+    assert (treasury.vault(), treasury.escrow()) == (vault.address, escrow.address)
+    assert (treasury.board(), board.treasury()) == (board.address, treasury.address)
     durations = (
+        treasury.compensation_seconds(),
+        board.dispute_seconds(),
+        board.max_pause_seconds(),
+        board.pause_cooldown_seconds(),
         board.window_seconds(),
         escrow.abandon_seconds(),
         escrow.notice_seconds(),
@@ -82,6 +90,10 @@ def test_deploy__wiring__is_mutual(deployed: System) -> None:
         vault.max_lock_seconds(),
     )
     assert durations == (
+        deployed.COMPENSATION,
+        deployed.DISPUTE,
+        deployed.MAX_PAUSE,
+        deployed.PAUSE_COOLDOWN,
         deployed.WINDOW,
         deployed.ABANDON,
         deployed.NOTICE,

@@ -145,16 +145,26 @@ def create_address(deployer: str, nonce: int) -> str:
 
 
 class System:
-    """Token, vault, escrow and board, three operators with threshold two, and named actors."""
+    """Token, treasury, vault, escrow, board and an arbitrator; three operators with threshold two,
+    and named actors."""
 
     WINDOW = 3_600
+    DISPUTE = 5 * 86_400
+    MAX_PAUSE = 72 * 3_600
+    PAUSE_COOLDOWN = 18 * 86_400
+    COMPENSATION = 90 * 86_400
     ABANDON = 14 * 86_400
     NOTICE = 3 * 86_400
     LOCK = 30 * 86_400
     MAX_LOCK = 60 * 86_400
     UNBONDING = 21 * 86_400
     MIN_STAKE = 1_000 * UNIT
+    RECEIPT_STAKE = 10 * UNIT
+    MAX_OPEN = 100
+    CHALLENGE_BOND = 50 * UNIT
+    ARBITRATION_COST = 10**16
     MIN_FEE_BPS = 100
+    TREASURY_BPS = 1_000
 
     BUDGET = 1_000 * UNIT
     CAP = 200 * UNIT
@@ -164,25 +174,26 @@ class System:
     def __init__(self, seated: bool = True) -> None:
         """Deploy all; `seated` names the three operators as the first set."""
         self.governance = boa.env.generate_address("governance")
-        self.treasury = boa.env.generate_address("treasury")
         self.requester = boa.env.generate_address("requester")
         self.gateway = boa.env.generate_address("gateway")
         self.contributor = boa.env.generate_address("contributor")
         self.stranger = boa.env.generate_address("stranger")
+        self.challenger = boa.env.generate_address("challenger")
+        self.guardian = boa.env.generate_address("guardian")
         # operators sign, so they have keys; seats in the order of addresses
         accounts = [Account.from_key(keccak(text=f"operator {i}")) for i in range(4)]
         self.operators = sorted(accounts[:3], key=lambda account: int(account.address, 16))
         self.outsider = accounts[3]
 
         nonce = boa.env.evm.vm.state.get_nonce(to_canonical_address(self.governance))
-        escrow = create_address(self.governance, nonce + 2)
-        board = create_address(self.governance, nonce + 3)
+        vault, escrow, board = (create_address(self.governance, nonce + i) for i in (2, 3, 4))
         with boa.env.prank(self.governance):
             self.token = load("LabelToken", 10**9 * UNIT)
+            self.treasury = load("Treasury", vault, escrow, board, self.COMPENSATION)
             self.vault = load(
                 "StakeVault",
                 self.token.address,
-                self.treasury,
+                self.treasury.address,
                 escrow,
                 board,
                 self.UNBONDING,
@@ -196,11 +207,25 @@ class System:
                 self.NOTICE,
                 self.LOCK,
                 self.MIN_FEE_BPS,
+                self.TREASURY_BPS,
             )
             self.board = load(
-                "ReceiptBoard", self.vault.address, escrow, self.WINDOW, self.MIN_STAKE
+                "ReceiptBoard",
+                self.vault.address,
+                escrow,
+                self.WINDOW,
+                self.DISPUTE,
+                self.MAX_PAUSE,
+                self.PAUSE_COOLDOWN,
+                self.MIN_STAKE,
+                self.RECEIPT_STAKE,
+                self.MAX_OPEN,
+                self.CHALLENGE_BOND,
             )
+            self.arbitrator = load("mocks/TestArbitrator", self.ARBITRATION_COST)
             self.escrow.set_token(self.token.address, True)
+            self.board.set_arbitrator(self.arbitrator.address, b"", "ipfs://terms")
+            self.board.set_guardian(self.guardian)
         for operator in self.operators:
             self.stake(operator.address, self.MIN_STAKE, OPERATOR)
         if seated:
@@ -225,16 +250,31 @@ class System:
     def state(self) -> tuple[Any, ...]:
         """All that a refused call must leave as it was."""
         ids = range(1, self.escrow.campaign_count() + 1)
-        actors = [self.requester, self.gateway, self.contributor, self.stranger, self.treasury]
+        actors = [self.requester, self.gateway, self.contributor, self.stranger, self.challenger]
         actors += [operator.address for operator in self.operators]
-        contracts = [self.escrow.address, self.vault.address, self.board.address]
+        contracts = [one.address for one in (self.escrow, self.vault, self.board, self.treasury)]
+        cases = [self.board.case(i) for i in range(1, self.board.case_count() + 1)]
         return (
             [self.escrow.campaign(i) for i in ids],
             [self.board.progress(i) for i in ids],
             [self.escrow.claimed(i, actor) for i in ids for actor in actors],
             [self.token.balanceOf(account) for account in actors + contracts],
             [self.vault.position(role, a) for role in (1, 2, 4) for a in actors],
+            [self.vault.banned_until(account) for account in actors],
             self.vault.total(),
+            [self.board.is_challenged(i) for i in ids],
+            [self.board.last_activity(i) for i in ids],
+            [self.board.next_bond(i) for i in ids],
+            cases,
+            [self.board.contest(case.receipt) for case in cases],
+            self.board.open_receipts(),
+            self.board.paused_until(),
+            self.board.guardian(),
+            self.board.arbitrator(),
+            self.board.challenge_bond(),
+            [self.treasury.pot(i) for i in range(1, self.treasury.pot_count() + 1)],
+            self.treasury.general(self.token.address),
+            self.treasury.held(self.token.address),
             self.board.operator_set(),
             self.board.threshold(),
             self.board.min_operator_stake(),
@@ -259,6 +299,34 @@ class System:
 
     def set_operators(self, addresses: Sequence[str], threshold: int) -> None:
         self.board.set_operators(list(addresses), threshold, sender=self.governance)
+
+    # ------------------------------------------------------------ challenges
+
+    def challenge(
+        self, receipt: Receipt, place: str = "", challenger: str = "", **options: Any
+    ) -> int:
+        """The case of a challenge with a fault at `place`, bond and arbitration cost paid."""
+        challenger = challenger or self.challenger
+        self.mint(challenger, self.board.next_bond(receipt.campaign))
+        self.approve(challenger, self.board)
+        boa.env.set_balance(challenger, self.ARBITRATION_COST)
+        options = {"value": self.ARBITRATION_COST, **options}
+        return int(
+            self.board.challenge(
+                receipt.values(), "ITEM-RESULT", place, sender=challenger, **options
+            )
+        )
+
+    def rule(self, case: int, ruling: int) -> None:
+        """The arbitrator decides: 0 or 1 dismisses, 2 upholds, 3 says that evidence was late."""
+        dispute = self.board.case(case).dispute
+        self.arbitrator.give_ruling(dispute, ruling, sender=self.governance)
+
+    def expire(self, case: int) -> None:
+        """The deadline passes without a ruling."""
+        late = self.board.case(case).deadline - boa.env.evm.patch.timestamp
+        boa.env.time_travel(seconds=max(late, 0))
+        self.board.expire(case, sender=self.stranger)
 
     # ------------------------------------------------------------- campaigns
 

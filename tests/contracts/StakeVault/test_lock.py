@@ -118,10 +118,10 @@ def test_slash__within_lock__goes_to_treasury(staked: System) -> None:
             "subject": SUBJECT,
             "demanded": 10 * UNIT,
             "taken": 10 * UNIT,
-            "recipient": staked.treasury,
+            "recipient": staked.treasury.address,
         },
     )
-    assert staked.balance(staked.treasury) == 10 * UNIT
+    assert staked.balance(staked.treasury) == staked.treasury.general(staked.token) == 10 * UNIT
     assert staked.vault.total() == total - 10 * UNIT == staked.balance(staked.vault)
     position = staked.vault.position(CONTRIBUTOR, staked.contributor)
     assert (position.staked, position.locked) == (90 * UNIT, 20 * UNIT)
