@@ -14,7 +14,7 @@ VENV := .venv/stamp-$(shell sha256sum requirements-dev.lock pyproject.toml | sha
 NPM := node_modules/stamp-$(shell sha256sum package.json package-lock.json | sha256sum | cut -c 1-16)
 BUNDLE := webapp/static/app.js
 
-.PHONY: help venv demo serve test test-browser test-contracts lint format bench bench-consensus bench-gas abi locks clean
+.PHONY: help venv demo serve test test-browser test-contracts invariants lint format bench bench-consensus bench-gas abi locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -34,8 +34,11 @@ test: $(VENV) $(NPM) $(BUNDLE) ## all tests but those that need a browser or oth
 test-browser: $(VENV) $(NPM) $(BUNDLE) ## tests in a real Chromium (apt install chromium)
 	.venv/bin/pytest -m browser
 
-test-contracts: $(VENV) $(NPM) ## the contracts' own tests and invariants
-	.venv/bin/pytest -n 2 --dist loadfile tests/contracts $(wildcard tests/invariants)
+test-contracts: $(VENV) $(NPM) ## the contracts' own tests
+	.venv/bin/pytest -n 2 --dist loadfile tests/contracts
+
+invariants: $(VENV) ## INVARIANT_CALLS (20,000) random calls against a model of the money
+	.venv/bin/python -m tests.invariants
 
 lint: $(VENV) ## ruff, mypy and import-linter
 	.venv/bin/ruff check .
