@@ -13,8 +13,9 @@ PYTHON ?= python3.11
 VENV := .venv/stamp-$(shell sha256sum requirements-dev.lock pyproject.toml | sha256sum | cut -c 1-16)
 NPM := node_modules/stamp-$(shell sha256sum package.json package-lock.json | sha256sum | cut -c 1-16)
 BUNDLE := webapp/static/app.js
+COVERED := --cov=contracts --cov-branch --cov-config=tests/branches/titanoboa.cfg
 
-.PHONY: help venv demo serve test test-browser test-contracts invariants lint format bench bench-consensus bench-gas abi locks clean
+.PHONY: help venv demo serve test test-browser test-contracts mutants invariants lint format bench bench-consensus bench-gas abi locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -34,8 +35,12 @@ test: $(VENV) $(NPM) $(BUNDLE) ## all tests but those that need a browser or oth
 test-browser: $(VENV) $(NPM) $(BUNDLE) ## tests in a real Chromium (apt install chromium)
 	.venv/bin/pytest -m browser
 
-test-contracts: $(VENV) $(NPM) ## the contracts' own tests
-	.venv/bin/pytest -n 2 --dist loadfile tests/contracts
+test-contracts: $(VENV) $(NPM) ## the contracts' own tests, and the branches they take
+	.venv/bin/pytest -n 2 --dist loadfile $(COVERED) tests/contracts
+	.venv/bin/pytest -n 2 --dist loadfile -m "not bytecode" -p tests.branches.plugin --every-branch tests/contracts
+
+mutants: $(VENV) $(NPM) ## do those tests notice small changes of the contracts? MUTANTS=all or a pattern
+	.venv/bin/python -m tests.mutants
 
 invariants: $(VENV) ## INVARIANT_CALLS (20,000) random calls against a model of the money
 	.venv/bin/python -m tests.invariants

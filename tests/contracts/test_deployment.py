@@ -30,6 +30,7 @@ def compiled(export_abi: ModuleType) -> dict[str, Any]:
     return {name: export_abi.compile_contract(name) for name in NAMES}
 
 
+@pytest.mark.bytecode
 @pytest.mark.parametrize("name", NAMES)
 def test_abi__file__is_what_the_source_compiles_to(
     export_abi: ModuleType, compiled: dict[str, Any], name: str
@@ -38,6 +39,7 @@ def test_abi__file__is_what_the_source_compiles_to(
     assert path.read_text(encoding="utf-8") == export_abi.render(compiled[name])
 
 
+@pytest.mark.bytecode
 @pytest.mark.parametrize("name", NAMES)
 def test_abi__runtime_and_immutables__are_what_is_deployed(
     deployed: System, compiled: dict[str, Any], name: str

@@ -12,6 +12,8 @@ from eth_utils import keccak
 from tests.support.gas import transaction_gas
 from tests.support.system import ZERO_ADDRESS, Receipt, System, Tree, payout_tree
 
+pytestmark = pytest.mark.bytecode
+
 Leaf = tuple[str, int, int, int]
 LIMITS = {
     "create": 220_000,
