@@ -269,7 +269,14 @@ def post(
     set: uint256 = self._set
     assert block.timestamp >= set >> SET_PAUSED, "ReceiptBoard: paused"
     digest: bytes32 = receipt_hash._digest(receipt)
-    quorum: uint256 = self._check_quorum(set, digest, signatures)
+    signers: uint256 = self._check_signers(set, digest, signatures)
+    # before the first set the threshold is zero, and so is the version
+    version: uint256 = self._version(set)
+    assert version != 0, "ReceiptBoard: no operators"
+    assert (
+        len(signatures) >= (set >> SET_THRESHOLD) & LOW_32
+    ), "ReceiptBoard: too few signatures"
+    quorum: uint256 = (version << 32) | signers
     set = self._counted(set)
     assert self._open_receipts(set) < MAX_OPEN, "ReceiptBoard: too many open receipts"
     self._set = set + ONE_POST
@@ -286,8 +293,8 @@ def post(
         campaign=campaign,
         digest=digest,
         poster=msg.sender,
-        operator_set=convert(quorum >> 32, uint64),
-        signers=quorum & LOW_32,
+        operator_set=convert(version, uint64),
+        signers=signers,
         receipt=receipt,
         signatures=signatures,
     )
@@ -306,7 +313,8 @@ def cosign(
     """
     campaign: uint256 = receipt.campaign
     word: uint256 = self._progress[campaign]
-    digest: bytes32 = self._check_pending(receipt, word)
+    digest: bytes32 = receipt_hash._digest(receipt)
+    self._check_pending(campaign, digest, word)
     assert self._contests[digest].campaign == 0, "ReceiptBoard: receipt was challenged"
     assert (
         block.timestamp < (word >> POSTED_AT) + WINDOW_SECONDS // 2
@@ -334,7 +342,8 @@ def finalize(receipt: IReceiptBoard.Receipt):
     """
     campaign: uint256 = receipt.campaign
     word: uint256 = self._progress[campaign]
-    digest: bytes32 = self._check_pending(receipt, word)
+    digest: bytes32 = receipt_hash._digest(receipt)
+    self._check_pending(campaign, digest, word)
     assert word & FROZEN == 0, "ReceiptBoard: receipt is challenged"
     assert (
         block.timestamp >= (word >> POSTED_AT) + WINDOW_SECONDS
@@ -417,7 +426,8 @@ def challenge(
     """
     campaign: uint256 = receipt.campaign
     word: uint256 = self._progress[campaign]
-    digest: bytes32 = self._check_pending(receipt, word)
+    digest: bytes32 = receipt_hash._digest(receipt)
+    self._check_pending(campaign, digest, word)
     window_end: uint256 = (word >> POSTED_AT) + WINDOW_SECONDS
     assert block.timestamp < window_end, "ReceiptBoard: window is over"
     arbitrator: address = self._arbitrator
@@ -1111,28 +1121,9 @@ def _check_progress(receipt: IReceiptBoard.Receipt, word: uint256):
 
 @internal
 @view
-def _check_pending(receipt: IReceiptBoard.Receipt, word: uint256) -> bytes32:
-    digest: bytes32 = self._digests[receipt.campaign]
+def _check_pending(campaign: uint256, digest: bytes32, word: uint256):
     assert word & PENDING != 0, "ReceiptBoard: nothing pending"
-    assert receipt_hash._digest(receipt) == digest, "ReceiptBoard: not the pending receipt"
-    return digest
-
-
-@internal
-@view
-def _check_quorum(
-    set: uint256,
-    digest: bytes32,
-    signatures: DynArray[IReceiptBoard.Signature, MAX_OPERATORS],
-) -> uint256:
-    signers: uint256 = self._check_signers(set, digest, signatures)
-    # before the first set the threshold is zero, and so is the version
-    version: uint256 = self._version(set)
-    assert version != 0, "ReceiptBoard: no operators"
-    assert (
-        len(signatures) >= (set >> SET_THRESHOLD) & LOW_32
-    ), "ReceiptBoard: too few signatures"
-    return (version << 32) | signers
+    assert digest == self._digests[campaign], "ReceiptBoard: not the pending receipt"
 
 
 @internal
