@@ -15,14 +15,15 @@ from typing import Any
 
 from oracle.chain import compiler
 from oracle.chain.artifacts import ABI_DIR as ABI_DIRECTORY
-from oracle.chain.artifacts import CONTRACTS
+from oracle.chain.artifacts import CONTRACTS, MOCKS
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def compile_contract(name: str) -> dict[str, Any]:
     """Compile one contract of this checkout."""
-    return compiler.compile_contract(ROOT / "contracts" / f"{name}.vy")
+    folder = ROOT / "contracts" / ("mocks" if name in MOCKS else "")
+    return compiler.compile_contract(folder / f"{name}.vy")
 
 
 def render(artifact: dict[str, Any]) -> str:
@@ -37,7 +38,7 @@ def main() -> int:
     check = parser.parse_args().check
     ABI_DIRECTORY.mkdir(parents=True, exist_ok=True)
     stale = []
-    for name in CONTRACTS:
+    for name in CONTRACTS + MOCKS:
         path = ABI_DIRECTORY / f"{name}.json"
         text = render(compile_contract(name))
         if path.exists() and path.read_text(encoding="utf-8") == text:

@@ -217,7 +217,9 @@ def _check_code(deployment: Deployment, record: ChainRecord, found: Findings) ->
 def _check_complete(
     deployment: Deployment, events: tuple[ChainEvent, ...], found: Findings
 ) -> bool:
-    """A constructor's first event is that its deployer becomes owner: with it, none is missing."""
+    """A constructor's first event is that its deployer becomes owner, or at first Governance's
+    admin: with it, none is missing.
+    """
     first: dict[str, ChainEvent] = {}
     for event in events:
         first.setdefault(event.contract, event)
@@ -226,8 +228,12 @@ def _check_complete(
         born = first.get(name)
         complete &= found.check(
             born is not None
-            and born.name == "OwnershipTransferred"
-            and born.arguments["previous_owner"] == _NONE,
+            and (
+                born.name == "RoleGranted"
+                if name == "Governance"
+                else born.name == "OwnershipTransferred"
+                and born.arguments["previous_owner"] == _NONE
+            ),
             "availability",
             "CHAIN-INCOMPLETE",
             f"{name} at {checksum(deployment.addresses[name])}",

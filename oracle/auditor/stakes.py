@@ -64,8 +64,7 @@ class Stakes:
         self.unbonding[position] -= values["taken"] - from_staked
         holds = self.unbonding[position] >= 0 and values["taken"] <= values["demanded"]
         self._check(holds, "SLASH-EXCESS", place, "more was taken than demanded or staked")
-        treasury = self._parameters.resolved(self.chain.deployment.deployer).treasury
-        holds = values["recipient"] == treasury
+        holds = values["recipient"] == self.chain.deployment.treasury
         self._check(holds, "SLASH-UNTRACED", place, "the stake went to others than the treasury")
 
     def finish(self) -> None:

@@ -14,7 +14,17 @@ from typing import Any
 from oracle.errors import ChainError
 
 ABI_DIR = Path(__file__).with_name("abi")
-CONTRACTS = ("LabelToken", "StakeVault", "CampaignEscrow", "ReceiptBoard")
+# In the order of deployment.
+CONTRACTS = (
+    "LabelToken",
+    "Governance",
+    "Treasury",
+    "StakeVault",
+    "CampaignEscrow",
+    "ReceiptBoard",
+)
+# Deployed on development chains beside them.
+MOCKS = ("TestArbitrator",)
 
 
 @dataclass(frozen=True)

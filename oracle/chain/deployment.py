@@ -1,17 +1,17 @@
-"""Which contracts a platform consists of, how they are deployed and wired, and the file that says
-where they are.
+"""Which contracts a platform consists of, what they are told, and the file that says where they
+are.
 
-`deploy_all` needs no compiler: it uses the artifacts that ship with the wheel. scripts/deploy.py
-takes the same steps by ape. Vault, escrow and board know one another by immutables, so each is told
-the addresses that the next ones will have (they follow from deployer and nonce); the board,
-deployed last, checks the wiring on chain.
+The steps that deploy them are in `oracle.chain.launch`. Treasury, vault,
+escrow and board know one another by immutables, so each is told the addresses that the next ones
+will have (they follow from deployer and nonce); the board, deployed last, checks the wiring on
+chain.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,6 @@ from oracle.evidence.hashing import address_word, keccak256, word
 from oracle.evidence.signing import checksum
 
 if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
     from web3 import Web3
 
 VERSION = 1
@@ -35,62 +34,131 @@ DAY = 86_400
 
 @dataclass(frozen=True)
 class Parameters:
-    """What the constructors are given. The defaults are for a real chain.
+    """What the constructors and the hand-over are given. The defaults are for a real chain.
 
-    Times are in seconds, amounts in base units, the fee in hundredths of a percent. `treasury` (20
-    bytes) receives slashes; None stands for the deployer until `resolved`.
+    Times are in seconds, amounts in base units, fee and the treasury's share of it in hundredths of
+    a percent; `max_open` is a number of receipts. `council` (who proposes to Governance) and
+    `guardian` (who may pause; empty for nobody) are addresses as text. `longest_lease_seconds` is
+    known to no contract: it is the lease that `exit_seconds` reckons with.
     """
 
+    council: str = ""
+    guardian: str = ""
+    delay_seconds: int = 28 * DAY
+    longest_lease_seconds: int = DAY
     token_cap: int = 10**27
-    unbonding_seconds: int = 45 * DAY
+    compensation_seconds: int = 180 * DAY
+    unbonding_seconds: int = 60 * DAY
     max_lock_seconds: int = 365 * DAY
     abandon_seconds: int = 30 * DAY
     notice_seconds: int = 7 * DAY
     lock_seconds: int = 180 * DAY
     window_seconds: int = DAY
+    dispute_seconds: int = 14 * DAY
+    max_pause_seconds: int = 3 * DAY
+    pause_cooldown_seconds: int = 45 * DAY
     min_fee_bps: int = 100
+    treasury_bps: int = 1_000
     min_operator_stake: int = 10**21
-    treasury: bytes | None = None
+    receipt_stake: int = 10**19
+    max_open: int = 100
+    min_challenge_bond: int = 5 * 10**19
 
-    def resolved(self, deployer: bytes) -> Parameters:
-        """Return the parameters with every default filled in."""
-        return self if self.treasury else replace(self, treasury=deployer)
+    @property
+    def exit_seconds(self) -> int:
+        """How long it takes at most to leave, from a requester's close to the final payment: leases
+        end; a pause, if one just began; the final receipt's window; one dispute, and the window of
+        the receipt that follows it.
+        """
+        return (
+            self.longest_lease_seconds
+            + self.max_pause_seconds
+            + self.window_seconds
+            + self.dispute_seconds
+            + self.window_seconds
+        )
 
     def check(self, chain_id: int) -> None:
-        """Raise ChainError where a duration is below its minimum; a devnet's is one second."""
+        """Raise ChainError where a duration is below its minimum (a devnet's is one second), or
+        parameters don't fit one another: the constructors would refuse most of them too.
+        """
         for name, minimum in MINIMUM_SECONDS.items():
             least = 1 if chain_id in DEV_CHAIN_IDS else minimum
             if getattr(self, name) < least:
                 raise ChainError(
                     f"{name} is {getattr(self, name)}: chain {chain_id} needs {least} at least"
                 )
-        if self.unbonding_seconds <= self.window_seconds:
+        lives = MAX_ATTEMPTS * (self.window_seconds + self.dispute_seconds)
+        if self.unbonding_seconds <= lives + self.max_pause_seconds:
             raise ChainError(
-                "unbonding_seconds must exceed window_seconds: stake answers for receipts"
+                f"unbonding_seconds must exceed {lives + self.max_pause_seconds}, which is "
+                f"{MAX_ATTEMPTS} times window and dispute, and a pause: stake answers for receipts"
             )
         if self.notice_seconds <= self.window_seconds:
             raise ChainError("notice_seconds must exceed window_seconds: a receipt can still come")
         if self.max_lock_seconds < self.lock_seconds:
             raise ChainError("max_lock_seconds must be lock_seconds at least")
+        if self.max_lock_seconds < self.window_seconds + self.dispute_seconds:
+            raise ChainError("max_lock_seconds must be window and dispute together at least")
+        if self.max_pause_seconds > MAX_PAUSE_SECONDS:
+            raise ChainError(f"max_pause_seconds must be {MAX_PAUSE_SECONDS} (72 hours) at most")
+        if self.pause_cooldown_seconds <= (
+            self.abandon_seconds + self.notice_seconds + self.window_seconds
+        ):
+            raise ChainError(
+                "pause_cooldown_seconds must exceed abandon, notice and window together: between "
+                "two pauses everybody can leave"
+            )
+        if self.delay_seconds <= self.exit_seconds:
+            raise ChainError(
+                f"delay_seconds must exceed {self.exit_seconds}, which is the longest lease, a "
+                "pause, a window, a dispute and another window: who disagrees can leave first"
+            )
+        if not self.council:
+            raise ChainError("council isn't named: give the address that governs the platform")
+        if self.min_operator_stake < self.max_open * self.receipt_stake:
+            raise ChainError(
+                "min_operator_stake must be max_open times receipt_stake at least: it answers for "
+                "all open receipts"
+            )
 
 
+# As the board has them.
+MAX_ATTEMPTS = 3
+MAX_PAUSE_SECONDS = 72 * 3_600
 # Where money is real, nobody may deploy a platform whose windows are too short to look.
 MINIMUM_SECONDS = {
+    "delay_seconds": 7 * DAY,
+    "longest_lease_seconds": 3_600,
+    "compensation_seconds": 30 * DAY,
     "unbonding_seconds": 7 * DAY,
     "max_lock_seconds": 30 * DAY,
     "abandon_seconds": 7 * DAY,
     "notice_seconds": 2 * DAY,
     "lock_seconds": 30 * DAY,
     "window_seconds": 3_600,
+    "dispute_seconds": 3 * DAY,
+    "max_pause_seconds": 3_600,
+    "pause_cooldown_seconds": 9 * DAY,
 }
 # Short times, so that a demonstration needn't wait.
 DEVNET = Parameters(
-    unbonding_seconds=600,
+    council="0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65",  # as DevWallets has them
+    guardian="0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc",
+    delay_seconds=2_400,
+    longest_lease_seconds=600,
+    compensation_seconds=DAY,
+    unbonding_seconds=3_600,
     max_lock_seconds=30 * DAY,
     abandon_seconds=7_200,
     notice_seconds=600,
     lock_seconds=DAY,
     window_seconds=60,
+    dispute_seconds=600,
+    max_pause_seconds=600,
+    pause_cooldown_seconds=8_000,
+    receipt_stake=10**18,
+    max_open=1_000,
 )
 
 
@@ -127,6 +195,16 @@ class Deployment:
         return self.contracts["LabelToken"].address
 
     @property
+    def governance(self) -> bytes:
+        """Governance: owns the others once they are handed over."""
+        return self.contracts["Governance"].address
+
+    @property
+    def treasury(self) -> bytes:
+        """Treasury."""
+        return self.contracts["Treasury"].address
+
+    @property
     def vault(self) -> bytes:
         """StakeVault."""
         return self.contracts["StakeVault"].address
@@ -155,10 +233,7 @@ class Deployment:
             "chainId": self.chain_id,
             "genesis": "0x" + self.genesis.hex(),
             "deployer": checksum(self.deployer),
-            "parameters": {
-                name: checksum(value) if isinstance(value, bytes) else value
-                for name, value in asdict(self.parameters).items()
-            },
+            "parameters": asdict(self.parameters),
             "contracts": {
                 name: {
                     "address": checksum(contract.address),
@@ -189,7 +264,6 @@ class Deployment:
             parameters = {
                 field.name: content["parameters"][field.name] for field in fields(Parameters)
             }
-            parameters["treasury"] = _address(parameters["treasury"])
             return cls(
                 content["chainId"],
                 bytes.fromhex(content["genesis"][2:]),
@@ -229,13 +303,18 @@ def constructor_arguments(
     checksummed text.
     """
     at = {name: checksum(address) for name, address in addresses.items()}
-    if parameters.treasury is None:
-        raise ChainError("the treasury isn't named: call Parameters.resolved first")
     return {
         "LabelToken": (parameters.token_cap,),
+        "Governance": (parameters.council,),
+        "Treasury": (
+            at["StakeVault"],
+            at["CampaignEscrow"],
+            at["ReceiptBoard"],
+            parameters.compensation_seconds,
+        ),
         "StakeVault": (
             at["LabelToken"],
-            checksum(parameters.treasury),
+            at["Treasury"],
             at["CampaignEscrow"],
             at["ReceiptBoard"],
             parameters.unbonding_seconds,
@@ -248,12 +327,19 @@ def constructor_arguments(
             parameters.notice_seconds,
             parameters.lock_seconds,
             parameters.min_fee_bps,
+            parameters.treasury_bps,
         ),
         "ReceiptBoard": (
             at["StakeVault"],
             at["CampaignEscrow"],
             parameters.window_seconds,
+            parameters.dispute_seconds,
+            parameters.max_pause_seconds,
+            parameters.pause_cooldown_seconds,
             parameters.min_operator_stake,
+            parameters.receipt_stake,
+            parameters.max_open,
+            parameters.min_challenge_bond,
         ),
     }
 
@@ -273,35 +359,6 @@ def expected_code(deployment: Deployment, name: str) -> bytes:
             raise ChainError(f"{name}: the immutable {one.name} is unknown to this installation")
         tail[one.offset : one.offset + len(values[short])] = values[short]
     return artifact.runtime_code + bytes(tail)
-
-
-def deploy_all(w3: Web3, deployer: LocalAccount, parameters: Parameters) -> Deployment:
-    """Deploy the four contracts, allow the token in the escrow, and return where they are once all
-    is verified.
-
-    Raises ChainError where a duration is too short for this chain, a transaction fails, or the code
-    on chain isn't what the artifacts and parameters say.
-    """
-    from oracle.chain.rpc import request
-    from oracle.chain.transactions import Sender
-
-    chain_id = int(request(w3, "eth_chainId"), 16)
-    parameters.check(chain_id)
-    owner = bytes.fromhex(deployer.address[2:])
-    parameters = parameters.resolved(owner)
-    nonce = int(request(w3, "eth_getTransactionCount", deployer.address, "latest"), 16)
-    addresses = predicted_addresses(owner, nonce)
-    sender = Sender(w3, deployer)
-    contracts: dict[str, Deployed] = {}
-    for name, arguments in constructor_arguments(parameters, addresses).items():
-        sent = sender.send(f"deploy {name}", None, creation_data(name, arguments))
-        assert sent.transaction is not None
-        contracts[name] = Deployed(addresses[name], sent.block, sent.transaction, arguments)
-    genesis = bytes.fromhex(request(w3, "eth_getBlockByNumber", "0x0", False)["hash"][2:])
-    deployment = Deployment(chain_id, genesis, owner, parameters, contracts)
-    verify_code(w3, deployment)
-    sender.call_contract("CampaignEscrow", deployment.escrow, "set_token", deployment.token, True)
-    return deployment
 
 
 def verify_code(w3: Web3, deployment: Deployment) -> None:
@@ -346,18 +403,17 @@ def _immutables(deployment: Deployment, name: str) -> dict[str, bytes]:
         }
     wiring = {
         "TOKEN": address_word(at["LabelToken"]),
-        "TREASURY": address_word(parameters.treasury or deployment.deployer),
+        "TREASURY": address_word(at["Treasury"]),
         "VAULT": address_word(at["StakeVault"]),
         "ESCROW": address_word(at["CampaignEscrow"]),
         "BOARD": address_word(at["ReceiptBoard"]),
     }
-    durations = {
-        field.name.upper(): word(getattr(parameters, field.name))
-        for field in fields(Parameters)
-        if field.name.endswith("_seconds")
+    numbers = {
+        name.upper(): word(value)
+        for name, value in asdict(parameters).items()
+        if isinstance(value, int)
     }
-    domain = _domain_immutables(deployment, name, "DDLP") if name == "ReceiptBoard" else {}
-    return wiring | durations | domain
+    return wiring | numbers | _domain_immutables(deployment, name, "DDLP")
 
 
 def _domain_immutables(deployment: Deployment, name: str, domain_name: str) -> dict[str, bytes]:

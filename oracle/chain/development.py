@@ -7,14 +7,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from oracle.chain.deployment import DEVNET, Deployment, Parameters, deploy_all, verify_code
+from oracle.chain.deployment import (
+    DEVNET,
+    Deployment,
+    Parameters,
+    contract_address,
+    creation_data,
+    verify_code,
+)
 from oracle.chain.devnet import Devnet
+from oracle.chain.launch import Launcher
 from oracle.chain.poster import OPERATOR, Poster
+from oracle.chain.rpc import request
+from oracle.chain.transactions import Sender
 from oracle.chain.wallets import DevWallets
 from oracle.errors import ChainError
+from oracle.evidence.signing import checksum
 
 DEPLOYMENT_FILE = "deployment.json"
 REQUESTER_TOKENS = 10**24
+ARBITRATION_COST = 10**16  # wei
 
 
 def establish(
@@ -26,7 +38,8 @@ def establish(
     """Return the platform on `devnet`: the one that its state folder names, else a new one.
 
     A new one has an operator for each of the X25519 `encryption_keys`, staked and joined,
-    `threshold` of whom sign a receipt; requester 0 and the gateway get tokens. The chain is
+    `threshold` of whom sign a receipt; disputes are decided by the deployer, through a stand-in for
+    a court; all is handed over to Governance; requester 0 and the gateway get tokens. The chain is
     checkpointed before `deployment.json` is written, so the file never names what a crash could
     take back.
     """
@@ -39,7 +52,8 @@ def establish(
             raise ChainError(f"{error}: remove {devnet.state_dir} to start a new devnet") from error
         return deployment
     wallets = DevWallets(devnet.chain_id)
-    deployment = deploy_all(devnet.w3, wallets.deployer, parameters)
+    launcher = Launcher(devnet.w3, wallets.deployer)
+    deployment = launcher.deploy(parameters)
     owner = Poster(devnet.w3, wallets.deployer, deployment)
     operators = []
     for index, key in enumerate(encryption_keys):
@@ -49,8 +63,18 @@ def establish(
         operator.stake(OPERATOR, parameters.min_operator_stake)
         operators.append(operator.address)
     owner.set_operators(operators, threshold)
+    _name_arbitrator(Sender(devnet.w3, wallets.deployer), deployment)
+    launcher.hand_over(deployment)
     for account in (wallets.requester(), wallets.gateway):
         owner.mint(bytes.fromhex(account.address[2:]), REQUESTER_TOKENS)
     devnet.checkpoint()
     deployment.save(path)
     return deployment
+
+
+def _name_arbitrator(owner: Sender, deployment: Deployment) -> None:
+    nonce = int(request(owner.w3, "eth_getTransactionCount", checksum(owner.address), "latest"), 16)
+    arbitrator = contract_address(owner.address, nonce)
+    owner.send("deploy TestArbitrator", None, creation_data("TestArbitrator", (ARBITRATION_COST,)))
+    terms = (checksum(arbitrator), b"", "")
+    owner.call_contract("ReceiptBoard", deployment.board, "set_arbitrator", *terms)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from typing import Any
+from typing import Any, Protocol
 
-from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
 from oracle.chain.codec import decode_result, encode_call, member_names
 from oracle.chain.rpc import request
 from oracle.errors import ChainError, Reverted
+from oracle.evidence.hashing import keccak256
 from oracle.evidence.signing import checksum
 from oracle.ports import Sent
 
@@ -24,13 +24,24 @@ FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.002, 1.0
 _nonce_locks: defaultdict[tuple[int, str], threading.Lock] = defaultdict(threading.Lock)
 
 
+class Signer(Protocol):
+    """An account that signs: eth_account's LocalAccount, or an adapter of a wallet."""
+
+    @property
+    def address(self) -> str:
+        """The account's address, with checksum."""
+
+    def sign_transaction(self, transaction_dict: dict[str, Any], /) -> Any:
+        """Sign an EIP-1559 transaction in JSON-RPC's words; the result has `raw_transaction`."""
+
+
 class Sender:
     """Sends transactions of one account (EIP-1559) and waits until each stands in a block.
 
     Safe for several threads. Keys stay inside `account`; nothing here logs or formats it.
     """
 
-    def __init__(self, w3: Web3, account: LocalAccount) -> None:
+    def __init__(self, w3: Web3, account: Signer) -> None:
         self.w3 = w3
         self.account = account
         self.address = bytes.fromhex(account.address[2:])
@@ -48,36 +59,58 @@ class Sender:
         """Send `data` to a contract, or create one where `to` is None; return once it is in a
         block.
         """
+        with self._lock:
+            raw = self.sign(what, to, data)
+            sent = request(self.w3, "eth_sendRawTransaction", "0x" + raw.hex())
+        return self._wait(what, to, data, sent)
+
+    def sign(self, what: str, to: bytes | None, data: bytes) -> bytes:
+        """Return a signed transaction with the account's next nonce, to be kept and `deliver`ed
+        before another is signed; Reverted where it would fail.
+        """
+        transaction = self._call(to, data)
+        try:
+            estimate = int(request(self.w3, "eth_estimateGas", transaction), 16)
+        except Reverted as error:
+            raise Reverted(
+                f"{what}: {error.reason or 'reverted without a reason'}", error.reason
+            ) from error
+        return self._sign(transaction, estimate)
+
+    def deliver(self, what: str, to: bytes | None, data: bytes, raw: bytes) -> Sent:
+        """Return once a transaction that `sign` gave is in a block; it is sent where the node
+        doesn't know it yet. Any number of times.
+        """
+        known = "0x" + keccak256(raw).hex()
+        if request(self.w3, "eth_getTransactionByHash", known) is None:
+            try:
+                request(self.w3, "eth_sendRawTransaction", "0x" + raw.hex())
+            except ChainError as error:
+                # it may have come from elsewhere while we looked
+                if request(self.w3, "eth_getTransactionByHash", known) is None:
+                    raise ChainError(f"{what}: {error}") from error
+        return self._wait(what, to, data, known)
+
+    def next_nonce(self) -> int:
+        """Return the number of the account's next transaction, pending ones counted."""
+        account = self.account.address
+        return int(request(self.w3, "eth_getTransactionCount", account, "pending"), 16)
+
+    def _call(self, to: bytes | None, data: bytes) -> dict[str, Any]:
         transaction: dict[str, Any] = {"from": self.account.address, "data": "0x" + data.hex()}
         if to is not None:
             transaction["to"] = checksum(to)
-        with self._lock:
-            try:
-                estimate = int(request(self.w3, "eth_estimateGas", transaction), 16)
-            except Reverted as error:
-                raise Reverted(
-                    f"{what}: {error.reason or 'reverted without a reason'}", error.reason
-                ) from error
-            signed = self._sign(transaction, estimate)
-            sent = request(self.w3, "eth_sendRawTransaction", "0x" + signed.hex())
-        receipt = self._wait(what, sent)
-        block = int(receipt["blockNumber"], 16)
-        if int(receipt["status"], 16) != 1:
-            raise self._failure(what, transaction, block)
-        return Sent(bytes.fromhex(sent[2:]), block, int(receipt["gasUsed"], 16))
+        return transaction
 
     def _sign(self, transaction: dict[str, Any], estimate: int) -> bytes:
         base_fee = int(
             request(self.w3, "eth_getBlockByNumber", "latest", False)["baseFeePerGas"], 16
         )
         tip = int(request(self.w3, "eth_maxPriorityFeePerGas"), 16)
-        nonce = int(
-            request(self.w3, "eth_getTransactionCount", self.account.address, "pending"), 16
-        )
         unsigned = {
             **{key: value for key, value in transaction.items() if key != "from"},
             "chainId": self._chain_id,
-            "nonce": nonce,
+            "nonce": self.next_nonce(),
             # Others' transactions may come first and make this one dearer than estimated.
             "gas": estimate + estimate // 5,
             "maxFeePerGas": 2 * base_fee + tip,
@@ -86,14 +119,15 @@ class Sender:
         }
         return bytes(self.account.sign_transaction(unsigned).raw_transaction)
 
-    def _wait(self, what: str, transaction: str) -> dict[str, Any]:
+    def _wait(self, what: str, to: bytes | None, data: bytes, transaction: str) -> Sent:
         pause, deadline = FIRST_POLL_SECONDS, time.monotonic() + WAIT_SECONDS
         while time.monotonic() < deadline:
-            receipt: dict[str, Any] | None = request(
-                self.w3, "eth_getTransactionReceipt", transaction
-            )
+            receipt = request(self.w3, "eth_getTransactionReceipt", transaction)
             if receipt is not None:
-                return receipt
+                block = int(receipt["blockNumber"], 16)
+                if int(receipt["status"], 16) != 1:
+                    raise self._failure(what, self._call(to, data), block)
+                return Sent(bytes.fromhex(transaction[2:]), block, int(receipt["gasUsed"], 16))
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_POLL_SECONDS)
         raise ChainError(

@@ -43,7 +43,7 @@ def dev_account(index: int) -> LocalAccount:
 class DevWallets:
     """The development accounts of one chain, by role: disjoint ranges of one mnemonic.
 
-    deployer 0, gateway 1, relayer 2, treasury 3; operators from 10, requesters from 20,
+    deployer 0, gateway 1, relayer 2, council 4, guardian 5; operators from 10, requesters from 20,
     contributors from 100. Raises ChainError when `chain_id` isn't a devnet's.
     """
 
@@ -52,7 +52,7 @@ class DevWallets:
 
     @property
     def deployer(self) -> LocalAccount:
-        """Deploys and first owns the contracts."""
+        """Deploys and first owns the contracts; keeps the right to mint, as a faucet."""
         return dev_account(0)
 
     @property
@@ -66,9 +66,14 @@ class DevWallets:
         return dev_account(2)
 
     @property
-    def treasury(self) -> LocalAccount:
-        """Receives the treasury's share of slashes."""
-        return dev_account(3)
+    def council(self) -> LocalAccount:
+        """Proposes to Governance."""
+        return dev_account(4)
+
+    @property
+    def guardian(self) -> LocalAccount:
+        """May pause posting and creating for a while."""
+        return dev_account(5)
 
     def operator(self, index: int) -> LocalAccount:
         """Operator number `index`, 0 to 9."""

@@ -49,8 +49,13 @@ GUIDELINES, CONSENT = json_block("Label what you see."), json_block("I agree.")
 
 
 def addresses() -> dict[str, bytes]:
-    names = {"LabelToken": "token", "CampaignEscrow": "escrow", "ReceiptBoard": "board"}
-    return {one: address_of(key_of(names.get(one, "vault"))) for one in CONTRACTS}
+    names = {
+        "LabelToken": "token",
+        "StakeVault": "vault",
+        "CampaignEscrow": "escrow",
+        "ReceiptBoard": "board",
+    }
+    return {one: address_of(key_of(names.get(one, one))) for one in CONTRACTS}
 
 
 def text(data: bytes) -> str:
@@ -167,7 +172,7 @@ class PaperRun(World):
     def deployment(self) -> Deployment:
         at = addresses()
         deployer = address_of(key_of("deployer"))
-        parameters = replace(DEVNET, treasury=deployer)
+        parameters = DEVNET
         arguments = constructor_arguments(parameters, at)
         contracts = {name: Deployed(at[name], 1, ZERO32, arguments[name]) for name in CONTRACTS}
         self._hash(0)
@@ -230,8 +235,12 @@ class PaperRun(World):
     def _set_up(self) -> None:
         deployer, at = address_of(key_of("deployer")), addresses()
         born = {"previous_owner": NOBODY, "new_owner": deployer}
+        admin = {"role": bytes(32), "account": deployer, "sender": deployer}
         for name in CONTRACTS:
-            self.transactions[1].append([event_log(name, "OwnershipTransferred", **born)])
+            first = event_log("Governance", "RoleGranted", **admin)
+            if name != "Governance":
+                first = event_log(name, "OwnershipTransferred", **born)
+            self.transactions[1].append([first])
         self.requester = address_of(key_of("requester"))
         mints = [transfer(NOBODY, self.requester, self.budget + self.bond)]
         members = [address_of(key_of(name)) for name in OPERATORS]

@@ -10,9 +10,8 @@ from typing import Any
 import boa
 import pytest
 
+from oracle.chain.artifacts import CONTRACTS as NAMES
 from tests.support.system import CONTRACTS, ROOT, System, load
-
-NAMES = ("LabelToken", "Treasury", "StakeVault", "CampaignEscrow", "ReceiptBoard")
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +45,7 @@ def test_abi__runtime_and_immutables__are_what_is_deployed(
 ) -> None:
     contract = {
         "LabelToken": deployed.token,
+        "Governance": load("Governance", deployed.requester),
         "Treasury": deployed.treasury,
         "StakeVault": deployed.vault,
         "CampaignEscrow": deployed.escrow,
@@ -63,10 +63,13 @@ def test_abi__runtime_and_immutables__are_what_is_deployed(
         assert int.from_bytes(code[start : start + 32], "big") == deployed.WINDOW
 
 
-def test_receipt_type_string__in_the_source__is_the_formats_own() -> None:
+def test_type_strings__in_the_source__are_the_formats_own() -> None:
     formats = (ROOT / "docs" / "FORMATS.md").read_text(encoding="utf-8")
     source = (CONTRACTS / "modules" / "receipt_hash.vy").read_text(encoding="utf-8")
     line = next(line.strip() for line in formats.splitlines() if "Receipt(uint256" in line)
+    assert f'"{line}"' in source
+    source = (CONTRACTS / "modules" / "head_hash.vy").read_text(encoding="utf-8")
+    line = next(line.strip() for line in formats.splitlines() if "Head(uint256" in line)
     assert f'"{line}"' in source
 
 
@@ -107,9 +110,7 @@ def test_deploy__wiring__is_mutual(deployed: System) -> None:
 
 def test_deploy__wired_elsewhere__is_refused(system: System) -> None:
     with boa.reverts("CampaignEscrow: vault is wired elsewhere"):
-        load("CampaignEscrow", system.vault.address, system.board.address, 1, 1, 1, 0)
-    with boa.reverts("ReceiptBoard: vault is wired elsewhere"):
-        load("ReceiptBoard", system.vault.address, system.escrow.address, 1, 0)
+        load("CampaignEscrow", system.vault.address, system.board.address, 1, 1, 1, 0, 0)
 
 
 @pytest.mark.parametrize("zero", range(4, 6))

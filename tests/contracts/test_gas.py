@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import boa
@@ -31,7 +30,7 @@ WORKERS, EPOCHS, BATCH = 100, 10, 64
 
 
 @pytest.fixture(scope="module")
-def measured() -> Iterator[dict[str, float]]:
+def measured() -> dict[str, float]:
     """One campaign, two epochs; measuring commits storage, so in an environment of its own."""
     with boa.swap_env(boa.Env()):
         gas = measure(System())
@@ -43,7 +42,7 @@ def measured() -> Iterator[dict[str, float]]:
         with boa.swap_env(boa.Env()):
             posts.append(first_post(System(), signers))
     gas["extra signer"] = posts[1] - posts[0]
-    yield gas
+    return gas
 
 
 def measure(system: System) -> dict[str, float]:

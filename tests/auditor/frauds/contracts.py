@@ -69,7 +69,7 @@ def treasury_named_otherwise(directory: Path) -> None:
     """deployment.json names somebody else as the treasury that slashes go to."""
     path = directory / "deployment.json"
     said = json.loads(path.read_text())
-    said["parameters"]["treasury"] = checksum(THIEF)
+    said["contracts"]["Treasury"]["address"] = checksum(THIEF)
     path.write_text(json.dumps(said))
 
 

@@ -16,7 +16,7 @@ from tests.auditor.paper import NAMES, STAKE, Log, PaperRun, addresses, event_lo
 from tests.support.world import BLOCK_SECONDS, START, TOKEN, key_of
 
 GUESSER = address_of(key_of("guesser"))
-TREASURY = address_of(key_of("deployer"))
+TREASURY = addresses()["Treasury"]
 THIEF = address_of(key_of("thief"))
 VAULT = addresses()["StakeVault"]
 

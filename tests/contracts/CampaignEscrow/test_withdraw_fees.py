@@ -1,4 +1,4 @@
-"""Operators' fees: the treasury's share, and equal shares of the rest for whoever signed; by pull."""
+"""Operators' fees, by pull: the treasury's share, and equal shares of the rest for the signers."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ def test_withdraw_fees__signers__share_equally(system: System, campaign: int) ->
     assert system.escrow.fees_of(first, token, [FIRST_TWO]) == share
     # naming a quorum twice pays once
     assert system.escrow.withdraw_fees(token, [FIRST_TWO, FIRST_TWO], sender=first) == share
+    withdrawn = {"operator": first, "token": token, "quorum": FIRST_TWO, "amount": share}
     assert events(system.escrow) == [
-        ("FeesWithdrawn", {"operator": first, "token": token, "quorum": FIRST_TWO, "amount": share}),
+        ("FeesWithdrawn", withdrawn),
         ("Transfer", {"sender": system.escrow.address, "receiver": first, "value": share}),
     ]
     system.escrow.withdraw_fees(token, [FIRST_TWO], sender=second)

@@ -23,12 +23,12 @@ from oracle.chain.deployment import (
     Deployment,
     Parameters,
     contract_address,
-    deploy_all,
     verify_code,
 )
 from oracle.chain.development import establish
 from oracle.chain.devnet import Devnet
 from oracle.chain.events import EventDecoder, event_topic
+from oracle.chain.launch import deploy_all
 from oracle.chain.poster import CONTRIBUTOR, Poster
 from oracle.chain.reader import Web3Reader
 from oracle.chain.rpc import connect, get_logs, node_name, request
@@ -113,15 +113,19 @@ def test_contract_address__known_deployer__is_the_known_one() -> None:
     [
         ({"window_seconds": 60}, 1, "window_seconds is 60: chain 1 needs 3600"),
         ({"window_seconds": 0}, 31337, "needs 1 at least"),
-        ({"unbonding_seconds": 60, "window_seconds": 60}, 31337, "unbonding_seconds must exceed"),
+        ({"unbonding_seconds": 2_580}, 31337, "unbonding_seconds must exceed 2580"),
         ({"notice_seconds": 30, "window_seconds": 60}, 31337, "notice_seconds must exceed"),
-        ({"max_lock_seconds": 1}, 31337, "max_lock_seconds must be"),
+        ({"max_lock_seconds": 1}, 31337, "max_lock_seconds must be lock_seconds"),
+        ({"max_lock_seconds": 659, "lock_seconds": 1}, 31337, "must be window and dispute"),
+        ({"max_pause_seconds": 259_201, "unbonding_seconds": 10**6}, 31337, "max_pause_seconds"),
+        ({"pause_cooldown_seconds": 7_860}, 31337, "pause_cooldown_seconds must exceed"),
+        ({"max_open": 1_001}, 31337, "min_operator_stake must be max_open times"),
     ],
 )
 def test_parameters__too_short__are_refused(
     change: dict[str, int], chain_id: int, message: str
 ) -> None:
-    base = DEVNET if chain_id == 31337 else Parameters()
+    base = DEVNET if chain_id == 31337 else Parameters(council=DEVNET.council)
     base.check(chain_id)
     with pytest.raises(ChainError, match=message):
         replace(base, **change).check(chain_id)  # type: ignore[arg-type]
@@ -149,7 +153,7 @@ def test_deploy_all__used_account__predicts_its_addresses(
     second = deploy_all(devnet.w3, platform.wallets.deployer, DEVNET)
     assert not set(second.addresses.values()) & set(platform.deployment.addresses.values())
     assert set(second.addresses) == set(CONTRACTS)
-    assert Web3Reader(devnet.w3, second, "latest").events()[-1].name == "TokenSet"
+    assert Web3Reader(devnet.w3, second, "latest").events()[-1].name == "GuardianSet"
 
 
 @pytest.mark.chain
@@ -401,7 +405,9 @@ def test_withdraw_fees__signer__gets_its_share_once(platform: Platform) -> None:
     operator = Poster(platform.devnet.w3, platform.wallets.operator(0), platform.deployment)
     token = platform.deployment.token
     operator.withdraw_fees(token, [quorum])
-    assert platform.reader().balance(token, operator.address) == receipt.fee_total // 2
+    of_treasury = receipt.fee_total * platform.deployment.parameters.treasury_bps // 10_000
+    share = (receipt.fee_total - of_treasury) // 2
+    assert platform.reader().balance(token, operator.address) == share
     assert operator.withdraw_fees(token, [quorum]).transaction is None
 
 
@@ -435,7 +441,7 @@ def test_poster__what_cannot_be__is_said_clearly(platform: Platform) -> None:
         platform.relayer.claim_batch([first[0], second[1]])
     with pytest.raises(InputError, match="create it first"):
         platform.requester.fund(99, UNIT)
-    with pytest.raises(Reverted, match="CampaignEscrow: unknown"):
+    with pytest.raises(Reverted, match="CampaignEscrow: invalid proof"):
         platform.relayer.claim(first[0])
 
 
