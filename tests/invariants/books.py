@@ -221,6 +221,7 @@ class Books:
         self.pots: dict[int, Pot] = {}
         self.open_pots: dict[tuple[int, str], int] = {}  # campaign, token's name -> newest pot
         self.general: Counter[str] = Counter()  # token's name -> what governance may spend
+        self.gifts: Counter[tuple[str, str]] = Counter()  # token's name, contract: owed to nobody
 
     # --------------------------------------------------------------- transfers
 
@@ -236,6 +237,10 @@ class Books:
 
     # A transfer out loses what the token keeps just the same.
     push = pull
+
+    def give(self, token: Token, giver: str, to: str, amount: int) -> None:
+        """A transfer straight to a contract, which learns nothing of it."""
+        self.gifts[token.name, to] += self.pull(token, giver, to, amount)
 
     # --------------------------------------------------------------- campaigns
 
@@ -437,8 +442,12 @@ class Books:
     # ---------------------------------------------------------------- treasury
 
     def credit(self, campaign: int, token: Token, sent: int, now: int) -> None:
-        """What arrived of what was sent is a pot for a campaign's contributors, or anybody's."""
-        amount = token.arrives(sent)
+        """What arrived of what was sent is a pot for a campaign's contributors, or anybody's.
+
+        Gifts make up for what a token kept.
+        """
+        amount = min(sent, token.arrives(sent) + self.gifts[token.name, TREASURY])
+        self.gifts[token.name, TREASURY] -= amount - token.arrives(sent)
         if campaign == 0:
             self.general[token.name] += amount
         elif amount:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.invariants.books import BOARD, ESCROW, OPEN, TREASURY, VAULT
+from tests.invariants.books import BOARD, CONTRACTS, ESCROW, OPEN, TREASURY, VAULT
 from tests.invariants.requester_rules import RequesterRules
 from tests.invariants.world_rules import WorldRules
 from tests.support.system import System
@@ -126,7 +126,9 @@ class Leaving(RequesterRules, WorldRules):
     def only_dust_remains(self) -> None:
         """Less than one base unit per member in each pool, and what a lying tree gave to nobody."""
         for name, token in self.books.tokens.items():
-            held = self.books.holdings[name]
+            held = dict(self.books.holdings[name])
+            for contract in CONTRACTS:
+                held[contract] -= self.books.gifts[name, contract]
             assert held[VAULT] == held[BOARD] == held[TREASURY] == 0
             pools = [quorum for kind, quorum in self.books.pools if kind == name]
             members = sum(1 + len(self.books.members[quorum]) for quorum in pools)

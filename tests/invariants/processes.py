@@ -1,6 +1,5 @@
 """Lives on two processes: INVARIANT_CALLS calls, by default 20,000.
 
-
 Prints progress, and at the end how many calls each function took and which share it accepted; fails
 on a counterexample, and when a function never accepted a call. INVARIANT_SEED (default 1) is the
 first seed: a run is made again by the same seed and number of calls.
@@ -64,6 +63,7 @@ def live(calls: int, seed: int, messages: Any) -> None:
 
 def collect(workers: list[Any], messages: Any) -> tuple[list[Any], list[set[str]]]:
     """What the processes made; on the first failure the others end too."""
+    start = time.monotonic()
     tallies: list[Any] = []
     missing: list[set[str]] = []
     while len(tallies) < len(workers):
@@ -75,7 +75,7 @@ def collect(workers: list[Any], messages: Any) -> tuple[list[Any], list[set[str]
                 break
             continue
         if kind == "progress":
-            print(content, flush=True)
+            print(f"{time.monotonic() - start:6.0f} s  {content}", flush=True)
         elif kind == "tally":
             tallies.append(content[0])
             missing.append(content[1])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from tests.invariants.books import TREASURY
+from tests.invariants.books import CONTRACTS, TREASURY
 from tests.invariants.dispute_rules import DisputeRules
-from tests.invariants.requester_rules import ANY
+from tests.invariants.requester_rules import ANY, TOKENS
 from tests.support.system import ZERO_ADDRESS, System
 
 JUMPS = [12, System.WINDOW // 2, System.WINDOW, 86_400, System.NOTICE, System.DISPUTE]
@@ -20,6 +20,16 @@ class WorldRules(DisputeRules):
     @rule(seconds=st.sampled_from(JUMPS))
     def time_passes(self, seconds: int) -> None:
         self.wait(seconds)
+
+    @rule(token=TOKENS, contract=st.sampled_from(CONTRACTS), amount=st.integers(0, 300))
+    def give(self, token: str, contract: str, amount: int) -> None:
+        """Tokens sent straight to a contract change nobody's account."""
+        giver, kind = self.scene.thief, self.books.tokens[token]
+        if token == "false" and kind.is_broken:
+            return  # returns False: nothing moves
+        to = getattr(self.system, contract).address
+        self.send(token, "transfer", to, amount, sender=giver, must=kind.carries(giver))
+        self.books.give(kind, giver, contract, amount)
 
     @rule(broken=st.booleans())
     def token_breaks(self, broken: bool) -> None:
