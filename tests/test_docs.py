@@ -47,8 +47,8 @@ def test_threats__every_actor__has_defences_tests_and_residual_risks() -> None:
     parts = re.split(r"^## ", text, flags=re.M)[1:]
     actors = [part.splitlines()[0] for part in parts]
     assert actors == [
-        *("Contributor", "Requester", "Gateway", "Operator quorum", "Relayer", "Auditor"),
-        "Outsider",
+        *("Contributor", "Requester", "Gateway", "Operator quorum", "Challenger", "Arbitrator"),
+        *("Governance, guardian, deployer", "Relayer", "Auditor", "Outsider"),
     ]
     for part in parts:
         assert "\n*Residual.* " in part
