@@ -93,7 +93,8 @@ def _place(node: ast.AST) -> tuple[int, int]:
 
 
 def _is_constant_range(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and all(isinstance(a, ast.Constant) for a in node.args)
+    # the compiler wants a bound for every range that isn't known beforehand
+    return isinstance(node, ast.Call) and not node.keywords
 
 
 def _probes(source: Source, kind: str, node: Any, number: int) -> Iterator[Edit]:
