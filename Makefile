@@ -14,7 +14,7 @@ VENV := .venv/stamp-$(shell sha256sum requirements-dev.lock pyproject.toml | sha
 NPM := node_modules/stamp-$(shell sha256sum package.json package-lock.json | sha256sum | cut -c 1-16)
 BUNDLE := webapp/static/app.js
 
-.PHONY: help venv demo serve test test-browser test-contracts lint format bench bench-consensus abi locks clean
+.PHONY: help venv demo serve test test-browser test-contracts lint format bench bench-consensus bench-accuracy abi locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,9 @@ bench: $(VENV) $(NPM) ## benchmarks against peers
 
 bench-consensus: $(VENV) ## truth inference beside crowd-kit: build/bench/consensus.json and .png
 	.venv/bin/python bench/consensus.py
+
+bench-accuracy: $(VENV) ## truth inference on real labels (DDLP_DATA): build/bench/accuracy.json
+	.venv/bin/python bench/accuracy.py
 
 abi: $(VENV) ## compile the contracts and refresh oracle/chain/abi
 	.venv/bin/python scripts/export_abi.py

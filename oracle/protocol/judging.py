@@ -9,13 +9,12 @@ from typing import TypedDict
 import numpy as np
 
 from oracle.consensus import (
+    METHODS,
     Closing,
     Consensus,
     closes,
-    dawid_skene,
     item_posterior,
     leave_one_out,
-    majority_vote,
 )
 from oracle.consensus.fixed import Int64
 from oracle.errors import ProtocolFault
@@ -78,7 +77,7 @@ class Table:
 
     def consensus(self, *, gold: Int64 | None) -> Consensus:
         """The campaign's consensus method over the table; gold clamped where given."""
-        method = dawid_skene if self.manifest.method == "dawid-skene" else majority_vote
+        method = METHODS[self.manifest.method]
         return method(self.items, self.workers, self.classes, gold=gold, **self.sizes)
 
 
