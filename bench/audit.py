@@ -1,4 +1,4 @@
-"""How long an audit takes, from 10^4 to 10^5 labels, beside plain recovery of as many signatures.
+"""How long an audit takes, from 10^4 to 2 · 10^5 labels, beside recovering as many signatures.
 
 Each run is a campaign of three epochs on a paper chain (tests/auditor/paper.py): items get five
 labels, a submission holds ten. An audit is a process of its own, so that its time is what a person
@@ -27,14 +27,14 @@ from tests.auditor.paper import PaperRun  # noqa: E402
 from tests.support.world import TOKEN, key_of  # noqa: E402
 
 OUT = ROOT / "build" / "bench"
-SIZES = (10_000, 20_000, 50_000, 100_000)
+SIZES = (10_000, 20_000, 50_000, 100_000, 200_000)
 EPOCHS, REDUNDANCY, BATCH = 3, 5, 10
 
 AUDIT = """
 import json, resource, sys, time
 started, cpu = time.perf_counter(), time.process_time()
 from oracle.auditor import audit
-report = audit(sys.argv[1])
+report = audit(sys.argv[1], cores=int(sys.argv[2]) or None)
 children = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(json.dumps({
     "verdict": report.verdict,
@@ -43,6 +43,7 @@ print(json.dumps({
     "seconds": time.perf_counter() - started,
     "cpu_seconds": time.process_time() - cpu + children.ru_utime + children.ru_stime,
     "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    "worker_mib": children.ru_maxrss / 1024,
 }))
 """
 
@@ -112,12 +113,12 @@ def plain(count: int) -> float:
     return seconds * count / sample
 
 
-def measure(labels: int, folder: Path) -> dict[str, Any]:
+def measure(labels: int, folder: Path, cores: int) -> dict[str, Any]:
     """Audit a run of `labels` labels in a process of its own."""
     make(labels, folder)
     before = plain(signatures(labels))
     done = subprocess.run(
-        [sys.executable, "-c", AUDIT, str(folder)],
+        [sys.executable, "-c", AUDIT, str(folder), str(cores)],
         cwd=ROOT,
         check=True,
         capture_output=True,
@@ -154,20 +155,21 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--cores", type=int, help="processes of the audit, by default all cores")
     parser.add_argument("--runs", type=Path, help="folder that keeps the runs for another time")
     arguments = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     rows = []
-    print("  labels  signatures  seconds  CPU s  plain s  ratio  peak MiB")
+    print("  labels  signatures  seconds  CPU s  plain s  ratio  peak MiB  a worker's")
     with tempfile.TemporaryDirectory() as temporary:
         for labels in arguments.sizes:
             folder = (arguments.runs or Path(temporary)) / str(labels)
-            row = measure(labels, folder)
+            row = measure(labels, folder, arguments.cores or 0)
             rows.append(row)
             print(
                 f"{row['labels']:8,} {row['signatures']:11,} {row['seconds']:8.1f}"
                 f" {row['cpu_seconds']:6.1f} {row['plain_seconds']:8.1f} {row['ratio']:6.1f}"
-                f" {row['peak_mib']:9.0f}",
+                f" {row['peak_mib']:9.0f} {row['worker_mib']:11.0f}",
                 flush=True,
             )
     about = {"cpus": os.cpu_count(), "batch": BATCH, "epochs": EPOCHS, "runs": rows}

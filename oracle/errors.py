@@ -76,6 +76,10 @@ class ContentUnavailable(DDLPError):
     """A content store can't be read or written at all: whether it has a block is unknown."""
 
 
+class ProcessDied(DDLPError):
+    """A process that did part of the work was killed, or none could be started."""
+
+
 class StoreError(DDLPError):
     """The database can't be reached, or its schema is not the one this version expects."""
 

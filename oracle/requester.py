@@ -31,7 +31,7 @@ from oracle.chain.wallets import DEV_CHAIN_IDS, DevWallets
 from oracle.config import Settings, load_settings
 from oracle.errors import ChainError, ConfigError, ContentMissing, InputError
 from oracle.evidence.codec import RAW
-from oracle.evidence.manifest import PPM
+from oracle.evidence.manifest import CONSENSUS_METHODS, PPM
 from oracle.evidence.results import AGREED, AMBIGUOUS, FINAL, GOLD
 from oracle.evidence.signing import checksum
 from oracle.evidence.structs import Receipt
@@ -132,8 +132,8 @@ CAMPAIGN_SCHEMA: _Schema = {
         "epoch_cap": _AMOUNT,
         "fee": _FEE,
         "method": {
-            "enum": ["dawid-skene", "majority"],
-            "description": "choose dawid-skene or majority",
+            "enum": list(CONSENSUS_METHODS),
+            "description": f"choose {', '.join(CONSENSUS_METHODS[:-1])} or {CONSENSUS_METHODS[-1]}",
         },
         "labels_per_item": _range(_POSITIVE),
         "confidence": _SHARE,

@@ -68,6 +68,10 @@ SECTIONS: dict[str, dict[str, Code]] = {
             "A contract's code is not the shipped bytecode with the immutables that "
             "deployment.json gives it.",
         ),
+        "DEPLOYMENT-OTHER": Code(
+            AVAILABILITY,
+            "The contracts are others than those registered for their chain: whose can't be told.",
+        ),
         "CONTRACT-EVENT": Code(
             FRAUD, "A contract emitted an event that the shipped code can't emit."
         ),

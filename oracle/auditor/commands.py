@@ -107,6 +107,7 @@ def audit() -> None:
     metavar="FILE",
     help="Signed heads that contributors kept: the log must have their entries.",
 )
+@click.option("--cores", type=click.IntRange(min=1), help="Processes to use, by default all cores.")
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page.")
 @click.pass_context
@@ -122,6 +123,7 @@ def audit_folder(
     from_block: int | None,
     from_source: bool,
     heads: Path | None,
+    cores: int | None,
     as_json: bool,
     html: Path | None,
 ) -> None:
@@ -137,6 +139,7 @@ def audit_folder(
                     since=since,
                     from_source=from_source,
                     heads=heads,
+                    cores=cores,
                     progress=tell,
                 )
             elif rpc and deployment and content and not (directory or heads or trusted_hash):
@@ -148,6 +151,7 @@ def audit_folder(
                     campaign=campaign,
                     since=since,
                     from_source=from_source,
+                    cores=cores,
                     progress=tell,
                 )
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from oracle.auditor.codes import Severity
@@ -16,7 +16,7 @@ from oracle.protocol.campaign import EpochResult
 from oracle.protocol.decide import decide
 from oracle.protocol.ledger import Ledger, Secrets
 from oracle.protocol.openings import read_log
-from oracle.protocol.resume import resume
+from oracle.protocol.resume import Settled, resume
 
 Difference = tuple[str, str, str]  # code, place after the receipt's, sentence
 
@@ -26,33 +26,31 @@ def check_consensus(
     found: Findings,
     since: int = 0,
     tell: Callable[[float], None] = lambda share: None,
-) -> tuple[EpochResult, ...]:
-    """Recompute every receipt of a campaign; return the results, in order, without their ledgers.
-    Receipts of epochs before `since` are taken as they stand. `tell` is called with the share that
-    is done.
+) -> Iterator[EpochResult]:
+    """Recompute every receipt of a campaign, and yield the results in order. Receipts of epochs
+    before `since` are taken as they stand. `tell` is called with the share that is done.
 
     After a receipt that differs the next is judged on it as it stands: each receipt answers for
     itself. Where evidence breaks a rule that nobody may sign over, nothing can be built on it, and
     the campaign's later receipts stay unjudged.
     """
     settled: dict[bytes, EpochResult | None] = {ZERO32: None}
-    results: list[EpochResult] = []
     differs = False
     known = [one for one in content.receipts if one.finalized and one.receipt.epoch < since]
     if known:
-        trusted = [(one.receipt, one.evidence, one.supplement) for one in known]
+        trusted = Trusted(known)
         try:
             settled[known[-1].digest] = resume(content.campaign, trusted, known[-1].rows)
         except (ProtocolFault, InputError) as fault:
             found.cannot_tell("consensus", f"nothing builds on {known[-1].place}: {fault}")
-            return ()
+            return
     for number, one in enumerate(content.receipts):
         tell(number / len(content.receipts))
         if one.receipt.epoch < since:
             continue
         if one.receipt.previous not in settled:
             found.cannot_tell("consensus", f"{one.place}: its predecessor wasn't judged")
-            return tuple(results)
+            return
         previous = settled[one.receipt.previous]
         try:
             result = decide(content.campaign, previous, one.rows, one.supplement)
@@ -60,15 +58,15 @@ def check_consensus(
             found.add("consensus", fault.code, f"{one.place}, {fault.place}", fault.message)
             _report_log(content, one, previous, found)
             found.cannot_tell("consensus", f"{one.place} can't be recomputed")
-            return tuple(results)
+            return
         except InputError as error:
             found.add("consensus", "LOG-SHORT", one.place, str(error))
-            return tuple(results)
+            return
         except (LookupError, ValueError, ArithmeticError) as error:
             if not differs:  # on evidence that the rules gave, this is a bug of ours
                 raise
             found.cannot_tell("consensus", f"{one.place} builds on false evidence: {error!r}")
-            return tuple(results)
+            return
         found.checks += len(result.ledger.labels) + len(result.evidence.items)
         found.checks += len(result.evidence.leaves) + len(result.blocks) + len(one.rows)
         differences = list(_differences(one, result, content.campaign.manifest.classes))
@@ -81,12 +79,30 @@ def check_consensus(
         counted = Severity.FRAUD if differences else None
         _report_entries(one, result, previous, counted, found)
         _report_unopened(one, result, found)
+        yield result
         # A ledger is as large as the log, and the next receipt builds its own.
         facts, manifest = content.campaign.facts, content.campaign.manifest
-        result = replace(result, ledger=Ledger(manifest, facts, closed={}, secrets=result.secrets))
-        results.append(result)
-        settled[one.digest] = replace(result, receipt=one.receipt, evidence=one.evidence)
-    return tuple(results)
+        empty = Ledger(manifest, facts, closed={}, secrets=result.secrets)
+        if one.finalized:  # nothing builds on the others, or on what came before
+            stands = replace(
+                result, receipt=one.receipt, evidence=one.evidence, ledger=empty, blocks=()
+            )
+            settled = {ZERO32: None, one.digest: stands}
+        del result, previous
+
+
+class Trusted(Sequence[Settled]):
+    """Receipts that are taken as they stand, each read when it is asked for."""
+
+    def __init__(self, receipts: Sequence[Published]) -> None:
+        self._receipts = receipts
+
+    def __len__(self) -> int:
+        return len(self._receipts)
+
+    def __getitem__(self, number: int) -> Settled:  # type: ignore[override]
+        one = self._receipts[number]
+        return one.receipt, one.evidence, one.supplement
 
 
 def _report_entries(
@@ -102,12 +118,9 @@ def _report_entries(
         severity = counted if _is_new(position, one, previous) else None
         place = f"{campaign}, {fault.place}"
         found.add("consensus", fault.code, place, fault.message, severity)
-    unopened: dict[tuple[int, str], int] = {}
-    for leased in result.ledger.leases.values():
-        if leased.fault in ("SEED-UNOPENED", "GOLD-UNOPENED"):
-            key = (leased.epoch, leased.fault)
-            unopened[key] = unopened.get(key, 0) + 1
-    for (epoch, code), count in unopened.items():
+    for (epoch, code), count in result.ledger.leases.count_faults().items():
+        if code not in ("SEED-UNOPENED", "GOLD-UNOPENED"):
+            continue
         sentence = f"{count} items were leased in it; the gateway's bond pays their labels"
         new = previous is None or epoch > previous.receipt.epoch
         severity = counted if new else None
@@ -124,18 +137,15 @@ def _is_new(position: int, one: Published, previous: EpochResult | None) -> bool
 
 def _report_unopened(one: Published, result: EpochResult, found: Findings) -> None:
     """Labels on closed items that nobody opened: nobody could, or somebody withheld them."""
-    opened = {(label.position, label.index) for label in result.labels}
-    for item in sorted(result.closed):
-        for label in result.ledger.by_item[item]:
-            paid = label.leased.fault is not None  # from the bond, opened or not
-            if not paid and (label.position, label.index) not in opened:
-                found.add(
-                    "consensus",
-                    "LABEL-UNOPENED",
-                    f"campaign {one.receipt.campaign}, log {label.position}/{label.index}, "
-                    f"item {item}, {checksum(label.contributor)}",
-                    "the item closed without it: who signed it may still hold what opens it",
-                )
+    for label in result.ledger.labels.unopened(result.labels, list(result.closed)):
+        if label.leased.fault is None:  # else it is paid from the bond, opened or not
+            found.add(
+                "consensus",
+                "LABEL-UNOPENED",
+                f"campaign {one.receipt.campaign}, log {label.position}/{label.index}, "
+                f"item {label.item}, {checksum(label.contributor)}",
+                "the item closed without it: who signed it may still hold what opens it",
+            )
 
 
 def _report_log(
@@ -146,7 +156,7 @@ def _report_log(
     campaign = content.campaign
     secrets = previous.secrets if previous is not None else Secrets({}, {}, whole=False)
     try:
-        ledger = read_log(campaign, previous, list(one.rows), one.supplement, secrets)
+        ledger = read_log(campaign, previous, one.rows, one.supplement, secrets)
     except ProtocolFault:
         return  # the log's own break, or a filing's, is the fault that `decide` named
     for position, fault in ledger.rejected:
@@ -215,6 +225,8 @@ def _differences(one: Published, result: EpochResult, classes: list[str]) -> Ite
 
 
 def _items(one: Published, result: EpochResult, classes: list[str]) -> Iterator[Difference]:
+    if one.evidence.items == result.evidence.items:
+        return
     said = {row.item: row for row in one.evidence.items}
     must = {row.item: row for row in result.evidence.items}
     for item in sorted({*said, *must}):

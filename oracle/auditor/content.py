@@ -5,16 +5,25 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from oracle.auditor.report import Findings
+from oracle.auditor.workers import Workers
 from oracle.errors import ContentCorrupt, ContentMissing, FormatError, InputError
 from oracle.evidence.campaign import Fetch
 from oracle.evidence.codec import MAX_BLOCK, RAW, Link, decode_json
 from oracle.evidence.hashing import sha256
 from oracle.evidence.manifest import Manifest
+from oracle.evidence.rows import Column
+
+PART = 500  # blocks that one task hashes
+NAME_BYTES = 33
+RecordsTask = tuple[Path, list[tuple[int, Link]]]  # the folder; items with their records
 
 
 class Content:
@@ -24,10 +33,9 @@ class Content:
     regular one nor small enough for a block is refused. Bytes are hashed whenever they are read.
     """
 
-    def __init__(self, root: Path, found: Findings) -> None:
-        self.root, self.found = root, found
-        self.held: set[Link] = set()
-        self.corrupt: set[Link] = set()
+    def __init__(self, root: Path, found: Findings, workers: Workers | None = None) -> None:
+        self.root, self.found, self.workers = root, found, workers or Workers(1)
+        self.held, self.corrupt = BlockNames(), BlockNames()
 
     def scan(self) -> None:
         """Hash every block in the folder; files with other names than CIDs are passed over."""
@@ -38,16 +46,14 @@ class Content:
                 f"{self.root} can't be read ({error.strerror}): an audited folder holds "
                 "deployment.json, chain.jsonl and content/"
             ) from error
-        for name in names:
-            try:
-                link = Link.parse(name)
-            except FormatError:
-                continue
-            data = read_regular(self.root / name, MAX_BLOCK)
-            whole = data is not None and sha256(data) == link.digest
-            (self.held if whole else self.corrupt).add(link)
+        parts = [(self.root, names[at : at + PART]) for at in range(0, len(names), PART)]
+        for whole, corrupt in self.workers.map(hash_blocks, parts):
+            self.found.checks += len(whole) // NAME_BYTES
+            self.held.add(whole)
+            self.corrupt.add(corrupt)
+        for link in self.corrupt:
             self.found.check(
-                whole,
+                False,
                 "availability",
                 "BLOCK-CORRUPT",
                 f"block {link}",
@@ -57,15 +63,16 @@ class Content:
     def fetch(self, link: Link) -> bytes:
         """Return a block's bytes; ContentMissing or ContentCorrupt, with a finding, where it can't
         be had."""
+        self.demand(link)
+        return read_block(self.root, link)
+
+    def demand(self, link: Link) -> None:
+        """Raise as `fetch` where a block can't be had."""
         self.require(link, "the receipts' evidence")
         if link in self.corrupt:
             raise ContentCorrupt(f"block {link} is corrupt")
         if link not in self.held:
             raise ContentMissing(f"block {link} is missing")
-        data = read_regular(self.root / str(link), MAX_BLOCK)
-        if data is None or sha256(data) != link.digest:
-            raise ContentCorrupt(f"block {link} changed while it was read")
-        return data
 
     def reader(self) -> Fetch:
         """Return a `fetch` for the shards of one object, none of which it may name twice.
@@ -94,29 +101,93 @@ class Content:
             f"{why} needs it: get it from anyone who holds it; that it is missing is no fraud",
         )
 
-    def require_items(self, manifest: Manifest, item_ids: Iterable[bytes]) -> None:
+    def require_items(self, manifest: Manifest, item_ids: Sequence[bytes]) -> None:
         """Check guidelines, consent and, where the campaign is public, item records and media."""
         self.require(Link(RAW, manifest.guidelines), "the manifest (guidelines)")
         self.require(Link(RAW, manifest.consent), "the manifest (consent)")
         if manifest.document["privacy"] != "public":
             return
-        for number, item in enumerate(item_ids):
-            record = Link(RAW, item)
-            if self.require(record, f"item {number}"):
-                media = _media(self.fetch(record))
-                if media is not None:
-                    self.require(media, f"the media of item {number}")
+        for media in self.workers.map(media_of, self._held_records(item_ids)):
+            for number, link in media:
+                self.require(link, f"the media of item {number}")
+
+    def _held_records(self, item_ids: Sequence[bytes]) -> Iterator[RecordsTask]:
+        for at in range(0, len(item_ids), PART):
+            records = (
+                (at + number, Link(RAW, item))
+                for number, item in enumerate(item_ids[at : at + PART])
+            )
+            held = [one for one in records if self.require(one[1], f"item {one[0]}")]
+            yield self.root, held
 
 
-def _media(record: bytes) -> Link | None:
-    """The media's block, where it is one block; larger media (UnixFS) and URLs aren't ours."""
-    try:
-        return Link.parse(decode_json(record)["media"]["cid"])
-    except (FormatError, KeyError, TypeError, AttributeError):
-        return None
+class BlockNames:
+    """Links of blocks, each in 33 bytes; an object each takes 300."""
+
+    def __init__(self) -> None:
+        self._names = bytearray()
+        self._sorted: Column = np.zeros(0, dtype=f"S{NAME_BYTES}")
+
+    def add(self, names: bytes) -> None:
+        """Take names, one after another."""
+        self._names += names
+
+    def __contains__(self, link: Link) -> bool:
+        if len(self._sorted) * NAME_BYTES != len(self._names):
+            self._sorted = np.sort(np.frombuffer(bytes(self._names), dtype=f"S{NAME_BYTES}"))
+        name = np.array(link_name(link), dtype=self._sorted.dtype)
+        at = int(np.searchsorted(self._sorted, name))
+        return at < len(self._sorted) and bool(self._sorted[at] == name)
+
+    def __iter__(self) -> Iterator[Link]:
+        for at in range(0, len(self._names), NAME_BYTES):
+            name = bytes(self._names[at : at + NAME_BYTES])
+            yield Link(name[0], name[1:])
 
 
-def read_regular(path: Path, limit: int) -> bytes | None:
+def link_name(link: Link) -> bytes:
+    """The codec's byte and the digest."""
+    return bytes([link.codec]) + link.digest
+
+
+def hash_blocks(task: tuple[Path, list[str]]) -> tuple[bytes, bytes]:
+    """Hash the files in a folder that have CIDs for names; return the names of those that are what
+    their name says, and of the others."""
+    folder, names = task
+    whole, corrupt = bytearray(), bytearray()
+    for name in names:
+        try:
+            link = Link.parse(name)
+        except FormatError:
+            continue
+        data = read_regular(os.path.join(folder, name), MAX_BLOCK)
+        holds = data is not None and sha256(data) == link.digest
+        (whole if holds else corrupt).extend(link_name(link))
+    return bytes(whole), bytes(corrupt)
+
+
+def read_block(folder: Path, link: Link) -> bytes:
+    """Return a block's bytes; ContentCorrupt where they aren't what they were when scanned."""
+    # Not a Path, which remembers every name for good.
+    data = read_regular(os.path.join(folder, str(link)), MAX_BLOCK)
+    if data is None or sha256(data) != link.digest:
+        raise ContentCorrupt(f"block {link} changed while it was read")
+    return data
+
+
+def media_of(task: RecordsTask) -> list[tuple[int, Link]]:
+    """Return, by item number, the media that item records name, where they are one block; larger
+    media (UnixFS) and URLs aren't ours."""
+    folder, records = task
+    found = []
+    for number, record in records:
+        with suppress(FormatError, KeyError, TypeError, AttributeError):
+            cid = decode_json(read_block(folder, record))["media"]["cid"]
+            found.append((number, Link.parse(cid)))
+    return found
+
+
+def read_regular(path: Path | str, limit: int) -> bytes | None:
     """Return a file's bytes, None where they are more than `limit`.
 
     Raises InputError, naming the remedy, for what isn't a regular file or can't be read.
@@ -126,7 +197,7 @@ def read_regular(path: Path, limit: int) -> bytes | None:
     return data if len(data) <= limit else None
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path | str) -> BinaryIO:
     """Open a regular file for reading; InputError for a symbolic link, pipe, device or folder."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

@@ -18,7 +18,7 @@ from oracle.auditor.report import Findings
 from oracle.auditor.stakes import Stakes
 from oracle.chain.facts import OPERATOR_ROLE, operator_set
 from oracle.errors import ChainError, SignatureError
-from oracle.evidence.hashing import ZERO32, verify_proof
+from oracle.evidence.hashing import ZERO32, MerkleTree, verify_proof
 from oracle.evidence.signing import checksum, from_compact, recover
 from oracle.evidence.structs import Domain, Receipt
 from oracle.ports import ChainEvent
@@ -102,10 +102,13 @@ class Books:
             if one.finalized
         }
         self.leaves = {
-            key: {leaf.account: number for number, leaf in enumerate(one.evidence.leaves)}
+            key: {leaf.account: number for number, leaf in enumerate(one.leaves)}
             for key, one in self.published.items()
         }
-        self.trees = {key: one.evidence.payout_tree for key, one in self.published.items()}
+        self.trees = {
+            key: MerkleTree([leaf.encode() for leaf in one.leaves])
+            for key, one in self.published.items()
+        }
         self.domain = Domain(chain.record.chain_id, chain.deployment.board)
         self.operator_events: list[ChainEvent] = []
         self.members: dict[int, tuple[bytes, ...]] = {}
@@ -490,7 +493,7 @@ class Books:
             return
         assert number is not None
         assert receipt is not None
-        leaf = self.published[key].evidence.leaves[number]
+        leaf = self.published[key].leaves[number]
         proof = self.trees[key].proof(number)
         holds = verify_proof(leaf.encode(), proof, receipt.payout_root)
         self._check(holds, "CLAIM-UNKNOWN", place, "the leaf isn't in the receipt's tree")
@@ -529,7 +532,7 @@ class Books:
         known = values["epoch"] in books.settled and values["taken"] <= values["demanded"]
         self._check(known, "SLASH-EXCESS", place, "no finalized receipt, or more than demanded")
         if key in self.published:
-            slashes = self.published[key].evidence.slashes
+            slashes = self.published[key].slashes
             due = {leaf.account: leaf.cumulative for leaf in slashes}.get(account, 0)
             holds = before + values["demanded"] <= due
             self._check(holds, "SLASH-EXCESS", place, f"the receipt says {due}")

@@ -9,17 +9,36 @@ from dataclasses import dataclass
 
 from oracle.auditor.content import Content
 from oracle.auditor.folder import Chain
+from oracle.auditor.log import PublishedLog, ReadShard, ShardTask, read_shard
 from oracle.auditor.report import Findings
 from oracle.errors import ContentCorrupt, ContentMissing, FormatError, ProtocolFault
 from oracle.evidence.campaign import decode_gold, decode_items
 from oracle.evidence.codec import DAG_CBOR, RAW, Link
-from oracle.evidence.entries import LogRow, decode_log, next_head
 from oracle.evidence.hashing import ZERO32
 from oracle.evidence.manifest import Manifest
-from oracle.evidence.results import Evidence
+from oracle.evidence.results import Evidence, PayoutLeaf, SlashLeaf
 from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import Supplement
 from oracle.protocol.campaign import Campaign
+
+
+class Shelf:
+    """Evidence and supplement of one receipt at a time: they are as large as the labels they tell
+    of, and hashed again whenever they are read."""
+
+    def __init__(self, content: Content) -> None:
+        self.content = content
+        self._held: tuple[bytes, Evidence, Supplement] | None = None
+
+    def read(self, receipt: Receipt) -> tuple[Evidence, Supplement]:
+        """Read what a receipt names; raises as `Content.fetch`, and FormatError."""
+        if self._held is None or self._held[0] != receipt.evidence:
+            self._held = None  # the last one goes before the next comes
+            fetch = self.content.reader()
+            evidence = Evidence.decode(fetch(Link(DAG_CBOR, receipt.evidence)), fetch)
+            supplement = Supplement.decode(fetch(evidence.supplement), fetch)
+            self._held = (receipt.evidence, evidence, supplement)
+        return self._held[1:]
 
 
 @dataclass(frozen=True)
@@ -30,9 +49,20 @@ class Published:
     receipt: Receipt
     digest: bytes
     finalized: bool
-    evidence: Evidence
-    supplement: Supplement
-    rows: Sequence[LogRow]
+    leaves: tuple[PayoutLeaf, ...]
+    slashes: tuple[SlashLeaf, ...]
+    rows: PublishedLog
+    shelf: Shelf
+
+    @property
+    def evidence(self) -> Evidence:
+        """The evidence, read again where another receipt's was read since."""
+        return self.shelf.read(self.receipt)[0]
+
+    @property
+    def supplement(self) -> Supplement:
+        """The supplement, read again where another receipt's was read since."""
+        return self.shelf.read(self.receipt)[1]
 
     @property
     def place(self) -> str:
@@ -87,18 +117,17 @@ def _read_receipts(
     campaign: Campaign, content: Content, found: Findings
 ) -> tuple[tuple[Published, ...], bool]:
     receipts: list[Published] = []
-    rows: list[LogRow] = []  # of the last finalized receipt
-    digests = {ZERO32: 0}
-    for settled in campaign.facts.settlements:
+    facts = campaign.facts
+    # the log of the last finalized receipt
+    rows = PublishedLog(content.root, facts.campaign, facts.escrow_domain)
+    lengths = {ZERO32: 0}
+    shelf = Shelf(content)
+    for settled in facts.settlements:
         receipt = settled.receipt
         place = place_of(receipt)
         try:
-            fetch = content.reader()
-            evidence = Evidence.decode(fetch(Link(DAG_CBOR, receipt.evidence)), fetch)
-            supplement = Supplement.decode(fetch(evidence.supplement), fetch)
-            shards = [
-                row for link in evidence.log for row in decode_log(fetch(link), receipt.campaign)
-            ]
+            evidence, _ = shelf.read(receipt)
+            shards = _read_shards(evidence, campaign, content)
         except (ContentMissing, ContentCorrupt) as error:
             _cannot_tell(found, f"{place}: {error}")
             return tuple(receipts), False
@@ -106,44 +135,58 @@ def _read_receipts(
             found.add("consensus", "EVIDENCE-FORMAT", place, str(error))
             found.add("money", "EVIDENCE-FORMAT", place, str(error))
             return tuple(receipts), False
-        known = rows[: digests.get(receipt.previous, len(rows))]
-        log = [*known, *shards]
-        if not _check_log(log, len(known), receipt, place, found):
+        known = rows[: lengths.get(receipt.previous, len(rows))]
+        log = _check_log(known, shards, receipt, found)
+        if log is None:
             return tuple(receipts), False
         finalized = settled.finalized_block is not None
-        digest = receipt.digest(campaign.facts.board_domain)
-        one = Published(receipt, digest, finalized, evidence, supplement, log)
+        digest = receipt.digest(facts.board_domain)
+        one = Published(receipt, digest, finalized, evidence.leaves, evidence.slashes, log, shelf)
         _check_index(one, receipts, campaign, found)
         receipts.append(one)
         if finalized:
             rows = log
-            digests[digest] = len(log)
+            lengths[digest] = len(log)
     return tuple(receipts), True
 
 
+def _read_shards(evidence: Evidence, campaign: Campaign, content: Content) -> list[ReadShard]:
+    """Have the log's shards read; raises as `Content.fetch`, and FormatError."""
+    facts = campaign.facts
+    if len(set(evidence.log)) != len(evidence.log):
+        raise FormatError("an index names a block twice")
+    for link in evidence.log:
+        content.demand(link)
+    tasks = (
+        ShardTask(content.root, link, facts.campaign, facts.escrow_domain) for link in evidence.log
+    )
+    return list(content.workers.map(read_shard, tasks))
+
+
 def _check_log(
-    log: Sequence[LogRow], known: int, receipt: Receipt, place: str, found: Findings
-) -> bool:
-    """Check that the shards go on where the last receipt's end, and end at the receipt's head."""
-    position, head = (log[known - 1].position, log[known - 1].head) if known else (0, ZERO32)
-    for row in log[known:]:
-        holds = row.position == position + 1 and row.head == next_head(head, row.entry_hash)
-        if not holds:
+    known: PublishedLog, shards: Sequence[ReadShard], receipt: Receipt, found: Findings
+) -> PublishedLog | None:
+    """Check that the shards go on where the last receipt's end, and end at the receipt's head;
+    return the log with them."""
+    place = place_of(receipt)
+    position, head = len(known), known.head
+    for shard in shards:
+        if not shard.follows(position, head):
             # Entries that a finalized receipt has settled can't be told again otherwise.
-            fork = bool(known) and row is log[known] and row.position <= position + 1
+            fork = bool(known) and shard is shards[0] and shard.first <= position + 1
             code = "LOG-FORK" if fork else "LOG-CHAIN"
-            problem = f"entry {row.position} doesn't follow entry {position}"
-            found.add("consensus", code, f"{place}, log {row.position}", problem)
+            problem = f"entry {shard.first} doesn't follow entry {position}"
+            found.add("consensus", code, f"{place}, log {shard.first}", problem)
             found.cannot_tell("money", f"{place}: its log is broken")
-            return False
-        position, head = row.position, row.head
-    found.checks += len(log) - known
+            return None
+        position, head = position + shard.count, shard.last_head
+        found.checks += shard.count
     if (position, head) != (receipt.log_position, receipt.log_head):
         problem = f"the log ends at {position}, the receipt at {receipt.log_position}"
         found.add("consensus", "LOG-HEAD", place, problem)
         found.cannot_tell("money", f"{place}: its log is another than the receipt's")
-        return False
-    return True
+        return None
+    return known.and_more(shards)
 
 
 def _check_index(

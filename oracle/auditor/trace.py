@@ -8,9 +8,10 @@ from typing import Any
 
 from oracle.auditor.content import Content
 from oracle.auditor.folder import Chain, Transfer, prove, read_folder
-from oracle.auditor.labels import opened_labels
+from oracle.auditor.labels import LabelBook, opened_labels
 from oracle.auditor.published import CampaignContent, Published, read_campaign
 from oracle.auditor.report import Findings, units
+from oracle.auditor.workers import Workers
 from oracle.chain.facts import operator_set
 from oracle.errors import InputError, ProtocolFault
 from oracle.evidence.codec import decode_json
@@ -85,7 +86,11 @@ def trace(directory: Path | str, transaction: bytes, account: str | None = None)
 
     Raises InputError where the folder can't be read or proven, or the transaction moved no tokens.
     """
-    directory = Path(directory)
+    with Workers() as workers:
+        return _trace(Path(directory), transaction, account, workers)
+
+
+def _trace(directory: Path, transaction: bytes, account: str | None, workers: Workers) -> Trace:
     found = Findings()
     deployment, record = read_folder(directory, found)
     chain = prove(deployment, record, found) if record is not None else None
@@ -98,7 +103,7 @@ def trace(directory: Path | str, transaction: bytes, account: str | None = None)
     if not transfers:
         known = "it moved no tokens" if events else "it isn't in the record"
         raise InputError(f"transaction 0x{transaction.hex()}: {known}; give one that paid somebody")
-    content = Content(directory / "content", found)
+    content = Content(directory / "content", found, workers)
     content.scan()
     paid = [event for event in events if event.name == "Paid" and event.arguments["amount"]]
     if account is not None:
@@ -161,9 +166,11 @@ def _labels(content: CampaignContent, until: Published, account: bytes) -> tuple
     classes = content.campaign.manifest.classes
     answers = {row.item: classes[row.answer] for row in until.evidence.items}
     labels = []
-    for one, _, opened in opened_labels(content):
+    book = LabelBook(content.campaign)
+    for one in content.receipts:
         if one.receipt.epoch > until.receipt.epoch:
             break
+        book.read(one)
         labels += [
             TracedLabel(
                 label.item,
@@ -172,7 +179,7 @@ def _labels(content: CampaignContent, until: Published, account: bytes) -> tuple
                 label.reward,
                 label.position,
             )
-            for label in opened
+            for label in opened_labels(one, book)
             if label.contributor == account
         ]
     return tuple(sorted(labels, key=lambda label: (label.position, label.item)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,11 @@ from oracle.auditor.heads import KeptHead, check_heads, read_heads
 from oracle.auditor.money import Books, CampaignBooks, check_money
 from oracle.auditor.published import CampaignContent, read_campaign
 from oracle.auditor.report import AuditReport, CampaignReport, Findings
-from oracle.auditor.signatures import recover_ahead
+from oracle.auditor.workers import Workers
 from oracle.chain.deployment import Deployment
 from oracle.chain.proofs import to_bytes, to_int
 from oracle.chain.record import ChainRecord
-from oracle.chain.registry import registered, standing
+from oracle.chain.registry import registered, registered_instead, standing
 from oracle.errors import ChainError, InputError, ProtocolFault
 from oracle.evidence.signing import checksum
 
@@ -35,6 +36,8 @@ def audit(
     since: int = 0,
     from_source: bool = False,
     heads: Path | None = None,
+    cores: int | None = None,
+    known: Mapping[str, Deployment] | None = None,
     progress: Progress | None = None,
 ) -> AuditReport:
     """Audit the run in `directory`: `deployment.json`, `chain.jsonl` and `content/`.
@@ -45,8 +48,10 @@ def audit(
     is always judged whole. `since` leaves out the consensus of receipts of earlier epochs, which
     are then taken as they stand. `from_source` compiles the contracts anew: what ships, and what
     every code on chain is compared with, must be what their source gives. `heads` is a file of
-    signed heads that contributors kept: what they prove must be in the published log. `progress` is
-    called with each step's name and the share done before it.
+    signed heads that contributors kept: what they prove must be in the published log. `cores` is
+    how many processes share the work, by default one for each core. `known` are the deployments of
+    known networks by name, by default the registry's. `progress` is called with each
+    step's name and the share done before it.
 
     Raises InputError where the folder is none that can be audited, ChainError where the node can't
     be asked; whatever else is wrong is a finding.
@@ -59,10 +64,11 @@ def audit(
     rests_on = [_code_basis(from_source, step), *_passed_over(since)]
     step("reading the chain's record", 0.02)
     deployment, record = read_folder(directory, found)
-    rests_on.append(standing(deployment, registered()))
-    content = _scan(directory / "content", found, step)
+    rests_on.append(_check_registered(deployment, known, found))
     kept_heads = (heads, kept) if heads is not None else None
-    judged = _judge(deployment, record, content, campaign, since, step, kept_heads)
+    with Workers(cores) as workers:
+        content = _scan(directory / "content", found, workers, step)
+        judged = _judge(deployment, record, content, campaign, since, step, kept_heads)
     binding, bound = "no chain: the record breaks off", False
     if record is not None:
         binding, bound = _bind(record, rpc, trusted_hash, found)
@@ -86,6 +92,8 @@ def audit_node(
     campaign: int | None = None,
     since: int = 0,
     from_source: bool = False,
+    cores: int | None = None,
+    known: Mapping[str, Deployment] | None = None,
     progress: Progress | None = None,
 ) -> AuditReport:
     """Audit the chain of the node at `rpc`, which nobody recorded.
@@ -99,8 +107,7 @@ def audit_node(
     found = Findings()
     rests_on = [_code_basis(from_source, step), *_passed_over(since)]
     deployed = read_deployment(Path(deployment))
-    rests_on.append(standing(deployed, registered()))
-    blocks = _scan(Path(content), found, step)
+    rests_on.append(_check_registered(deployed, known, found))
     step("asking the node for headers, logs, receipts and proofs", 0.1)
     from oracle.chain.node_record import ask_record, connect_bounded
     from oracle.chain.rpc import node_name
@@ -117,7 +124,9 @@ def audit_node(
         )
     )
     head = f"block {record.head.number} with hash 0x{record.head.hash.hex()}"
-    judged = _judge(deployed, record, blocks, campaign, since, step)
+    with Workers(cores) as workers:
+        blocks = _scan(Path(content), found, workers, step)
+        judged = _judge(deployed, record, blocks, campaign, since, step)
     return AuditReport.of(
         found,
         directory=str(content),
@@ -129,8 +138,24 @@ def audit_node(
     )
 
 
-def _scan(folder: Path, found: Findings, step: Progress) -> Content:
-    content = Content(folder, found)
+def _check_registered(
+    deployment: Deployment, known: Mapping[str, Deployment] | None, found: Findings
+) -> str:
+    """Find a deployment that isn't its chain's registered one; say in words what is known of it."""
+    known = registered() if known is None else known
+    found.check(
+        registered_instead(deployment, known) is None,
+        "money",
+        "DEPLOYMENT-OTHER",
+        f"escrow {checksum(deployment.escrow)}",
+        f"the registered one of chain {deployment.chain_id} is "
+        f"{registered_instead(deployment, known)}: ask who gave you this folder",
+    )
+    return standing(deployment, known)
+
+
+def _scan(folder: Path, found: Findings, workers: Workers, step: Progress) -> Content:
+    content = Content(folder, found, workers)
     step("hashing every block of content", 0.05)
     content.scan()
     return content
@@ -158,20 +183,15 @@ def _judge(
             known = ", ".join(map(str, chain.campaigns)) or "none"
             raise InputError(f"campaign {campaign} isn't on this chain: it has {known}")
         wanted = [campaign] if campaign is not None else list(chain.campaigns)
-        step("reading the receipts' evidence", 0.25)
+        step("reading the receipts' evidence, recovering signatures", 0.25)
         contents = _contents(chain, wanted, content, found)
-        step("recovering signatures", 0.35)
-        for one in contents.values():
-            facts = one.campaign.facts
-            rows = max((receipt.rows for receipt in one.receipts), key=len, default=())
-            recover_ahead(rows, facts.campaign, facts.escrow_domain)
         if kept is not None:
             check_heads(*kept, contents, found)
         step("following the money", 0.4)
         books = check_money(chain, contents, found)
         for at, (number, one) in enumerate(contents.items()):
             tell = partial(_recomputed, step, number, at, len(contents))
-            check_consensus(one, found, since, tell)
+            deque(check_consensus(one, found, since, tell), maxlen=0)  # each is let go at once
         campaigns = [_campaign_report(chain, books, number, contents) for number in wanted]
         sums = _sums(campaigns, books)
     return {

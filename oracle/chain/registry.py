@@ -75,20 +75,26 @@ def standing(deployment: Deployment, known: Mapping[str, Deployment]) -> str:
     """Say in words what the registry knows of a deployment."""
     if deployment.chain_id in DEV_CHAIN_IDS:
         return f"chain {deployment.chain_id} is a development chain, of which there is no registry"
-    for name, other in known.items():
-        if other == deployment:
+    for name, one in known.items():
+        if one == deployment:
             return f"the deployment is registered as {name}, signed by {checksum(REGISTRAR)}"
-    same = [name for name, other in known.items() if other.chain_id == deployment.chain_id]
-    if same:
-        escrow = checksum(known[same[0]].escrow)
-        return (
-            f"the deployment is NOT the registered one of its chain ({same[0]}, escrow {escrow}): "
-            "these contracts may be somebody else's"
-        )
+    other = registered_instead(deployment, known)
+    if other is not None:
+        return f"the deployment is NOT the registered one of its chain ({other})"
     return (
         f"no deployment on chain {deployment.chain_id} is registered: compare the addresses with "
         "ones that you trust"
     )
+
+
+def registered_instead(deployment: Deployment, known: Mapping[str, Deployment]) -> str | None:
+    """Name the registered deployment of the same chain, and its escrow, where it is another one."""
+    if deployment in known.values():
+        return None
+    for name, other in known.items():
+        if other.chain_id == deployment.chain_id:
+            return f"{name}, escrow {checksum(other.escrow)}"
+    return None
 
 
 def _digest(deployment: Deployment) -> bytes:

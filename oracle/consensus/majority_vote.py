@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oracle.consensus.fixed import LOG_ONE, shares_ppm
+from oracle.consensus.em import checked_record
+from oracle.consensus.fixed import LOG_ONE, Int64, shares_ppm
 from oracle.consensus.labels import LabelTable
 from oracle.consensus.result import Consensus, answers, clamp_gold
+from oracle.consensus.skills import SkillModel, Tally
 from oracle.consensus.sums import blocks_of, over_threads, soft_confusion
+
+
+@dataclass(frozen=True)
+class OneVote:
+    """Every label is a vote, whoever gives it."""
+
+    def label_scores(self, tally: Tally, crowd_ppm: int) -> Int64:
+        """As in `SkillModel`."""
+        return np.broadcast_to(LOG_ONE * tally.same.astype(np.int64), tally.said.shape)
 
 
 def majority_vote(
@@ -25,9 +37,8 @@ def majority_vote(
 ) -> Consensus:
     """The class with most labels, the lowest among equals; posteriors are the shares of the vote.
 
-    Arguments as in `dawid_skene`. `log_confusion` is one where label and class agree, so a score is
-    a count of votes and leave-one-out needs no case of its own. An item without a label has equal
-    shares and the answer -1. Raises `InputError`.
+    Arguments as in `dawid_skene`. An item without a label has equal shares and the answer -1.
+    Raises `InputError`.
     """
     table = LabelTable.of(
         items,
@@ -38,21 +49,32 @@ def majority_vote(
         n_classes=n_classes,
         gold=gold,
     )
-    votes = table.votes()
-    label_counts = votes.sum(axis=1)
-    posterior = clamp_gold(shares_ppm(votes + (label_counts == 0)[:, None]), table.gold)
-    one_vote = LOG_ONE * np.eye(n_classes, dtype=np.int64)
+    posterior = vote_shares(table, table.votes())
+    return voted(table, posterior, posterior, OneVote())
+
+
+def vote_shares(table: LabelTable, votes: Int64) -> Int64:
+    """Votes (n_items, n_classes), weighted or not, as posteriors in ppm; gold clamped."""
+    none = votes.sum(axis=1) == 0
+    return clamp_gold(shares_ppm(votes + none[:, None]), table.gold)
+
+
+def voted(table: LabelTable, posterior: Int64, counted: Int64, model: SkillModel) -> Consensus:
+    """The result of a vote; skills are counted against `counted`, int64 (n_items, n_classes)."""
+    label_counts = np.bincount(table.items, minlength=table.n_items)
     seen = (label_counts > 0) | (table.gold >= 0)
     blocks = blocks_of(table)
-    parts = over_threads(lambda block: block.by_cell.sum(posterior[block.items]), blocks)
+    parts = over_threads(lambda block: block.by_cell.sum(counted[block.items]), blocks)
     return Consensus(
         posterior_ppm=posterior,
         answer=answers(posterior, label_counts, table.gold),
-        log_confusion=np.broadcast_to(one_vote, (n_workers, n_classes, n_classes)),
-        log_prior=np.zeros(n_classes, dtype=np.int64),
+        counted_ppm=counted,
         skills=soft_confusion(table, blocks, parts),
+        record=checked_record(None, table.n_workers),
         class_counts=posterior[seen].sum(axis=0),
-        prior=None,
+        class_weight_ppm=0,
+        models=(model,),
+        correlation_permille=0,
         n_iter=1,
         converged=True,
     )

@@ -1,57 +1,63 @@
-"""What every method returns, and the log score that consensus, leave-one-out and closing share."""
+"""What every method returns, and the rules that all share: gold, answers, discount."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from oracle.consensus.fixed import PPM, Int64
-from oracle.consensus.labels import Groups, LabelTable
-from oracle.consensus.skills import SkillPrior
+from oracle.consensus.skills import SkillModel
+
+PERMILLE = 1_000
 
 
 @dataclass(frozen=True)
 class Consensus:
-    """The inferred answers and the skills they rest on, all int64.
+    """The inferred answers and the skills they rest on; arrays are int64.
 
     posterior_ppm: (n_items, n_classes), rows sum to exactly 1,000,000.
     answer: (n_items,) class of the greatest posterior, the lowest class among equals; -1 for an
         item with neither label nor gold.
-    log_confusion: (n_workers, n_classes, n_classes), Q24: entry [w, t, l] is what a label l by
-        worker w adds to the score of class t.
-    log_prior: (n_classes,), Q24: the score of each class before any label.
+    counted_ppm: the posterior that `skills` were counted against: the same one, but for weighted
+        majority, whose weights come from the plain vote.
     skills: (n_workers, n_classes, n_classes) soft counts in ppm of a label: [w, t, l] is how often
         w said l where the answer is t. Stored, they are the skills of the next epoch.
+    record: (n_workers, 2) right answers and labels of earlier campaigns, in ppm of a label.
     class_counts: (n_classes,) soft number of items per class in ppm of an item.
-    prior: what the skills were smoothed with; None where a method learns no skills.
+    class_weight_ppm: pseudo-items per class in the shares of the classes; 0 where a method votes,
+        and has no shares.
+    models: how counts become rates; an item's posterior is the mean over them.
+    correlation_permille: how far labels of one item repeat one another, see `discounted`.
     n_iter: iterations run; converged: whether the last one changed nothing.
     """
 
     posterior_ppm: Int64
     answer: Int64
-    log_confusion: Int64
-    log_prior: Int64
+    counted_ppm: Int64
     skills: Int64
+    record: Int64
     class_counts: Int64
-    prior: SkillPrior | None
+    class_weight_ppm: int
+    models: tuple[SkillModel, ...]
+    correlation_permille: int
     n_iter: int
     converged: bool
 
 
-def class_scores(
-    table: LabelTable, by_item: Groups, log_confusion: Int64, log_prior: Int64
-) -> Iterator[tuple[Int64, Int64]]:
-    """For each class in turn: every label's part in the score of its item, and the items' scores.
+def discounted(scores: Int64, n_labels: Int64, correlation_permille: int) -> Int64:
+    """Log-likelihoods of n labels that correlate, Q24, rounded down: divided by 1 + (n - 1) c.
 
-    Yields `(parts, scores)`, int64 (L,) in the order of `by_item` and int64 (n_items,), Q24. One
-    class at a time keeps memory at a few columns whatever the number of classes.
+    So many labels with an intraclass correlation of c hold as much as n / (1 + (n - 1) c)
+    independent ones (L. Kish, Survey Sampling, 1965). Arrays broadcast.
     """
-    cell = (table.workers * table.n_classes + table.labels)[by_item.order]
-    for klass in range(table.n_classes):
-        parts = np.take(log_confusion[:, klass, :].reshape(-1), cell)
-        yield parts, by_item.sum(parts) + log_prior[klass]
+    if not correlation_permille:
+        return scores
+    divisor = PERMILLE + correlation_permille * np.maximum(n_labels - 1, 0)
+    whole = scores // divisor
+    rest = scores - whole * divisor
+    quotient: Int64 = whole * PERMILLE + rest * PERMILLE // divisor
+    return quotient
 
 
 def clamp_gold(posterior_ppm: Int64, gold: Int64) -> Int64:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from oracle.consensus.fixed import Int64, softmax_ppm
 from oracle.consensus.labels import LabelTable, stable_order
+from oracle.consensus.result import discounted
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -79,15 +80,24 @@ class Block:
     by_cell: Jagged  # such items by cell
     place: Int64  # (items,) where each item is among `by_item.keys`; last of all if it isn't
 
-    def posterior(self, log_confusion: Int64, log_prior: Int64) -> Int64:
+    def posterior(
+        self,
+        log_confusion: Int64,
+        log_prior: Int64,
+        n_labels: Int64 | None = None,
+        correlation_permille: int = 0,
+    ) -> Int64:
         """Posterior of the block's items in ppm, int64 (items, n_classes).
 
-        `log_confusion`: int64 (cells, n_classes), Q24; `log_prior`: int64 (n_classes,), Q24.
+        `log_confusion`: int64 (cells, n_classes), Q24; `log_prior`: int64 (n_classes,), Q24;
+        `n_labels`: int64 (items,), needed where labels correlate, as `discounted` has it.
         """
         sums = self.by_item.sum(log_confusion)
         if len(sums) < self.place.size:
             sums = np.vstack([sums, np.zeros_like(log_prior)])
         scores = np.take(sums, self.place, axis=0).T.copy()
+        if n_labels is not None:
+            scores = discounted(scores, n_labels, correlation_permille)
         scores += log_prior[:, None]
         return softmax_ppm(scores.T)
 

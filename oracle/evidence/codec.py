@@ -216,14 +216,20 @@ def text_table(texts: Sequence[bytes]) -> tuple[list[str], list[int]]:
 
 def table_rows(table: Any, indexes: Array) -> list[bytes]:
     """Undo `text_table`; FormatError for an unsorted table or an index outside it."""
+    encoded = text_rows(table, indexes)
+    return [encoded[index] for index in indexes.tolist()]
+
+
+def text_rows(table: Any, indexes: Array) -> list[bytes]:
+    """Return a table's texts; FormatError unless it is sorted and `indexes` use each of them."""
     if not isinstance(table, list) or not all(isinstance(text, str) for text in table):
         raise FormatError("a table is a list of texts")
     encoded = [text.encode() for text in table]
     if encoded != sorted(set(encoded)) or (len(indexes) and int(indexes.max()) >= len(encoded)):
         raise FormatError("a table is sorted, without repeats, and holds every index")
-    if len(set(indexes.tolist())) != len(encoded):
+    if len(np.unique(indexes)) != len(encoded):
         raise FormatError("a table holds no text that no row uses")
-    return [encoded[index] for index in indexes.tolist()]
+    return encoded
 
 
 def split(rows: Sequence[_Row], size: int = SHARD_ROWS) -> list[Sequence[_Row]]:

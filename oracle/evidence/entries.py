@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,9 @@ MAX_LABELS = 100
 SHARD_ENTRIES = 512
 SHARD_BYTES = 786_432
 NO_SIGNATURE = b"\0" * 65
+
+
+Signers = dict[tuple[int, structs.Domain], bytes]  # by campaign and domain
 
 
 class Signed:
@@ -45,8 +49,12 @@ class Signed:
         """Take an address that `signer` gave for an equal object elsewhere."""
         self._known_signers[campaign, domain] = signer
 
+    def remember_signers(self, signers: Signers) -> None:
+        """Take several."""
+        self._known_signers.update(signers)
+
     @cached_property
-    def _known_signers(self) -> dict[tuple[int, structs.Domain], bytes]:
+    def _known_signers(self) -> Signers:
         return {}
 
 
@@ -263,22 +271,20 @@ def decode_entry(data: bytes) -> Entry:
         )
     elif kind == Lease.KIND:
         contributor, reward, expiry = take.part(20), take.number(16), take.number(8)
-        count = take.number(2)
-        entry = Lease(contributor, reward, expiry, tuple(take.number(4) for _ in range(count)))
+        entry = Lease(contributor, reward, expiry, take.items(take.number(2)))
     elif kind == Submission.KIND:
         contributor, sequence = take.part(20), take.number(8)
         guideline, opening, submitted_at = take.part(32), take.part(32), take.number(8)
         count = take.number(2)
-        labels = tuple(take.part(32) for _ in range(count))
-        items = tuple(take.number(4) for _ in range(count))
+        commitments = take.part(32 * count)
         entry = Submission(
             contributor,
             sequence,
             guideline,
             opening,
             submitted_at,
-            labels,
-            items,
+            tuple(commitments[at : at + 32] for at in range(0, 32 * count, 32)),
+            take.items(count),
             take.part(65),
         )
     elif kind == Skip.KIND:
@@ -317,7 +323,18 @@ class LogRow(Signed):
     @cached_property
     def entry(self) -> Entry:
         """The parsed entry; FormatError where its bytes are none (such an entry is skipped)."""
-        return decode_entry(self.data)
+        entry = decode_entry(self.data)
+        if isinstance(entry, Signed):
+            entry.remember_signers(self._entry_signers)
+        return entry
+
+    def remember_entry_signer(self, campaign: int, domain: structs.Domain, signer: bytes) -> None:
+        """Take the address that the entry's `signer` gave elsewhere."""
+        self._entry_signers[campaign, domain] = signer
+
+    @cached_property
+    def _entry_signers(self) -> Signers:
+        return {}
 
     def struct(self, campaign: int) -> structs.Head:
         """What `signature` signs: `signed_head`."""
@@ -426,6 +443,9 @@ class _Cursor:
 
     def number(self, size: int) -> int:
         return int.from_bytes(self.part(size), "big")
+
+    def items(self, count: int) -> tuple[int, ...]:
+        return struct.unpack(f">{count}I", self.part(4 * count))
 
     def finish(self) -> None:
         if self._at != len(self._data):

@@ -13,6 +13,14 @@ from oracle.evidence.codec import RAW, Block, Link, decode_json, encode_json, js
 from oracle.evidence.hashing import sha256
 
 PPM = 1_000_000
+CONSENSUS_METHODS = (  # `oracle.consensus.METHODS` holds what they name
+    "auto",
+    "bayesian-dawid-skene",
+    "dawid-skene",
+    "majority",
+    "one-coin",
+    "weighted-majority",
+)
 MAX_CLASSES = 256  # skills are tables of workers × classes², which decide holds in memory
 
 # \Z rather than $, which lets a line break follow.
@@ -61,7 +69,7 @@ SCHEMA: dict[str, Any] = _record(
     drawSeed=_DIGEST,
     assignment={"enum": ["drawn", "given"]},
     consensus=_record(
-        method={"enum": ["dawid-skene", "majority"]},
+        method={"enum": list(CONSENSUS_METHODS)},
         version={"const": 1},
         redundancyMin=_POSITIVE,
         redundancyMax=_POSITIVE,

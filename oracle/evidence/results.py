@@ -4,8 +4,11 @@ names (docs/FORMATS.md, section 6).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from oracle.errors import FormatError
 from oracle.evidence.campaign import Fetch, links
@@ -21,6 +24,7 @@ from oracle.evidence.codec import (
     whole,
 )
 from oracle.evidence.hashing import MerkleTree, word
+from oracle.evidence.rows import Column, Rows
 from oracle.evidence.structs import payout_leaf, slash_leaf
 
 AGREED, GOLD, AMBIGUOUS, FINAL, ADJUDICATED = 1, 2, 3, 4, 5
@@ -39,6 +43,64 @@ class ItemResult:
     answer: int
     labels: int
     posterior: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ItemResults(Rows[ItemResult]):
+    """Closed items as columns, (n,) each; `posteriors` is (n, classes), ppm. All uint32."""
+
+    items: Column
+    epochs: Column
+    status: Column
+    answers: Column
+    labels: Column
+    posteriors: Column
+
+    @classmethod
+    def of(cls, rows: Sequence[ItemResult]) -> ItemResults:
+        """Bring items into columns; FormatError where a number doesn't fit or classes differ."""
+        if isinstance(rows, ItemResults):
+            return rows
+        classes = {len(row.posterior) for row in rows}
+        if len(classes) > 1:
+            raise FormatError("item results: posteriors are items × classes")
+        shares = _u32([share for row in rows for share in row.posterior])
+        return cls(
+            _u32([row.item for row in rows]),
+            _u32([row.epoch for row in rows]),
+            _u32([row.status for row in rows]),
+            _u32([row.answer for row in rows]),
+            _u32([row.labels for row in rows]),
+            shares.reshape(len(rows), max(classes, default=1)),
+        )
+
+    @classmethod
+    def join(cls, parts: Sequence[ItemResults]) -> ItemResults:
+        """Put items one after another; FormatError where classes differ."""
+        if not parts:
+            return cls.of(())
+        if len({part.posteriors.shape[1] for part in parts}) > 1:
+            raise FormatError("item results: posteriors are items × classes")
+        names = [one.name for one in dataclasses.fields(cls)]
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def row(self, number: int) -> ItemResult:
+        """Return one item."""
+        return ItemResult(
+            int(self.items[number]),
+            int(self.epochs[number]),
+            int(self.status[number]),
+            int(self.answers[number]),
+            int(self.labels[number]),
+            tuple(self.posteriors[number].tolist()),
+        )
+
+    def part(self, chosen: slice) -> ItemResults:
+        """Return some items."""
+        return ItemResults(*(getattr(self, one.name)[chosen] for one in dataclasses.fields(self)))
 
 
 @dataclass(frozen=True)
@@ -98,7 +160,7 @@ class Evidence:
     previous: Link | None
     log: tuple[Link, ...]
     supplement: Link
-    items: tuple[ItemResult, ...]
+    items: Sequence[ItemResult]
     leaves: tuple[PayoutLeaf, ...]
     slashes: tuple[SlashLeaf, ...]
     contributors: tuple[ContributorResult, ...]
@@ -121,10 +183,14 @@ class Evidence:
             accounts = [row.account for row in rows]
             if accounts != sorted(set(accounts)):
                 raise FormatError("evidence: accounts are sorted, without repeats")
-        numbers = [row.item for row in self.items]
-        if numbers != sorted(set(numbers)):
+        results = ItemResults.of(self.items)
+        if (results.items[1:] <= results.items[:-1]).any():
             raise FormatError("evidence: items are sorted, without repeats")
-        items = [_items_block(part) for part in split(self.items, _item_rows(self.items))]
+        size = _item_rows(results.posteriors.shape[1])
+        items = [
+            _items_block(results.part(slice(first, first + size)))
+            for first in range(0, len(results), size)
+        ]
         leaves = [_leaves_block(part) for part in split(self.leaves)]
         slashes = [_slashes_block(part) for part in split(self.slashes)]
         contributors = [_contributors_block(part) for part in split(self.contributors, 4096)]
@@ -180,7 +246,7 @@ class Evidence:
             fields["previous"],
             tuple(links(fields["log"])),
             fields["supplement"],
-            tuple(row for link in links(fields["items"]) for row in _read_items(fetch(link))),
+            ItemResults.join([_read_items(fetch(link)) for link in links(fields["items"])]),
             tuple(row for link in links(fields["leaves"]) for row in _read_leaves(fetch(link))),
             tuple(row for link in links(fields["slashes"]) for row in _read_slashes(fetch(link))),
             tuple(
@@ -203,50 +269,45 @@ def _check_index(fields: dict[str, object]) -> None:
         raise FormatError("evidence: campaign is 32 bytes")
 
 
-def _item_rows(rows: Sequence[ItemResult]) -> int:
+def _item_rows(classes: int) -> int:
     """How many items a shard holds: 2,048, or fewer where many classes would overfill a block."""
-    classes = len(rows[0].posterior) if rows else 1
     return min(ITEM_ROWS, ITEM_BYTES // (17 + 4 * classes))
 
 
-def _items_block(rows: Sequence[ItemResult]) -> Block:
+def _items_block(rows: ItemResults) -> Block:
     return cbor_block(
         "item-results",
         {
-            "items": column([row.item for row in rows], "u32"),
-            "epochs": column([row.epoch for row in rows], "u32"),
-            "status": bytes(row.status for row in rows),
-            "answers": column([row.answer for row in rows], "u32"),
-            "labels": column([row.labels for row in rows], "u32"),
-            "posteriors": column([share for row in rows for share in row.posterior], "u32"),
+            "items": column(rows.items, "u32"),
+            "epochs": column(rows.epochs, "u32"),
+            "status": bytes(rows.status.tolist()),
+            "answers": column(rows.answers, "u32"),
+            "labels": column(rows.labels, "u32"),
+            "posteriors": column(rows.posteriors.reshape(-1), "u32"),
         },
     )
 
 
-def _read_items(data: bytes) -> list[ItemResult]:
+def _read_items(data: bytes) -> ItemResults:
     fields = read_cbor(
         data,
         "item-results",
         ("items", "epochs", "status", "answers", "labels", "posteriors"),
     )
-    items = integers(fields["items"], "u32").tolist()
+    items = integers(fields["items"], "u32").astype(np.uint32)
     count = len(items)
-    posteriors = integers(fields["posteriors"], "u32").tolist()
+    posteriors = integers(fields["posteriors"], "u32").astype(np.uint32)
     if not count or len(posteriors) % count:
         raise FormatError("item results: posteriors are items × classes")
-    classes = len(posteriors) // count
-    rows = zip(
+    cells(fields["status"], 1, count)
+    return ItemResults(
         items,
-        integers(fields["epochs"], "u32", count).tolist(),
-        [cell[0] for cell in cells(fields["status"], 1, count)],
-        integers(fields["answers"], "u32", count).tolist(),
-        integers(fields["labels"], "u32", count).tolist(),
-        strict=True,
+        integers(fields["epochs"], "u32", count).astype(np.uint32),
+        np.frombuffer(fields["status"], dtype=np.uint8).astype(np.uint32),
+        integers(fields["answers"], "u32", count).astype(np.uint32),
+        integers(fields["labels"], "u32", count).astype(np.uint32),
+        posteriors.reshape(count, -1),
     )
-    return [
-        ItemResult(*row, tuple(posteriors[number * classes : (number + 1) * classes]))
-        for number, row in enumerate(rows)
-    ]
 
 
 def _leaves_block(rows: Sequence[PayoutLeaf]) -> Block:
@@ -336,6 +397,10 @@ def _read_contributors(data: bytes) -> list[ContributorResult]:
             strict=True,
         )
     ]
+
+
+def _u32(values: list[int]) -> Column:
+    return integers(column(values, "u32"), "u32").astype(np.uint32)
 
 
 def _amounts(data: object, rows: int) -> list[int]:

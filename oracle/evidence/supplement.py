@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+
+import numpy as np
 
 from oracle.errors import FormatError
 from oracle.evidence.campaign import Fetch, links
 from oracle.evidence.codec import (
+    SHARD_ROWS,
     Block,
     cbor_block,
     cells,
@@ -19,11 +22,13 @@ from oracle.evidence.codec import (
     read_cbor,
     split,
     table_rows,
+    text_rows,
     text_table,
     whole,
 )
 from oracle.evidence.entries import SHARD_BYTES, slice_bytes
 from oracle.evidence.hashing import keccak256
+from oracle.evidence.rows import Column, Rows
 
 FILED = 1 << 63
 
@@ -58,6 +63,108 @@ class Opening:
     salt: bytes
 
 
+@dataclass(frozen=True, eq=False)
+class Openings(Rows[Opening]):
+    """Openings as columns, (n,) each: items, positions, indexes; `answers` are places in `table`,
+    `salts` 32 bytes a row."""
+
+    items: Column
+    positions: Column
+    indexes: Column
+    answers: Column
+    table: tuple[bytes, ...]
+    salts: bytes
+
+    @classmethod
+    def of(cls, rows: Sequence[Opening]) -> Openings:
+        """Bring openings into columns; FormatError where a number doesn't fit."""
+        if isinstance(rows, Openings):
+            return rows
+        table = sorted({row.answer for row in rows})
+        number = {text: index for index, text in enumerate(table)}
+        if any(len(row.salt) != 32 for row in rows):
+            raise FormatError("supplement: a salt is 32 bytes")
+        return cls(
+            integers(column([row.item for row in rows], "u32"), "u32"),
+            integers(column([row.position for row in rows], "u64"), "u64"),
+            integers(column([row.index for row in rows], "u16"), "u16"),
+            integers(column([number[row.answer] for row in rows], "u32"), "u32"),
+            tuple(table),
+            b"".join(row.salt for row in rows),
+        )
+
+    @classmethod
+    def join(cls, parts: Sequence[Openings]) -> Openings:
+        """Put openings one after another."""
+        if not parts:
+            return cls.of(())
+        table = tuple(sorted({text for part in parts for text in part.table}))
+        number = {text: index for index, text in enumerate(table)}
+        answers = [
+            np.array([number[text] for text in part.table], dtype=np.uint32)[part.answers]
+            for part in parts
+        ]
+        return cls(
+            np.concatenate([part.items for part in parts]),
+            np.concatenate([part.positions for part in parts]),
+            np.concatenate([part.indexes for part in parts]),
+            np.concatenate(answers),
+            table,
+            b"".join(part.salts for part in parts),
+        )
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def row(self, number: int) -> Opening:
+        """Return one opening."""
+        return Opening(
+            int(self.items[number]),
+            int(self.positions[number]),
+            int(self.indexes[number]),
+            self.table[self.answers[number]],
+            self.salts[32 * number : 32 * number + 32],
+        )
+
+    def part(self, chosen: slice) -> Openings:
+        """Return consecutive openings."""
+        first, last, _ = chosen.indices(len(self))
+        rows = slice(first, last)
+        return Openings(
+            self.items[rows],
+            self.positions[rows],
+            self.indexes[rows],
+            self.answers[rows],
+            self.table,
+            self.salts[32 * first : 32 * last],
+        )
+
+    def __iter__(self) -> Iterator[Opening]:
+        for first in range(0, len(self), SHARD_ROWS):
+            part = self.part(slice(first, first + SHARD_ROWS))
+            for number, place in enumerate(
+                zip(
+                    part.items.tolist(),
+                    part.positions.tolist(),
+                    part.indexes.tolist(),
+                    part.answers.tolist(),
+                    strict=True,
+                )
+            ):
+                salt = part.salts[32 * number : 32 * number + 32]
+                yield Opening(*place[:3], self.table[place[3]], salt)
+
+    def ascend(self) -> bool:
+        """Say whether item, position and index ascend, without a repeat."""
+        order = np.lexsort((self.indexes, self.positions, self.items))
+        if (order != np.arange(len(order))).any():
+            return False
+        same = np.ones(max(0, len(self) - 1), dtype=bool)
+        for values in (self.items, self.positions, self.indexes):
+            same &= values[1:] == values[:-1]
+        return not same.any()
+
+
 @dataclass(frozen=True, order=True)
 class GoldOpening:
     """One opened gold item: its batch's epoch and place, item, answer (canonical JSON) and salt."""
@@ -79,7 +186,7 @@ class Supplement:
     seed: bytes
     gold: tuple[GoldOpening, ...]
     filings: tuple[bytes, ...]
-    openings: tuple[Opening, ...]
+    openings: Sequence[Opening]
 
     def encode(self) -> tuple[Block, list[Block]]:
         """Return the index block and its shards; FormatError where rows are out of order or
@@ -87,13 +194,15 @@ class Supplement:
         """
         _check_order(self.gold, [(row.epoch, row.index) for row in self.gold])
         _check_order(self.filings, [keccak256(entry) for entry in self.filings])
-        _check_order(
-            self.openings,
-            [(row.item, row.position, row.index) for row in self.openings],
-        )
+        rows = Openings.of(self.openings)
+        if not rows.ascend():
+            raise FormatError("supplement: Opening rows are out of order or repeated")
         gold = [_gold_block(part) for part in split(self.gold)]
         filings = [_filings_block(part) for part in _by_size(self.filings)]
-        openings = [_openings_block(part) for part in split(self.openings)]
+        openings = [
+            _openings_block(rows.part(slice(first, first + SHARD_ROWS)))
+            for first in range(0, len(rows), SHARD_ROWS)
+        ]
         index = cbor_block(
             "supplement",
             {
@@ -132,7 +241,7 @@ class Supplement:
             tuple(
                 entry for link in links(fields["filings"]) for entry in _read_filings(fetch(link))
             ),
-            tuple(row for link in links(fields["openings"]) for row in _read_openings(fetch(link))),
+            Openings.join([_read_openings(fetch(link)) for link in links(fields["openings"])]),
         )
         if supplement.encode()[0].data != data:
             raise FormatError("supplement: its shards are not cut canonically")
@@ -156,38 +265,37 @@ def _by_size(entries: Sequence[bytes]) -> list[list[bytes]]:
     return shards
 
 
-def _openings_block(rows: Sequence[Opening]) -> Block:
-    table, answers = text_table([row.answer for row in rows])
+def _openings_block(rows: Openings) -> Block:
+    used, answers = np.unique(rows.answers, return_inverse=True)  # the table is sorted already
     return cbor_block(
         "openings",
         {
-            "positions": column([row.position for row in rows], "u64"),
-            "indexes": column([row.index for row in rows], "u16"),
-            "items": column([row.item for row in rows], "u32"),
+            "positions": column(rows.positions, "u64"),
+            "indexes": column(rows.indexes, "u16"),
+            "items": column(rows.items, "u32"),
             "answers": column(answers, "u32"),
-            "table": table,
-            "salts": b"".join(row.salt for row in rows),
+            "table": [rows.table[number].decode() for number in used],
+            "salts": rows.salts,
         },
     )
 
 
-def _read_openings(data: bytes) -> list[Opening]:
+def _read_openings(data: bytes) -> Openings:
     fields = read_cbor(
         data, "openings", ("positions", "indexes", "items", "answers", "table", "salts")
     )
     items = integers(fields["items"], "u32")
     count = len(items)
-    return [
-        Opening(*row)
-        for row in zip(
-            items.tolist(),
-            integers(fields["positions"], "u64", count).tolist(),
-            integers(fields["indexes"], "u16", count).tolist(),
-            table_rows(fields["table"], integers(fields["answers"], "u32", count)),
-            cells(fields["salts"], 32, count),
-            strict=True,
-        )
-    ]
+    answers = integers(fields["answers"], "u32", count)
+    cells(fields["salts"], 32, count)
+    return Openings(
+        items.astype(np.uint32),
+        integers(fields["positions"], "u64", count),
+        integers(fields["indexes"], "u16", count).astype(np.uint16),
+        answers.astype(np.uint32),
+        tuple(text_rows(fields["table"], answers)),
+        fields["salts"],
+    )
 
 
 def _gold_block(rows: Sequence[GoldOpening]) -> Block:

@@ -56,8 +56,8 @@ from oracle.ports import (
     StoredSubmission,
 )
 from oracle.protocol.campaign import Campaign
+from oracle.protocol.columns import LeasedItem as Leased
 from oracle.protocol.facts import ChainFacts
-from oracle.protocol.ledger import LeasedItem as Leased
 from oracle.protocol.ledger import Ledger, Secrets
 from oracle.protocol.openings import cut_of
 from oracle.protocol.terms import Bounded

@@ -13,8 +13,10 @@ from oracle.evidence.codec import Block as ContentBlock
 from oracle.evidence.manifest import Manifest
 from oracle.evidence.results import (
     Evidence,
+    ItemResults,
 )
 from oracle.evidence.structs import Receipt
+from oracle.protocol.columns import OpenLabels
 from oracle.protocol.facts import ChainFacts
 from oracle.protocol.ledger import Ledger, Secrets
 from oracle.quality.incentives import Terms
@@ -44,17 +46,6 @@ class Campaign:
 
 
 @dataclass(frozen=True)
-class OpenLabel:
-    """An opened label: where it stands, and the class it names."""
-
-    position: int
-    index: int
-    item: int
-    contributor: bytes
-    klass: int
-
-
-@dataclass(frozen=True)
 class Filings:
     """The filings of one supplement: entry bytes, for leases of epochs `after` to `epoch`."""
 
@@ -76,7 +67,7 @@ class EpochResult:
     receipt: Receipt
     evidence: Evidence
     blocks: tuple[ContentBlock, ...]
-    labels: tuple[OpenLabel, ...]
+    labels: OpenLabels
     filings: tuple[Filings, ...]
     gold: Mapping[int, int]
     secrets: Secrets
@@ -91,4 +82,5 @@ class EpochResult:
     @property
     def closed(self) -> dict[int, int]:
         """Closed items and the epoch each closed in."""
-        return {row.item: row.epoch for row in self.evidence.items}
+        rows = ItemResults.of(self.evidence.items)
+        return dict(zip(rows.items.tolist(), rows.epochs.tolist(), strict=True))

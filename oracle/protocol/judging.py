@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oracle.consensus import (
+    METHODS,
     Closing,
     Consensus,
     closes,
-    dawid_skene,
     item_posterior,
     leave_one_out,
-    majority_vote,
 )
 from oracle.consensus.fixed import Int64
 from oracle.errors import ProtocolFault
@@ -25,9 +25,11 @@ from oracle.evidence.results import (
     AMBIGUOUS,
     FINAL,
     GOLD,
+    ItemResults,
 )
 from oracle.evidence.supplement import Supplement
-from oracle.protocol.campaign import EpochResult, OpenLabel
+from oracle.protocol.campaign import EpochResult
+from oracle.protocol.columns import OpenLabels
 from oracle.protocol.ledger import Ledger
 from oracle.quality.agreement import (
     Agreement,
@@ -51,39 +53,51 @@ class Table:
     def __init__(
         self,
         manifest: Manifest,
-        labels: Sequence[OpenLabel],
+        labels: OpenLabels,
         gold: Mapping[int, int],
         ledger: Ledger,
     ) -> None:
         self.manifest, self.ledger, self.opened = manifest, ledger, labels
-        leased = [ledger.leases[label.contributor, label.item] for label in labels]
-        self.labels = [
-            one for one, lease in zip(labels, leased, strict=True) if lease.fault is None
-        ]
-        self.rewards = [lease.reward for lease in leased if lease.fault is None]
-        self.item_numbers = sorted({label.item for label in self.labels} | set(gold))
-        self.accounts = sorted({label.contributor for label in ledger.labels.values()})
-        item_of = {item: number for number, item in enumerate(self.item_numbers)}
-        account_of = {account: number for number, account in enumerate(self.accounts)}
-        self.item_of = item_of
-        self.items = _array(item_of[label.item] for label in self.labels)
-        self.workers = _array(account_of[label.contributor] for label in self.labels)
-        self.classes = _array(label.klass for label in self.labels)
-        self.gold = _array(gold.get(item, -1) for item in self.item_numbers)
+        leases = ledger.labels.leases_of(labels)
+        sound = np.asarray(ledger.leases.fault)[leases] == 0
+        items = labels.items[sound].astype(np.int64)
+        self.item_numbers = np.union1d(items, np.array(sorted(gold), dtype=np.int64))
+        self.accounts = ledger.labels.accounts()
+        self.items = np.searchsorted(self.item_numbers, items)
+        self.workers = labels.numbered_by(self.accounts)[sound]
+        self.classes = labels.classes[sound].astype(np.int64)
+        self.rewards = np.asarray(ledger.leases.reward)[leases[sound]]
+        self.gold = np.full(len(self.item_numbers), -1, dtype=np.int64)
+        self.gold[self.numbers_of(sorted(gold))] = [gold[item] for item in sorted(gold)]
         self.sizes = _Sizes(
             n_items=len(self.item_numbers),
             n_workers=len(self.accounts),
             n_classes=len(manifest.classes),
         )
 
+    def numbers_of(self, items: Sequence[int]) -> Int64:
+        """The table's numbers of items; -1 for those that it hasn't."""
+        wanted = np.array(items, dtype=np.int64)
+        numbers = np.searchsorted(self.item_numbers, wanted)
+        known = np.append(self.item_numbers, -1)[numbers] == wanted
+        return np.where(known, numbers, -1)
+
     def consensus(self, *, gold: Int64 | None) -> Consensus:
         """The campaign's consensus method over the table; gold clamped where given."""
-        method = dawid_skene if self.manifest.method == "dawid-skene" else majority_vote
+        method = METHODS[self.manifest.method]
         return method(self.items, self.workers, self.classes, gold=gold, **self.sizes)
 
-
-def _array(values: object) -> Int64:
-    return np.fromiter(values, dtype=np.int64)  # type: ignore[call-overload, no-any-return]
+    def sum_rewards(self, chosen: NDArray[np.bool_]) -> list[int]:
+        """The rewards of chosen labels (n,), summed by account."""
+        rewards = self.ledger.leases.rewards.values
+        keys, counts = np.unique(
+            self.workers[chosen] * len(rewards) + self.rewards[chosen], return_counts=True
+        )
+        sums = [0] * len(self.accounts)
+        for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
+            account, reward = divmod(key, len(rewards))
+            sums[account] += count * rewards[reward]
+        return sums
 
 
 def close_items(
@@ -93,11 +107,11 @@ def close_items(
     gold: Mapping[int, int],
 ) -> dict[int, tuple[int, int]]:
     """Check that each newly opened item may close; return all closed items -> (epoch, status)."""
-    closed = (
-        {row.item: (row.epoch, row.status) for row in previous.evidence.items}
-        if previous is not None
-        else {}
-    )
+    closed: dict[int, tuple[int, int]] = {}
+    if previous is not None:
+        rows = ItemResults.of(previous.evidence.items)
+        ends = zip(rows.epochs.tolist(), rows.status.tolist(), strict=True)
+        closed.update(zip(rows.items.tolist(), ends, strict=True))
     epoch = supplement.epoch
     closed.update((row.item, (epoch, GOLD)) for row in supplement.gold)
     items = sorted({row.item for row in supplement.openings} - set(gold))
@@ -125,8 +139,10 @@ def closing_statuses(
     opened counts towards the maximum only.
     """
     ledger, sizes = table.ledger, table.sizes
-    numbers = [table.item_of[item] for item in items if item in table.item_of]
-    chosen = np.isin(table.items, np.array(numbers, dtype=np.int64))
+    numbers = table.numbers_of(items)
+    asked = np.zeros(sizes["n_items"] + 1, dtype=bool)
+    asked[numbers[numbers >= 0]] = True
+    chosen = asked[table.items]
     if not chosen.any():
         return dict.fromkeys(items, FINAL if final else None)
     skills, class_counts = _known_skills(table, previous)
@@ -143,12 +159,12 @@ def closing_statuses(
     counts = np.bincount(own, minlength=sizes["n_items"]).astype(np.int64)
     found = closes(posterior, counts, ledger.terms(epoch).threshold_ppm, low, high)
     statuses: dict[int, int | None] = {}
-    for item in items:
-        number = table.item_of.get(item)
-        verdict = Closing.OPEN if number is None else Closing(int(found[number]))
+    given = ledger.labels.counts()
+    for item, number in zip(items, numbers.tolist(), strict=True):
+        verdict = Closing.OPEN if number < 0 else Closing(int(found[number]))
         if verdict is Closing.AGREED:
             statuses[item] = AGREED
-        elif verdict is Closing.AMBIGUOUS or len(ledger.by_item[item]) >= high:
+        elif verdict is Closing.AMBIGUOUS or given[item] >= high:
             statuses[item] = AMBIGUOUS
         else:
             statuses[item] = FINAL if final else None
@@ -194,9 +210,8 @@ def judge(table: Table, consensus: Consensus, final: bool, closed: Mapping[int, 
     stands = gold_stands(expected, free_reference, others)
     reference, _ = leave_one_out(consensus, table.items, workers, classes, gold=table.gold, **sizes)
     judged = judged_labels(expected, stands, others)
-    answers = consensus.answer[
-        [table.item_of[item] for item in sorted(closed) if item in table.item_of]
-    ]
+    numbers = table.numbers_of(sorted(closed))
+    answers = consensus.answer[numbers[numbers >= 0]]
     answer_counts = np.bincount(answers[answers >= 0], minlength=sizes["n_classes"]).astype(
         np.int64
     )
@@ -211,13 +226,7 @@ def judge(table: Table, consensus: Consensus, final: bool, closed: Mapping[int, 
         final=final,
     )
     right, total = gold_tallies(workers, classes, expected, stands, sizes["n_workers"])
-    rewards = [0] * sizes["n_workers"]
-    unjudged = [0] * sizes["n_workers"]
-    alone = unjudgeable_labels(stands, others)
-    for worker, reward, lonely in zip(workers.tolist(), table.rewards, alone.tolist(), strict=True):
-        if final and lonely:
-            unjudged[worker] += reward
-        else:
-            rewards[worker] += reward
+    alone = unjudgeable_labels(stands, others) & final
+    rewards, unjudged = table.sum_rewards(~alone), table.sum_rewards(alone)
     counts = np.bincount(workers, minlength=sizes["n_workers"]).astype(np.int64)
     return Judged(agreement, right, total, rewards, unjudged, counts)

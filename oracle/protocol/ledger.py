@@ -18,6 +18,7 @@ from oracle.evidence import entries
 from oracle.evidence.entries import LogRow
 from oracle.evidence.hashing import keccak256
 from oracle.evidence.manifest import Manifest
+from oracle.protocol.columns import Counts, Distinct, Label, Labels, LeasedItem, Leases, Pairs
 from oracle.protocol.draws import CANDIDATES, candidates, draw, gold_item, is_gold
 from oracle.protocol.facts import Block, ChainFacts
 from oracle.protocol.terms import Bounded, fee_of
@@ -50,40 +51,6 @@ class Secrets:
     def gold(self) -> frozenset[int]:
         """All known gold items."""
         return frozenset(item for batch in self.batches.values() for item in batch)
-
-
-@dataclass(slots=True)
-class LeasedItem:
-    """One item in a contributor's hands, and what became of it."""
-
-    contributor: bytes
-    item: int
-    reward: int
-    expiry: int
-    epoch: int
-    position: int
-    state: str = "running"  # running, submitted, skipped, lapsed
-    fault: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A committed label: where it stands, the commitment, and the lease it fulfils."""
-
-    position: int
-    index: int
-    commitment: bytes
-    leased: LeasedItem
-
-    @property
-    def item(self) -> int:
-        """The item's number."""
-        return self.leased.item
-
-    @property
-    def contributor(self) -> bytes:
-        """The contributor's address."""
-        return self.leased.contributor
 
 
 @dataclass
@@ -119,27 +86,34 @@ class Ledger:
         self.epoch = 1
         self.cut_positions: dict[int, int] = {}  # epoch -> position of its cut's anchor
         self.cut_anchors: dict[int, Block] = {}
-        self.labels: dict[tuple[int, int], Label] = {}
-        self.by_item: defaultdict[int, list[Label]] = defaultdict(list)
-        self.leases: dict[tuple[bytes, int], LeasedItem] = {}
+        self.leases = Leases()
+        self.labels = Labels(self.leases, manifest.item_count)
         self.rejected: list[tuple[int, ProtocolFault]] = []
         self.gateway_faults: list[tuple[int, ProtocolFault]] = []
-        self.slots: defaultdict[int, int] = defaultdict(int)
+        self.slots = Counts(manifest.item_count)  # labels that an item has or may get
         self._wallets: defaultdict[bytes, _Wallet] = defaultdict(_Wallet)
-        self._sequences: set[tuple[bytes, int]] = set()
-        self._running: dict[tuple[bytes, int], LeasedItem] = {}
+        self._keys: Distinct[bytes] = Distinct()
+        self._sequences = Pairs()  # of key and sequence number
+        self._running: dict[int, LeasedItem] = {}  # by row
         self._open_tier_0 = 0
         self._leased_rewards = 0
         self._held_by_epoch: defaultdict[int, int] = defaultdict(int)
         self._gap = False
         self._posted_epoch = 0
         self._gold = secrets.gold
+        self._reward = self.terms(self.epoch).reward
+
+    @property
+    def by_item(self) -> Mapping[int, list[Label]]:
+        """The labels of each item, in log order; filings last."""
+        return self.labels.by_item
 
     def follow(self, facts: ChainFacts, closed: Mapping[int, int]) -> None:
         """Take newer chain facts, and the items that receipts posted meanwhile have opened."""
         self.facts, self.bounded = facts, Bounded.of(self.manifest, facts)
         self.closed = dict(closed)
         self._read_posted()
+        self._reward = self.terms(self.epoch).reward
 
     # -- reading the log ---------------------------------------------------------------------
 
@@ -244,6 +218,7 @@ class Ledger:
             self.cut_anchors[epoch] = block
             self._gap = False
         self.epoch = now
+        self._reward = self.terms(now).reward
         for leased in [one for one in self._running.values() if one.expiry < block.timestamp]:
             self._end(leased, "lapsed")
             self.slots[leased.item] -= 1
@@ -306,7 +281,7 @@ class Ledger:
 
     def reward(self) -> int:
         """Base units per label for a lease given now."""
-        return self.terms(self.epoch).reward
+        return self._reward
 
     def latest_expiry(self) -> int:
         """The latest expiry that a lease given now may have."""
@@ -448,17 +423,16 @@ class Ledger:
             if fault is not None:
                 problem = ProtocolFault(fault, place, f"item {item} should not have been leased")
                 self.gateway_faults.append((position, problem))
-            leased = LeasedItem(
+            leased = self.leases.add(
                 entry.contributor,
                 item,
-                entry.reward,
-                entry.expiry,
-                self.epoch,
-                position,
+                reward=entry.reward,
+                expiry=entry.expiry,
+                epoch=self.epoch,
+                position=position,
                 fault=fault or ("ANCHOR-SKIPPED" if self._gap else None),
             )
-            self.leases[entry.contributor, item] = leased
-            self._running[entry.contributor, item] = leased
+            self._running[leased.row] = leased
             self.slots[item] += 1
         wallet.ordinal += len(items)
         wallet.open_items += len(items)
@@ -469,10 +443,10 @@ class Ledger:
     def lease_faults(self, entry: entries.Lease) -> list[str | None]:
         """Name, for each item, why the gateway should not lease it now (None where it may)."""
         items = list(entry.items)
-        whole = self._whole_lease_fault(entry, len(items))
+        backed = self.backed_items()
+        whole = self._whole_lease_fault(entry, len(items), backed)
         if whole is not None:
             return [whole] * len(items)
-        backed = self.backed_items()
         faults: list[str | None] = []
         for ahead, item in enumerate(items):
             if ahead >= backed:
@@ -487,7 +461,7 @@ class Ledger:
                 faults.append(None)
         return faults
 
-    def _whole_lease_fault(self, entry: entries.Lease, count: int) -> str | None:
+    def _whole_lease_fault(self, entry: entries.Lease, count: int, backed: int) -> str | None:
         assert self.anchor is not None
         if self.facts.closed is not None and self.facts.closed.number <= self.anchor.number:
             return "LEASE-AFTER-CLOSE"
@@ -497,7 +471,7 @@ class Ledger:
             return "LEASE-EXPIRY"
         if self.draw_delay(entry.contributor):
             return "LEASE-EARLY"
-        if count > self._tier_room(entry.contributor, self.backed_items()):
+        if count > self._tier_room(entry.contributor, backed):
             return "LEASE-TOO-MANY"
         return None
 
@@ -511,7 +485,7 @@ class Ledger:
         self._posted_epoch = posted.epoch if posted is not None else 0
 
     def _end(self, leased: LeasedItem, state: str) -> None:
-        if self._running.pop((leased.contributor, leased.item), None) is not None:
+        if self._running.pop(leased.row, None) is not None:
             self._wallets[leased.contributor].open_items -= 1
             self._open_tier_0 -= 1
         leased.state = state
@@ -532,7 +506,8 @@ class Ledger:
             key = entry.signer(self.facts.campaign, self.facts.escrow_domain)
         except SignatureError as error:
             raise ProtocolFault("SUBMISSION-SIGNATURE", place, str(error)) from error
-        if (key, entry.sequence) in self._sequences:
+        known = self._keys.find(key)
+        if known is not None and self._sequences.find(known, entry.sequence) >= 0:
             raise ProtocolFault(
                 "SUBMISSION-REPLAYED",
                 place,
@@ -555,19 +530,17 @@ class Ledger:
         held = [one for one in leased if one is not None and one.state in wanted]
         if len(held) != count or any(one.epoch <= after_epoch for one in held):
             raise ProtocolFault("SUBMISSION-LEASE", place, "labels an item without a running lease")
-        self._sequences.add((key, entry.sequence))
+        self._sequences.place(self._keys.number(key), entry.sequence)
         for index, (one, commitment) in enumerate(zip(held, entry.labels, strict=True)):
             if one.state == "lapsed":
                 self.slots[one.item] += 1
                 self._leased_rewards += one.reward
                 self._held_by_epoch[one.epoch] += one.reward
             self._end(one, "submitted")
-            label = Label(position, index, commitment, one)
-            self.labels[position, index] = label
-            self.by_item[one.item].append(label)
+            self.labels.add(position, index, commitment, one)
 
     def _skip(self, entry: entries.Skip, place: str) -> None:
-        leased = self._running.get((entry.contributor, entry.item))
+        leased = self._running.get(self.leases.find(entry.contributor, entry.item))
         if leased is None:
             raise ProtocolFault("SKIP-LEASE", place, "gives back an item without a running lease")
         self._end(leased, "skipped")

@@ -5,16 +5,19 @@ Every check here is one that no honest operator signs over; each has a code of i
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from itertools import takewhile
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
 
 from oracle.errors import FormatError, InputError, ProtocolFault
 from oracle.evidence.campaign import commit_label, earlier_seed
 from oracle.evidence.entries import LogRow, Submission, decode_entry
 from oracle.evidence.hashing import ZERO32, sha256
 from oracle.evidence.supplement import Opening, Supplement, filing_position
-from oracle.protocol.campaign import Campaign, EpochResult, Filings, OpenLabel
+from oracle.protocol.campaign import Campaign, EpochResult, Filings
+from oracle.protocol.columns import OpenLabels
 from oracle.protocol.facts import Block
 from oracle.protocol.ledger import Ledger, Secrets
 from oracle.protocol.terms import Bounded
@@ -57,7 +60,7 @@ def rows_to_cut(
     log: Sequence[LogRow],
     supplement: Supplement,
     place: str,
-) -> tuple[list[LogRow], Block]:
+) -> tuple[Sequence[LogRow], Block]:
     """Return the log up to the cut, and the cut's block.
 
     ProtocolFault `LOG-FORK` where it doesn't extend the last receipt's log, InputError where it
@@ -67,7 +70,7 @@ def rows_to_cut(
     if cut is None:
         raise InputError(f"{place}: the log holds no anchor for its cut yet: follow it further")
     position, anchor = cut
-    rows = list(takewhile(lambda row: row.position <= position, log))
+    rows = log[:position]
     if previous is not None:
         at = previous.receipt.log_position
         if len(rows) < at or (at and rows[at - 1].head != previous.receipt.log_head):
@@ -136,13 +139,13 @@ def _mark_unopened(ledger: Ledger, supplement: Supplement, secrets: Secrets) -> 
     """An epoch whose seed or gold stays unopened: every label leased in it is the bond's."""
     if ledger.manifest.assignment == "given":
         return
-    for leased in ledger.leases.values():
-        if leased.epoch > supplement.epoch:
+    for epoch in ledger.leases.epochs():
+        if epoch > supplement.epoch:
             continue
-        if leased.epoch not in secrets.seeds:
-            leased.fault = leased.fault or "SEED-UNOPENED"
-        elif secrets.batch(leased.epoch) is None:
-            leased.fault = leased.fault or "GOLD-UNOPENED"
+        if epoch not in secrets.seeds:
+            ledger.leases.mark(epoch, "SEED-UNOPENED")
+        elif secrets.batch(epoch) is None:
+            ledger.leases.mark(epoch, "GOLD-UNOPENED")
 
 
 def open_gold(
@@ -199,34 +202,42 @@ def open_labels(
     previous: EpochResult | None,
     supplement: Supplement,
     gold: Mapping[int, int],
-) -> list[OpenLabel]:
-    """Check the supplement's openings; return every label opened so far, in order of item and
-    place."""
+) -> OpenLabels:
+    """Check the supplement's openings; return every label opened so far."""
     closed_before = previous.closed if previous is not None else {}
-    opened = list(previous.labels) if previous is not None else []
     for row in supplement.openings:
-        place = f"opening {row.position}/{row.index}"
         if row.item in closed_before:
+            place = f"opening {row.position}/{row.index}"
             raise ProtocolFault("OPENING-CLOSED", place, f"item {row.item} has closed before")
+    opened = check_openings(campaign, ledger, supplement.openings)
+    return previous.labels.and_more(opened) if previous is not None else opened
+
+
+def check_openings(campaign: Campaign, ledger: Ledger, openings: Iterable[Opening]) -> OpenLabels:
+    """Return the labels that `openings` open; ProtocolFault for the first that opens none."""
+    class_numbers = campaign.manifest.class_numbers
+    labels, classes = array("I"), array("H")
+    for row in openings:
         fault = why_not_opened(campaign, ledger, row)
         if fault is not None:
             raise fault
-        contributor = ledger.labels[row.position, row.index].contributor
-        klass = campaign.manifest.class_numbers[row.answer]
-        opened.append(OpenLabel(row.position, row.index, row.item, contributor, klass))
-    return sorted(opened, key=lambda one: (one.item, one.position, one.index))
+        labels.append(ledger.labels.find(row.position, row.index))
+        classes.append(class_numbers[row.answer])
+    return ledger.labels.opened(np.asarray(labels), np.asarray(classes))
 
 
 def why_not_opened(campaign: Campaign, ledger: Ledger, row: Opening) -> ProtocolFault | None:
     """Say why an opening opens no label that counts; None where it does."""
     place = f"opening {row.position}/{row.index}"
-    label = ledger.labels.get((row.position, row.index))
-    if label is None or label.item != row.item:
+    label = ledger.labels.find(row.position, row.index)
+    if label < 0 or ledger.labels.item(label) != row.item:
         return ProtocolFault("OPENING-LABEL", place, "opens no label that counts")
     klass = campaign.manifest.class_numbers.get(row.answer)
     if klass is None:
         return ProtocolFault("OPENING-ANSWER", place, "the answer is none of the classes")
     digest = campaign.manifest.answer_digests[klass]
-    if commit_label(campaign.item_ids[row.item], digest, row.salt) != label.commitment:
+    if commit_label(campaign.item_ids[row.item], digest, row.salt) != ledger.labels.commitment(
+        label
+    ):
         return ProtocolFault("OPENING-COMMITMENT", place, "doesn't open the signed commitment")
     return None

@@ -9,15 +9,16 @@ from oracle.evidence.entries import LogRow
 from oracle.evidence.results import Evidence
 from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import Supplement
-from oracle.protocol.campaign import Campaign, EpochResult, OpenLabel
+from oracle.protocol.campaign import Campaign, EpochResult
+from oracle.protocol.columns import OpenLabels
 from oracle.protocol.judging import Table
 from oracle.protocol.ledger import Ledger, Secrets
 from oracle.protocol.openings import (
     all_filings,
+    check_openings,
     open_gold,
     read_log,
     rows_to_cut,
-    why_not_opened,
 )
 from oracle.quality.incentives import Terms
 
@@ -45,7 +46,7 @@ def resume(
             receipt=receipt,
             evidence=evidence,
             blocks=(),
-            labels=(),
+            labels=OpenLabels.of([]),
             filings=all_filings(before, supplement),
             gold=gold,
             secrets=secrets,
@@ -62,20 +63,13 @@ def resume(
     supplement = settled[-1][2]
     rows, _ = rows_to_cut(campaign, before, log, supplement, f"epoch {supplement.epoch}")
     ledger = read_log(campaign, before, rows, supplement, result.secrets)
-    labels = []
-    for row in (row for _, _, opened in settled for row in opened.openings):
-        fault = why_not_opened(campaign, ledger, row)
-        if fault is not None:
-            raise fault
-        contributor = ledger.labels[row.position, row.index].contributor
-        klass = campaign.manifest.class_numbers[row.answer]
-        labels.append(OpenLabel(row.position, row.index, row.item, contributor, klass))
-    labels.sort(key=lambda one: (one.item, one.position, one.index))
+    openings = (row for _, _, opened in settled for row in opened.openings)
+    labels = check_openings(campaign, ledger, openings)
     table = Table(campaign.manifest, labels, result.gold, ledger)
     return replace(
         result,
-        labels=tuple(labels),
-        consensus=table.consensus(gold=table.gold) if table.item_numbers else None,
+        labels=labels,
+        consensus=table.consensus(gold=table.gold) if len(table.item_numbers) else None,
         accounts=tuple(table.accounts),
     )
 

@@ -16,7 +16,7 @@ from oracle.evidence.manifest import PPM
 from oracle.evidence.results import (
     ContributorResult,
     Evidence,
-    ItemResult,
+    ItemResults,
     PayoutLeaf,
     SlashLeaf,
 )
@@ -59,7 +59,7 @@ def settle(
     classes = len(manifest.classes)
     before = previous.receipt if previous is not None else None
 
-    consensus = table.consensus(gold=table.gold) if table.item_numbers else None
+    consensus = table.consensus(gold=table.gold) if len(table.item_numbers) else None
     judged = judge(table, consensus, final, closed) if consensus is not None else None
     owed, bond_charge = _faulted(ledger, epoch, funding.bond)
     if before is not None:
@@ -145,7 +145,7 @@ def settle(
         receipt=receipt,
         evidence=evidence,
         blocks=(index, *shards, *log_blocks, supplement_index, *supplement_shards),
-        labels=tuple(table.opened),
+        labels=table.opened,
         filings=all_filings(previous, supplement),
         gold=gold,
         secrets=secrets,
@@ -189,11 +189,7 @@ def _contributor(
 def _faulted(ledger: Ledger, epoch: int, bond: int) -> tuple[dict[bytes, int], int]:
     """What the bond owes for labels that a gateway fault touched: in log order, unbacked leases
     last, while the bond lasts."""
-    touched = [
-        label
-        for label in ledger.labels.values()
-        if label.leased.fault is not None and label.leased.epoch <= epoch
-    ]
+    touched = [label for label in ledger.labels.faulted() if label.leased.epoch <= epoch]
     touched.sort(key=lambda one: (one.leased.fault == "LEASE-UNBACKED", one.position, one.index))
     owed: defaultdict[bytes, int] = defaultdict(int)
     charged = 0
@@ -259,25 +255,25 @@ def _item_results(
     closed: Mapping[int, tuple[int, int]],
     consensus: Consensus | None,
     classes: int,
-) -> tuple[ItemResult, ...]:
-    counts = (
-        np.bincount(table.items, minlength=len(table.item_numbers)) if len(table.items) else None
+) -> ItemResults:
+    items = sorted(closed)
+    epochs, status = zip(*(closed[item] for item in items), strict=True) if items else ((), ())
+    numbers = table.numbers_of(items)
+    known = numbers >= 0
+    answers = np.zeros(len(items), dtype=np.uint32)
+    labels = np.zeros(len(items), dtype=np.uint32)
+    posteriors = np.zeros((len(items), classes), dtype=np.uint32)
+    # Of an item with labels that a gateway fault touched alone there is nothing to infer.
+    if consensus is not None:
+        counts = np.bincount(table.items, minlength=len(table.item_numbers))
+        answers[known] = consensus.answer[numbers[known]]
+        labels[known] = counts[numbers[known]]
+        posteriors[known] = consensus.posterior_ppm[numbers[known]]
+    return ItemResults(
+        np.array(items, dtype=np.uint32),
+        np.array(epochs, dtype=np.uint32),
+        np.array(status, dtype=np.uint32),
+        answers,
+        labels,
+        posteriors,
     )
-    results = []
-    for item, (epoch, status) in sorted(closed.items()):
-        number = table.item_of.get(item)
-        if consensus is None or number is None:
-            # Only labels that a gateway fault touched: there is nothing to infer an answer from.
-            results.append(ItemResult(item, epoch, status, 0, 0, (0,) * classes))
-            continue
-        results.append(
-            ItemResult(
-                item,
-                epoch,
-                status,
-                int(consensus.answer[number]),
-                int(counts[number]) if counts is not None else 0,
-                tuple(consensus.posterior_ppm[number].tolist()),
-            )
-        )
-    return tuple(results)

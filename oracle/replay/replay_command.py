@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from oracle.evidence.manifest import CONSENSUS_METHODS
 from oracle.replay.label_files import FIRST, ON_DUPLICATE
 from oracle.replay.page import percent, tokens
 from oracle.replay.replay import PPM, Options, run_replay
@@ -68,7 +69,7 @@ class Range(click.ParamType):
 )
 @click.option(
     "--method",
-    type=click.Choice(["dawid-skene", "majority"]),
+    type=click.Choice(CONSENSUS_METHODS),
     default="dawid-skene",
     show_default=True,
     help="How answers are inferred.",

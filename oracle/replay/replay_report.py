@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import betaincinv
 
 from oracle.auditor.report import AuditReport
-from oracle.consensus import dawid_skene, majority_vote
+from oracle.consensus import METHODS, majority_vote
 from oracle.errors import InputError
 from oracle.evidence.signing import checksum
 from oracle.protocol.campaign import EpochResult
@@ -131,9 +131,8 @@ def accuracy(run: ReplayedRun, result: EpochResult) -> dict[str, float | None]:
         np.array([accounts[label.contributor] for label in labels], dtype=np.int64),
         np.array([label.klass for label in labels], dtype=np.int64),
     )
-    own = majority_vote if run.manifest.method == "majority" else dawid_skene
     found: dict[str, float | None] = {}
-    for name, method in (("consensus", own), ("majority", majority_vote)):
+    for name, method in (("consensus", METHODS[run.manifest.method]), ("majority", majority_vote)):
         answer = method(
             *columns,
             n_items=len(items),

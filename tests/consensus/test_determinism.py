@@ -1,7 +1,8 @@
-"""One SHA-256 on every machine: golden, and with numpy's SIMD switched off."""
+"""One SHA-256 on every machine: golden, in any order, under any name, threads and processor."""
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oracle.consensus import dawid_skene, item_posterior, leave_one_out, majority_vote
+from oracle.consensus import METHODS, item_posterior, leave_one_out, sums
 from tests.support.simd import dispatched_features, environment_without_simd
 
 ROOT = Path(__file__).parents[2]
-GOLDEN = "9a6884cc72964b107f33e20f91986448bac21f000856adade862c1dc6c35c11c"
+GOLDEN = "582abd31fcbbdcb51b50042d92d4e1997a6119aaaaaceca7ceb263e008320c5b"
+SIZES = {"n_items": 1_000, "n_workers": 20, "n_classes": 5}
+GOLD = np.where(np.arange(1_000) % 10 == 0, np.arange(1_000) % 7 % 5, -1)
 
 
 def fixed_crowd():
@@ -30,34 +33,38 @@ def fixed_crowd():
     return items, workers, labels
 
 
-def outputs_digest() -> str:
-    columns = fixed_crowd()
-    sizes = {"n_items": 1_000, "n_workers": 20, "n_classes": 5}
-    gold = np.where(np.arange(1_000) % 10 == 0, np.arange(1_000) % 7 % 5, -1)
+def outputs_digest(order=None, names=None) -> str:
+    """SHA-256 over all that all methods give; rows in `order`, workers under `names`.
+
+    What belongs to a row or a worker is brought back to where it was before it is hashed.
+    """
+    items, workers, labels = fixed_crowd()
+    order = np.arange(items.size) if order is None else order
+    names = np.arange(SIZES["n_workers"]) if names is None else names
+    columns = items[order], names[workers][order], labels[order]
+    back = np.argsort(order)
     digest = hashlib.sha256()
-    for method in (dawid_skene, majority_vote):
-        for known in (None, gold):
-            result = method(*columns, **sizes, gold=known)
-            arrays = [value for value in vars(result).values() if isinstance(value, np.ndarray)]
-            arrays += leave_one_out(result, *columns, **sizes, gold=known)
-            arrays.append(
+    for _, method in sorted(METHODS.items()):
+        for known in (None, GOLD):
+            result = method(*columns, **SIZES, gold=known)
+            arrays = [
+                result.posterior_ppm,
+                result.answer,
+                result.counted_ppm,
+                result.skills[names],
+                result.class_counts,
+                np.array([result.n_iter, result.converged, result.correlation_permille]),
+                *(part[back] for part in leave_one_out(result, *columns, **SIZES, gold=known)),
                 item_posterior(
-                    *columns, **sizes, skills=result.skills, class_counts=result.class_counts
-                )
-            )
+                    *columns, **SIZES, skills=result.skills, class_counts=result.class_counts
+                ),
+            ]
             for array in arrays:
                 digest.update(array.astype(">i8").tobytes())
     return digest.hexdigest()
 
 
-def test_methods__fixed_labels__give_the_golden_digest():
-    assert outputs_digest() == GOLDEN
-
-
-def test_methods__simd_switched_off__give_the_golden_digest():
-    switched_off = dispatched_features()
-    if not switched_off:
-        pytest.skip("this numpy dispatches on no CPU feature here: needs an x86-64 or ARM wheel")
+def digest_in_a_process(environment) -> tuple[list[str], str]:
     program = (
         "import json\n"
         "from tests.consensus.test_determinism import outputs_digest\n"
@@ -66,12 +73,43 @@ def test_methods__simd_switched_off__give_the_golden_digest():
     )
     child = subprocess.run(
         [sys.executable, "-c", program],
-        env=environment_without_simd(),
+        env=environment,
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    still_on, digest = json.loads(child.stdout)
+    return json.loads(child.stdout)
+
+
+def test_methods__fixed_labels__give_the_golden_digest():
+    assert outputs_digest() == GOLDEN
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_methods__rows_shuffled_and_workers_renamed__give_the_golden_digest(seed):
+    random = np.random.default_rng(seed)
+    assert outputs_digest(order=random.permutation(4_000)) == GOLDEN
+    assert outputs_digest(names=random.permutation(SIZES["n_workers"])) == GOLDEN
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_methods__small_blocks_over_threads__give_the_golden_digest(monkeypatch, threads):
+    monkeypatch.setattr(sums, "BLOCK_LABELS", 500)
+    monkeypatch.setattr(sums, "BLOCK_NUMBERS", 1_000)
+    monkeypatch.setattr(sums, "_cores", lambda: threads)
+    assert outputs_digest() == GOLDEN
+
+
+def test_methods__another_openblas_kernel__give_the_golden_digest():
+    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    _, digest = digest_in_a_process(os.environ | threads | {"OPENBLAS_CORETYPE": "Prescott"})
+    assert digest == GOLDEN
+
+
+def test_methods__simd_switched_off__give_the_golden_digest():
+    if not dispatched_features():
+        pytest.skip("this numpy dispatches on no CPU feature here: needs an x86-64 or ARM wheel")
+    still_on, digest = digest_in_a_process(environment_without_simd())
     assert still_on == []
     assert digest == GOLDEN

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.consensus import (
+    METHODS,
     PPM,
     SkillPrior,
     dawid_skene,
@@ -20,7 +21,7 @@ from oracle.consensus.labels import MAX_CELLS, MAX_ITEMS, Groups
 from oracle.errors import InputError
 from tests.support.crowd import crowd
 
-METHODS = [dawid_skene, majority_vote]
+ALL = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS.keys())
 
 
 @st.composite
@@ -42,15 +43,14 @@ def digest(consensus):
     parts = (
         consensus.posterior_ppm,
         consensus.answer,
-        consensus.log_confusion,
-        consensus.log_prior,
+        consensus.counted_ppm,
         consensus.skills,
         consensus.class_counts,
     )
     return hashlib.sha256(b"".join(part.astype(">i8").tobytes() for part in parts)).hexdigest()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@ALL
 @settings(deadline=None)
 @given(table=label_tables(), data=st.data())
 def test_method__any_labels__is_exact_and_knows_no_row_order(method, table, data):
@@ -75,7 +75,7 @@ def test_method__any_labels__is_exact_and_knows_no_row_order(method, table, data
     assert int(result.class_counts.sum()) == int(seen.sum()) * PPM
 
 
-@pytest.mark.parametrize("method", METHODS)
+@ALL
 def test_method__workers_renamed__gives_the_same_posteriors_and_permuted_skills(method):
     people = crowd(1, n_items=200)
     names = np.random.default_rng(0).permutation(people.n_workers)
@@ -83,32 +83,34 @@ def test_method__workers_renamed__gives_the_same_posteriors_and_permuted_skills(
     after = method(people.items, names[people.workers], people.labels, **people.sizes)
     assert np.array_equal(before.posterior_ppm, after.posterior_ppm)
     assert np.array_equal(before.skills, after.skills[names])
-    assert np.array_equal(before.log_confusion, after.log_confusion[names])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@ALL
 def test_method__tie__goes_to_the_lowest_class(method):
     sizes = {"n_items": 1, "n_workers": 2, "n_classes": 3}
     for labels in ([2, 1], [1, 2]):
         result = method([0, 0], [0, 1], labels, **sizes)
         assert result.answer.tolist() == [1]
-        assert result.posterior_ppm[0, 1] == result.posterior_ppm[0, 2]
+        # Where an odd unit is left over, the lowest among equals has it. Whoever is right by the
+        # tie rule has the greater weight in a weighted vote.
+        if method is not METHODS["weighted-majority"]:
+            assert 0 <= result.posterior_ppm[0, 1] - result.posterior_ppm[0, 2] <= 1
 
 
-@pytest.mark.parametrize("method", METHODS)
+@ALL
 def test_method__one_item_one_worker_one_label__answers_with_it(method):
     result = method([0], [0], [1], n_items=1, n_workers=1, n_classes=2)
     assert result.answer.tolist() == [1]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@ALL
 def test_method__no_labels_at_all__answers_nothing(method):
     result = method([], [], [], n_items=2, n_workers=0, n_classes=2)
     assert result.answer.tolist() == [-1, -1]
     assert result.posterior_ppm.tolist() == [[500_000, 500_000]] * 2
 
 
-@pytest.mark.parametrize("method", METHODS)
+@ALL
 @pytest.mark.parametrize(
     ("change", "message"),
     [

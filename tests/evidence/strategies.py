@@ -12,7 +12,7 @@ from oracle.evidence import entries, structs
 from oracle.evidence.campaign import SealedOpening
 from oracle.evidence.codec import DAG_CBOR, RAW, Link, encode_cbor, encode_json
 from oracle.evidence.hashing import keccak256
-from oracle.evidence.manifest import PPM, Manifest
+from oracle.evidence.manifest import CONSENSUS_METHODS, PPM, Manifest
 from oracle.evidence.results import ContributorResult, Evidence, ItemResult, PayoutLeaf, SlashLeaf
 from oracle.evidence.signing import address_of
 from oracle.evidence.supplement import GoldOpening, Opening, Supplement
@@ -226,7 +226,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
             "drawSeed": digest(),
             "assignment": draw(st.sampled_from(("drawn", "given"))),
             "consensus": {
-                "method": draw(st.sampled_from(("dawid-skene", "majority"))),
+                "method": draw(st.sampled_from(CONSENSUS_METHODS)),
                 "version": 1,
                 "redundancyMin": few,
                 "redundancyMax": many,

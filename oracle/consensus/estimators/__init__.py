@@ -16,7 +16,7 @@ except ImportError as error:
 
 from oracle.consensus.estimators.base import Estimator
 from oracle.consensus.estimators.dawid_skene import DawidSkene, OneCoinDawidSkene
-from oracle.consensus.estimators.exact import ExactDawidSkene
+from oracle.consensus.estimators.exact import Exact, ExactDawidSkene
 from oracle.consensus.estimators.glad import GLAD
 from oracle.consensus.estimators.kos import KOS
 from oracle.consensus.estimators.mace import MACE
@@ -35,6 +35,7 @@ __all__ = [
     "MMSR",
     "DawidSkene",
     "Estimator",
+    "Exact",
     "ExactDawidSkene",
     "GoldMajorityVote",
     "MajorityVote",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from oracle.chain.deployment import Deployment
 from oracle.evidence.codec import json_block
@@ -71,6 +73,15 @@ def treasury_named_otherwise(directory: Path) -> None:
     said = json.loads(path.read_text())
     said["contracts"]["Treasury"]["address"] = checksum(THIEF)
     path.write_text(json.dumps(said))
+
+
+@folder("DEPLOYMENT-OTHER")
+def platform_of_somebody_else(directory: Path) -> dict[str, Any]:
+    """A run of contracts that somebody else deployed is passed off as the registered platform's."""
+    deployment = Deployment.load(directory / "deployment.json")
+    escrow = replace(deployment.contracts["CampaignEscrow"], address=THIEF)
+    contracts = {**deployment.contracts, "CampaignEscrow": escrow}
+    return {"known": {"ours": replace(deployment, contracts=contracts)}}
 
 
 @chain("CONTRACT-EVENT")

@@ -1,0 +1,113 @@
+"""Each label held out: what the rest of the table says of its item, and of the label.
+
+An item is weighed by skills and class shares of all other items: its own part is taken out of every
+count. Otherwise a label would raise the weight of whoever agrees with it, and so vouch for itself.
+What remains is its part in the posteriors of other items, by way of its worker's skill, which is of
+second order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from oracle.consensus.fixed import (
+    EXP_BITS,
+    PPM,
+    Int64,
+    exp_fixed,
+    log_fixed,
+    softmax_ppm,
+)
+from oracle.consensus.labels import LabelTable, stable_order
+from oracle.consensus.result import Consensus, clamp_gold, discounted
+from oracle.consensus.skills import Tally, crowd_accuracy_ppm
+
+CHUNK_NUMBERS = 1 << 20  # labels × classes held at a time
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Some labels, held out one at a time; for each model of the consensus an entry in the lists.
+
+    rows: (n,) their numbers in the table. without: (n, n_classes) score of each class of the item
+    from its other labels. own: (n, n_classes) what the label itself would add. others: (n,) labels
+    that the item has beside it.
+    """
+
+    rows: Int64
+    without: list[Int64]
+    own: list[Int64]
+    others: Int64
+
+
+def held_out(consensus: Consensus, table: LabelTable) -> Iterator[HeldOut]:
+    """All labels of `table`, in chunks of whole items."""
+    order = stable_order(table.items, table.n_items)
+    counts = np.bincount(table.items, minlength=table.n_items)
+    ends = np.cumsum(counts)
+    of_worker = Tally.of(consensus.skills, consensus.record)
+    crowd_ppm = crowd_accuracy_ppm(consensus.skills)
+    first, done = 0, 0
+    while done < order.size:
+        most = done + max(1, CHUNK_NUMBERS // table.n_classes)
+        last = max(first + 1, int(np.searchsorted(ends, most, side="right")))
+        rows = order[done : ends[last - 1]]
+        yield _chunk(consensus, table, rows, of_worker, crowd_ppm, counts)
+        first, done = last, int(ends[last - 1])
+
+
+def _chunk(
+    consensus: Consensus,
+    table: LabelTable,
+    rows: Int64,
+    of_worker: Tally,
+    crowd_ppm: int,
+    counts: Int64,
+) -> HeldOut:
+    """`rows` of the table, those of one item together."""
+    item, worker, label = table.items[rows], table.workers[rows], table.labels[rows]
+    counted = consensus.counted_ppm[item]
+    tally = Tally(
+        said=consensus.skills[worker, :, label] - counted,
+        asked=of_worker.asked[worker, :, 0] - counted,
+        right=of_worker.right[worker, :, 0] - np.take_along_axis(counted, label[:, None], axis=1),
+        given=of_worker.given[worker, :, 0] - PPM,
+        same=label[:, None] == np.arange(table.n_classes),
+        n_classes=table.n_classes,
+    )
+    others = counts[item] - 1
+    starts = np.flatnonzero(np.diff(item, prepend=np.int64(-1)))
+    sizes = np.diff(starts, append=item.size)
+    without, own = [], []
+    for model in consensus.models:
+        score = model.label_scores(tally, crowd_ppm)
+        rest = np.repeat(np.add.reduceat(score, starts, axis=0), sizes, axis=0) - score
+        rest = discounted(rest, others[:, None], consensus.correlation_permille)
+        if consensus.class_weight_ppm:
+            # Their denominator is the same for every class, and decides nothing.
+            shares = consensus.class_counts + consensus.class_weight_ppm
+            rest += log_fixed(np.maximum(shares - consensus.posterior_ppm[item], 1))
+        without.append(rest)
+        own.append(score)
+    return HeldOut(rows, without, own, others)
+
+
+def log_likelihood(consensus: Consensus, table: LabelTable) -> int:
+    """How well all labels are foretold by the others, in Q24: the sum of each label's log chance.
+
+    The chance is the mean over the models, each weighing its rates by its posterior of the item
+    without the label, or by gold. It needs no truth, and punishes a posterior too sure of itself.
+    """
+    total = 0
+    for chunk in held_out(consensus, table):
+        gold = table.gold[table.items[chunk.rows]]
+        chance = np.zeros(gold.size, dtype=np.int64)
+        for without, own in zip(chunk.without, chunk.own, strict=True):
+            posterior = clamp_gold(softmax_ppm(without), gold)
+            chance += (posterior * exp_fixed(own)).sum(axis=1) // PPM
+        one = np.array(len(consensus.models) << EXP_BITS)
+        total += int((log_fixed(np.maximum(chance, 1)) - log_fixed(one)).sum())
+    return total

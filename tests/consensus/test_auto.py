@@ -1,0 +1,210 @@
+"""What `auto` averages, and how it chooses: by how well labels foretell one another."""
+
+import numpy as np
+import pytest
+
+from oracle.consensus import (
+    PPM,
+    Hierarchical,
+    OneCoin,
+    auto,
+    bayesian_dawid_skene,
+    dawid_skene,
+    leave_one_out,
+    majority_vote,
+    one_coin,
+    softmax_ppm,
+)
+from oracle.consensus.held_out import held_out, log_likelihood
+from oracle.consensus.labels import LabelTable
+from oracle.consensus.result import discounted
+from oracle.consensus.skills import Tally, crowd_accuracy_ppm, log_confusion_of
+from oracle.errors import InputError
+from tests.support.crowd import crowd
+from tests.support.float_methods import float_auto, float_log_likelihood, ladder
+
+
+def correlated_crowd(seed, *, lean):
+    """500 items, 9 labels each, 3 classes; `lean` pulls all labels of an item one way."""
+    random = np.random.default_rng(seed)
+    n_items, n_workers, n_classes = 500, 45, 3
+    truth = random.integers(0, n_classes, n_items)
+    items = np.repeat(np.arange(n_items), 9)
+    workers = np.concatenate([random.choice(n_workers, 9, replace=False) for _ in truth])
+    skill = random.uniform(0.5, 2.5, n_workers)
+    score = lean * random.normal(size=(n_items, n_classes))[items]
+    score[np.arange(items.size), truth[items]] += skill[workers]
+    labels = (score + random.gumbel(size=score.shape)).argmax(axis=1)
+    sizes = {"n_items": n_items, "n_workers": n_workers, "n_classes": n_classes}
+    return (items, workers, labels), sizes, truth
+
+
+def test_auto__independent_labels__finds_no_correlation():
+    columns, sizes, _ = correlated_crowd(0, lean=0.0)
+    assert auto(*columns, **sizes).correlation_permille <= 20
+
+
+def test_auto__labels_that_lean_together__finds_it_and_is_less_sure():
+    for seed in range(4):
+        columns, sizes, truth = correlated_crowd(seed, lean=1.2)
+        found, plain = auto(*columns, **sizes), bayesian_dawid_skene(*columns, **sizes)
+        assert found.correlation_permille >= 50
+        right = [result.answer == truth for result in (found, plain)]
+        claims = [result.posterior_ppm.max(axis=1).mean() / PPM for result in (found, plain)]
+        assert claims[1] > right[1].mean() + 0.1
+        assert claims[0] - right[0].mean() < claims[1] - right[1].mean() - 0.02
+        assert abs(right[0].mean() - right[1].mean()) < 0.01
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_auto__simulated__matches_the_float_one(n_classes):
+    people = crowd(1, n_items=200, n_classes=n_classes)
+    result = auto(*people.columns, **people.sizes)
+    posterior, correlation = float_auto(people.columns, people.sizes)
+    assert result.correlation_permille == round(1000 * correlation)
+    assert np.abs(result.posterior_ppm / PPM - posterior).max() < 1e-4
+    assert np.array_equal(result.answer, posterior.argmax(axis=1))
+
+
+def test_log_likelihood__simulated__is_each_labels_chance_given_the_others():
+    people = crowd(2, n_items=60, n_classes=3)
+    result = auto(*people.columns, **people.sizes)
+    expected = float_log_likelihood(
+        people.columns,
+        people.sizes,
+        result.posterior_ppm / PPM,
+        ladder,
+        class_weight=4.0,
+        correlation=result.correlation_permille / 1000,
+    )
+    table = LabelTable.of(*people.columns, **people.sizes)
+    assert log_likelihood(result, table) / 2**24 == pytest.approx(expected, abs=1e-2)
+
+
+def test_log_likelihood__certain_gold__counts_the_rate_on_the_gold_answer_alone():
+    columns = [0, 0, 1], [0, 1, 0], [1, 1, 0]
+    table = LabelTable.of(*columns, n_items=2, n_workers=2, n_classes=2, gold=[1, 0])
+    result = one_coin(*columns, n_items=2, n_workers=2, n_classes=2, gold=[1, 0])
+    # All are right, and the crowd's accuracy is 3.7 of 4. Without the label: 1 + 3.7 of 1 + 4 for
+    # the worker of two labels, 3.7 of 4 for the other.
+    expected = 2 * np.log((1 + 3.7) / 5) + np.log(3.7 / 4)
+    assert log_likelihood(result, table) / 2**24 == pytest.approx(expected, abs=1e-5)
+
+
+def test_held_out__chunks_of_any_size__are_the_same(monkeypatch):
+    people = crowd(3, n_items=80, n_classes=3)
+    result = auto(*people.columns, **people.sizes)
+    table = LabelTable.of(*people.columns, **people.sizes)
+    whole = leave_one_out(result, *people.columns, **people.sizes)
+    likelihood = log_likelihood(result, table)
+    monkeypatch.setattr("oracle.consensus.held_out.CHUNK_NUMBERS", 7)
+    assert sum(1 for _ in held_out(result, table)) > 40
+    parts = leave_one_out(result, *people.columns, **people.sizes)
+    assert all(np.array_equal(*pair) for pair in zip(whole, parts, strict=True))
+    assert log_likelihood(result, table) == likelihood
+
+
+def test_leave_one_out__auto__averages_the_models_posteriors():
+    people = crowd(5, n_items=50, n_classes=3)
+    result = auto(*people.columns, **people.sizes)
+    table = LabelTable.of(*people.columns, **people.sizes)
+    reference, _ = leave_one_out(result, *people.columns, **people.sizes)
+    for chunk in held_out(result, table):
+        assert len(chunk.without) == 3
+        mean = sum(softmax_ppm(score) for score in chunk.without)
+        assert np.array_equal(reference[chunk.rows], mean.argmax(axis=1))
+
+
+@pytest.mark.parametrize("scores", [-(10**17), -12_345_678, -1, 0])
+def test_discounted__any_score__is_the_exact_quotient_rounded_down(scores):
+    for n_labels in (0, 1, 2, 7, 10**8):
+        for correlation in (0, 20, 400):
+            divisor = 1000 + correlation * max(n_labels - 1, 0)
+            found = discounted(np.array([scores]), np.array([n_labels]), correlation)
+            assert found.tolist() == [scores * 1000 // divisor if correlation else scores]
+
+
+def test_hierarchical__few_labels__is_like_the_accuracy__many__like_the_rows():
+    skills = np.zeros((3, 2, 2), dtype=np.int64)
+    skills[1] = [[3 * PPM, 0], [2 * PPM, PPM]]
+    skills[2] = 10_000 * skills[1]
+    model = Hierarchical()
+    rates = np.exp(log_confusion_of(skills, model) / 2**24)
+    crowd_accuracy = crowd_accuracy_ppm(skills) / PPM
+    # nobody's labels: the crowd's accuracy in every row
+    assert rates[0] == pytest.approx(
+        np.array([[crowd_accuracy, 1 - crowd_accuracy], [1 - crowd_accuracy, crowd_accuracy]]),
+        abs=1e-5,
+    )
+    own = (4 + 4 * crowd_accuracy) / (6 + 4)
+    assert rates[1, 1, 1] == pytest.approx((1 + 16 * own) / (3 + 16), abs=1e-5)
+    assert rates[2, 1] == pytest.approx([2 / 3, 1 / 3], abs=1e-3)
+    assert rates.sum(axis=2) == pytest.approx(np.ones((3, 2)), abs=1e-5)
+
+
+@pytest.mark.parametrize("method", [one_coin, bayesian_dawid_skene, auto])
+def test_method__record_of_a_worker__counts_as_labels_given_elsewhere(method):
+    # Two workers who contradict one another everywhere: only what is known of them decides.
+    columns = np.repeat(np.arange(6), 2), np.tile([0, 1], 6), np.tile([0, 1, 1, 0], 3)
+    sizes = {"n_items": 6, "n_workers": 2, "n_classes": 2}
+    for trusted in (0, 1):
+        record = np.zeros((2, 2), dtype=np.int64)
+        record[trusted] = 95 * PPM, 100 * PPM
+        record[1 - trusted] = 55 * PPM, 100 * PPM
+        result = method(*columns, **sizes, record=record)
+        said = columns[2][columns[1] == trusted]
+        assert np.array_equal(result.answer, said)
+        reference, _ = leave_one_out(result, *columns, **sizes)
+        assert reference.size == 12
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ([[0, 0]], "shape"),
+        ([[0.5, 1.0], [0, 0]], "shape"),
+        ([[2, 1], [0, 0]], "no more right"),
+        ([[-1, 1], [0, 0]], "no more right"),
+        ([[0, 1001 * PPM], [0, 0]], "1,000 labels"),
+    ],
+)
+def test_one_coin__impossible_record__raises(record, message):
+    columns, sizes = ([0, 1], [0, 1], [0, 1]), {"n_items": 2, "n_workers": 2, "n_classes": 2}
+    one_coin(*columns, **sizes, record=np.zeros((2, 2), dtype=np.int64))
+    with pytest.raises(InputError, match=message):
+        one_coin(*columns, **sizes, record=np.array(record))
+
+
+def test_one_coin__over_eight_million_labels__keeps_the_accuracy():
+    many = np.array([10**14]), np.array([10**14 * 9 // 10])
+    tally = Tally(many[1], many[0], many[1], many[0], np.array([True]), 2)
+    assert OneCoin().accuracy_ppm(tally, 500_000).tolist() == [pytest.approx(900_000, abs=2)]
+
+
+@pytest.mark.parametrize("model", [OneCoin(0), Hierarchical(0), Hierarchical(1_001 * PPM)])
+def test_prior__weight_out_of_bounds__raises(model):
+    with pytest.raises(InputError, match="weight"):
+        log_confusion_of(np.zeros((1, 2, 2), dtype=np.int64), model)
+
+
+def test_bayesian_dawid_skene__few_labels_per_worker__beats_dawid_skene_and_the_vote():
+    """200 workers of about 8 labels, four classes: rows of two labels say next to nothing."""
+    right = []
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        truth = random.integers(0, 4, 320)
+        items = np.repeat(np.arange(320), 5)
+        workers = np.concatenate([random.choice(200, 5, replace=False) for _ in truth])
+        skill = random.beta(3, 2, 200)
+        guess = random.integers(0, 4, items.size)
+        labels = np.where(random.random(items.size) < skill[workers], truth[items], guess)
+        sizes = {"n_items": 320, "n_workers": 200, "n_classes": 4}
+        right.append(
+            [
+                (method(items, workers, labels, **sizes).answer == truth).mean()
+                for method in (bayesian_dawid_skene, dawid_skene, majority_vote)
+            ]
+        )
+    hierarchical, plain, vote = np.mean(right, axis=0)
+    assert hierarchical > plain + 0.02
+    assert hierarchical > vote + 0.005
