@@ -226,6 +226,32 @@ SECTIONS: dict[str, dict[str, Code]] = {
             NOTE, "A label was never opened, though its item closed: it earned nothing."
         ),
     },
+    "Challenges": {
+        "CHALLENGE-LATE": Code(FRAUD, "A receipt was challenged after its window was over."),
+        "CHALLENGE-OPEN": Code(FRAUD, "A receipt was finalized while a case against it was open."),
+        "CASE-UNKNOWN": Code(FRAUD, "A case is of no receipt that was pending, or was closed."),
+        "CASE-RULING": Code(
+            FRAUD, "A case closed otherwise than its arbitrator ruled, or than its deadline allows."
+        ),
+        "VOID-UNFOUNDED": Code(FRAUD, "A receipt was voided without a case that does so."),
+        "VOID-MISSING": Code(FRAUD, "A case that voids its receipt left it standing."),
+        "SIGNER-SLASH": Code(
+            FRAUD, "Signers were slashed otherwise than once each for a receipt that was voided."
+        ),
+        "CASE-BOND": Code(FRAUD, "A case's bond or reward went otherwise than its outcome says."),
+        "COSIGNED-LATE": Code(
+            FRAUD, "A receipt was cosigned in its window's second half, or once challenged."
+        ),
+        "PAUSED": Code(FRAUD, "A pause was too long or too soon, or something went on in spite."),
+        "FORK-UNPROVEN": Code(FRAUD, "A fork was recorded that its two heads don't prove."),
+    },
+    "The treasury": {
+        "CREDIT-MISMATCH": Code(FRAUD, "The treasury counts another sum than it was given."),
+        "POT-UNKNOWN": Code(FRAUD, "A pot is not the one that the rules name."),
+        "COMPENSATION": Code(FRAUD, "A compensation is not the account's share of its pot."),
+        "POT-SWEPT": Code(FRAUD, "What was for contributors was swept before its time."),
+        "TREASURY-EXCESS": Code(FRAUD, "The treasury gave more than it had for that purpose."),
+    },
     "Money that moved": {
         "OUTFLOW-UNTRACED": Code(
             FRAUD,
@@ -247,6 +273,7 @@ SECTIONS: dict[str, dict[str, Code]] = {
             FRAUD, "Stake was slashed without a receipt that says so, or for somebody's own gain."
         ),
         "STAKE-EXCESS": Code(FRAUD, "More stake was taken out than had unbonded, or too early."),
+        "STAKE-LOCKED": Code(FRAUD, "Stake was taken out that a running lock needs."),
         "CLOSE-EARLY": Code(FRAUD, "A campaign was closed by somebody who may not, or too early."),
         "REFUND-EARLY": Code(FRAUD, "A refund was paid before the campaign's end allows it."),
         "REFUND-AMOUNT": Code(FRAUD, "A refund is not what is neither committed nor charged."),

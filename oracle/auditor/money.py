@@ -11,22 +11,37 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from oracle.auditor.disputes import Contest, Disputes
+from oracle.auditor.flows import Flows
 from oracle.auditor.folder import Chain, Transfer
 from oracle.auditor.labels import check_labels
 from oracle.auditor.published import CampaignContent, Published, place_of
 from oracle.auditor.report import Findings
 from oracle.auditor.stakes import Stakes
+from oracle.auditor.treasury import Standing, TreasuryBooks
 from oracle.chain.facts import OPERATOR_ROLE, operator_set
 from oracle.errors import ChainError, SignatureError
 from oracle.evidence.hashing import ZERO32, MerkleTree, verify_proof
 from oracle.evidence.signing import checksum, from_compact, recover
-from oracle.evidence.structs import Domain, Receipt
+from oracle.evidence.structs import Domain, Head, Receipt
 from oracle.ports import ChainEvent
 from oracle.quality.payment import BPS
 
 NOBODY = b"\0" * 20
 OPERATOR_EVENTS = ("OperatorsSet", "OperatorSynced", "Joined")
-STAKE_EVENTS = ("Staked", "UnbondingStarted", "Withdrawn", "Slashed")
+STAKE_EVENTS = (
+    "Staked",
+    "UnbondingStarted",
+    "Withdrawn",
+    "Slashed",
+    "LockSet",
+    "LockReleased",
+)
+TREASURY_EVENTS = ("Credited", "PotFixed", "Compensated", "Swept", "Spent")
+# What may still be said of a campaign that was refunded.
+AFTER_REFUND = ("Paid", "SlashExecuted", "CaseClosed")
+MAX_ATTEMPTS = 3  # voids of one epoch
+FORK_DIVISOR = 4  # of the bond a proven fork leaves behind
 
 
 @dataclass
@@ -47,7 +62,12 @@ class CampaignBooks:
     credited: tuple[bytes, int] | None = None  # transaction and epoch of the last Settled
     last: Receipt | None = None
     last_digest: bytes = ZERO32
-    last_posted_at: int = 0
+    last_activity: int = 0  # posted, voided, or the window began anew
+    attempt: int = 0  # voids since the last finalized receipt
+    voids: dict[int, int] = field(default_factory=lambda: defaultdict(int))  # by epoch
+    released: tuple[bytes, int] | None = None  # transaction and amount
+    forked_in: bytes | None = None  # transaction
+    gateway: bytes = NOBODY
     settled: dict[int, Receipt] = field(default_factory=dict)
     complete: bool = False
     closed_at: int | None = None
@@ -69,22 +89,6 @@ class CampaignBooks:
     def place(self) -> str:
         """How findings name the campaign."""
         return f"campaign {self.number}"
-
-
-class Flows:
-    """Tokens that left and entered `holder`, in base units: by (transaction, token, receiver) and
-    by (transaction, token, sender)."""
-
-    def __init__(self, holder: bytes) -> None:
-        self.holder = holder
-        self.out: defaultdict[tuple[bytes, bytes, bytes], int] = defaultdict(int)
-        self.into: defaultdict[tuple[bytes, bytes, bytes], int] = defaultdict(int)
-
-    def balance(self, token: bytes) -> int:
-        """What stays of a token."""
-        came = sum(amount for (_, one, _), amount in self.into.items() if one == token)
-        went = sum(amount for (_, one, _), amount in self.out.items() if one == token)
-        return came - went
 
 
 class Books:
@@ -122,6 +126,14 @@ class Books:
         self.min_fee_bps = 0
         self.min_stake = chain.deployment.parameters.min_operator_stake
         self.outflow, self.inflow = self.flows.out, self.flows.into
+        self.disputes = Disputes(chain, found)
+        earned = {
+            key: {leaf.account: leaf.cumulative for leaf in one.leaves}
+            for key, one in self.published.items()
+        }
+        self.treasury = TreasuryBooks(chain, found, self._standing, earned)
+        self.fees_credited: defaultdict[bytes, int] = defaultdict(int)  # by transaction
+        self.paused_until = 0
 
     def replay(self) -> None:
         """Take every event in chain order."""
@@ -136,6 +148,16 @@ class Books:
                 self._fees_withdrawn(event)
             elif event.name in STAKE_EVENTS:
                 self._stake_moved(event)
+            elif event.name in TREASURY_EVENTS:
+                self.treasury.take(event)
+            elif event.name == "Ruling":
+                self.disputes.ruling(event)
+            elif event.name == "FeesCredited":
+                self._fees_credited(event)
+            elif event.name == "ChallengeBondSet":
+                self.disputes.challenge_bond = event.arguments["current"]
+            elif event.name in ("Paused", "Unpaused"):
+                self._paused(event)
             elif event.name == "TokenSet":
                 change = self.allowed.add if event.arguments["allowed"] else self.allowed.discard
                 change(event.arguments["token"])
@@ -150,6 +172,13 @@ class Books:
                     continue
                 self._of_campaign(event, books)
         self.positions.finish()
+        self.disputes.finish()
+        for transaction in sorted({*self.fees_credited, *self.disputes.owed_to_signers}):
+            got = self.fees_credited[transaction]
+            due = self.disputes.owed_to_signers[transaction]
+            place = f"transaction 0x{transaction.hex()}"
+            self._check(got == due, "CASE-BOND", place, f"signers got {got} of {due} forfeited")
+        self._check_credits()
         for books in self.campaigns.values():
             self._check_idle(
                 books.reserved, "RESERVED-MISMATCH", books, "nothing was posted for it"
@@ -162,6 +191,13 @@ class Books:
             "BondRaised": self._bond_raised,
             "EpochCapRaised": self._cap_raised,
             "ReceiptPosted": self._posted,
+            "ReceiptCosigned": self._cosigned,
+            "Challenged": self._challenged,
+            "CaseClosed": self._case_closed,
+            "WindowRestarted": self._restarted,
+            "Released": self._released,
+            "ReceiptVoided": self._voided,
+            "ForkProven": self._forked,
             "Reserved": self._reserved,
             "ReceiptFinalized": self._finalized,
             "Settled": self._settled,
@@ -174,7 +210,7 @@ class Books:
         handler = handlers.get(event.name)
         if handler is None:  # Delegated, StakeCommitted: no money moves
             return
-        if event.name not in ("Paid", "SlashExecuted"):
+        if event.name not in AFTER_REFUND:
             running = books.refunded is None
             self._check(running, "AFTER-REFUND", _at(event), f"{event.name} after the refund")
         handler(event, books)
@@ -230,6 +266,8 @@ class Books:
             self.stakes.out[event.transaction, token, values["account"]] += values["amount"]
         elif event.name == "Slashed":
             self.stakes.out[event.transaction, token, values["recipient"]] += values["taken"]
+            if values["recipient"] == self.chain.deployment.board:
+                self.disputes.take_slash(event)
 
     # -- money in ------------------------------------------------------------------------------
 
@@ -245,7 +283,10 @@ class Books:
             budget=values["budget"],
             bond=values["bond"],
             epoch_cap=values["epoch_cap"],
+            gateway=values["gateway"],
         )
+        running = self._time(event) >= self.paused_until
+        self._check(running, "PAUSED", books.place, "it was created during a pause")
         self._check(
             books.number not in self.campaigns and books.number == len(self.campaigns) + 1,
             "CONTRACT-EVENT",
@@ -317,17 +358,22 @@ class Books:
         digest = receipt.digest(self.domain)
         holds = digest == values["digest"] and receipt.campaign == values["campaign"]
         self._check(holds, "RECEIPT-DIGEST", place, "the digest logged is another receipt's")
-        self._check_signatures(event, digest, place)
+        signers = self._check_signatures(event, digest, place)
         self._check_order(event, receipt, books, place)
+        running = self._time(event) >= self.paused_until
+        self._check(running, "PAUSED", place, "it was posted during a pause")
         self._check_amounts(receipt, books, place)
         holds = books.reserved == (event.transaction, receipt.epoch, _added(receipt, books))
         self._check(holds, "RESERVED-MISMATCH", place, "the sum reserved isn't what it adds")
         books.reserved = None
         quorum = values["operator_set"] << 32 | values["signers"]
         books.pending = (receipt, digest, self._time(event), quorum)
-        books.last_posted_at = self._time(event)
+        books.last_activity = self._time(event)
+        self.disputes.post(
+            Contest(books.number, digest, books.requester, frozenset(signers), books.last_activity)
+        )
 
-    def _check_signatures(self, event: ChainEvent, digest: bytes, place: str) -> None:
+    def _check_signatures(self, event: ChainEvent, digest: bytes, place: str) -> list[bytes]:
         values = event.arguments
         operators = operator_set(self.operator_events, event.block)
         signers: list[bytes] = []
@@ -363,6 +409,7 @@ class Books:
             place,
             "the operators credited with the receipt are not its signers",
         )
+        return signers
 
     def _check_order(
         self, event: ChainEvent, receipt: Receipt, books: CampaignBooks, place: str
@@ -375,7 +422,11 @@ class Books:
         before = last.epoch if last is not None else 0
         holds = receipt.epoch > before
         self._check(holds, "RECEIPT-ORDER", place, f"it doesn't come after epoch {before}")
-        self._check(receipt.attempt == 0, "RECEIPT-ATTEMPT", place, "no receipt was voided before")
+        voids = books.attempt
+        why = f"{voids} receipts were voided before it"
+        self._check(receipt.attempt == voids, "RECEIPT-ATTEMPT", place, why)
+        spent = voids > 0 and books.voids[receipt.epoch] >= MAX_ATTEMPTS
+        self._check(not spent, "RECEIPT-ATTEMPT", place, "the attempts of its epoch were spent")
         anchored = (last.as_of if last is not None else 0) <= receipt.as_of < event.block
         self._check(anchored, "RECEIPT-ANCHOR", place, f"it is as of block {receipt.as_of}")
         if last is not None:
@@ -458,15 +509,133 @@ class Books:
         if not self._check(known, "FINALIZED-UNKNOWN", place, "it wasn't the receipt pending"):
             return
         assert books.pending is not None
-        receipt, digest, posted_at, _ = books.pending
+        receipt, digest, _, _ = books.pending
+        contest = self.disputes.contests[digest]
         window = self.chain.deployment.parameters.window_seconds
-        held = self._time(event) >= posted_at + window
-        self._check(held, "WINDOW-SHORT", place, f"less than {window} s after it was posted")
+        held = self._time(event) >= contest.window_from + window
+        self._check(held, "WINDOW-SHORT", place, f"less than {window} s after its window began")
+        self._check(not contest.open, "CHALLENGE-OPEN", place, "a case against it was open")
+        books.attempt = 0
         holds = books.credited == (event.transaction, receipt.epoch)
         self._check(holds, "SETTLED-MISMATCH", place, "the escrow didn't settle it")
         books.last, books.last_digest, books.pending = receipt, digest, None
         books.credited = None
         books.settled[receipt.epoch] = receipt
+
+    # -- challenges ------------------------------------------------------------------------------
+
+    def _cosigned(self, event: ChainEvent, books: CampaignBooks) -> None:
+        values, place = event.arguments, books.place
+        known = books.pending is not None and books.pending[1] == values["digest"]
+        if not self._check(known, "FINALIZED-UNKNOWN", place, "it wasn't the receipt pending"):
+            return
+        assert books.pending is not None
+        receipt, digest, posted_at, quorum = books.pending
+        contest = self.disputes.contests[digest]
+        half = self.chain.deployment.parameters.window_seconds // 2
+        holds = self._time(event) < contest.window_from + half and not contest.challenged
+        self._check(holds, "COSIGNED-LATE", place, "half the window was over, or it was challenged")
+        added: set[bytes] = set()
+        for r, vs in values["signatures"]:
+            try:
+                added.add(recover(digest, from_compact(r, vs)))
+            except SignatureError as error:
+                self._check(False, "SIGNATURE-INVALID", place, str(error))
+        operators = operator_set(self.operator_events, event.block)
+        for signer in sorted(added):
+            holds = signer in operators.members and signer in operators.active
+            where = f"{place}, signer {checksum(signer)}"
+            self._check(holds, "OUTSIDER-SIGNATURE", where, "not an active operator of the set")
+        signers = contest.signers | added
+        credited = set(operators.signers(values["signers"]))
+        holds = quorum >> 32 == operators.version and credited == signers
+        self._check(holds, "SIGNERS-BITMAP", place, "those credited are not its signers")
+        contest.signers = frozenset(signers)
+        books.pending = (receipt, digest, posted_at, quorum >> 32 << 32 | values["signers"])
+
+    def _challenged(self, event: ChainEvent, books: CampaignBooks) -> None:
+        self.disputes.challenged(event, books.pending[1] if books.pending is not None else None)
+
+    def _case_closed(self, event: ChainEvent, books: CampaignBooks) -> None:
+        self.disputes.closed(event)
+
+    def _restarted(self, event: ChainEvent, books: CampaignBooks) -> None:
+        self.disputes.restarted(event)
+        books.last_activity = self._time(event)
+
+    def _released(self, event: ChainEvent, books: CampaignBooks) -> None:
+        books.released = (event.transaction, event.arguments["amount"])
+
+    def _voided(self, event: ChainEvent, books: CampaignBooks) -> None:
+        values, place = event.arguments, f"{books.place}, epoch {event.arguments['epoch']}"
+        self.disputes.voided(event)
+        known = books.pending is not None and books.pending[1] == values["digest"]
+        if not self._check(known, "VOID-UNFOUNDED", place, "it wasn't the receipt pending"):
+            return
+        assert books.pending is not None
+        receipt = books.pending[0]
+        says, must = (values["epoch"], values["attempt"]), (receipt.epoch, books.attempt)
+        self._check(says == must, "RECEIPT-ATTEMPT", place, f"it was attempt {books.attempt}")
+        freed = books.released == (event.transaction, _added(receipt, books))
+        self._check(freed, "RESERVED-MISMATCH", place, "what it had reserved wasn't set free")
+        books.pending, books.released = None, None
+        books.attempt += 1
+        books.voids[receipt.epoch] += 1
+        books.last_activity = self._time(event)
+
+    def _forked(self, event: ChainEvent, books: CampaignBooks) -> None:
+        values = event.arguments
+        domain = Domain(self.chain.record.chain_id, self.chain.escrow)
+        heads = (values["first"], values["second"])
+        signed = [
+            _recovered(Head(books.number, values["position"], one[0], one[1]).digest(domain), one)
+            for one in heads
+        ]
+        holds = signed == [books.gateway] * 2 and heads[0][1] != heads[1][1]
+        why = "its heads are the same, or not both the gateway's"
+        self._check(holds and books.forked_in is None, "FORK-UNPROVEN", books.place, why)
+        books.forked_in = event.transaction
+
+    def _paused(self, event: ChainEvent) -> None:
+        now, parameters = self._time(event), self.chain.deployment.parameters
+        if event.name == "Unpaused":
+            self.paused_until = min(self.paused_until, now)
+            return
+        until = event.arguments["until"]
+        cooled = not self.paused_until or (
+            now >= self.paused_until + parameters.pause_cooldown_seconds
+        )
+        holds = cooled and until <= now + parameters.max_pause_seconds
+        self._check(holds, "PAUSED", _at(event), "the pause is too long, or too soon after another")
+        self.paused_until = until
+
+    def _fees_credited(self, event: ChainEvent) -> None:
+        values = event.arguments
+        self.fee_pools[values["token"], values["quorum"]] += values["amount"]
+        self.fees_credited[event.transaction] += values["amount"]
+        board = self.chain.deployment.board
+        self.inflow[event.transaction, values["token"], board] += values["amount"]
+
+    def _standing(self, campaign: int) -> Standing:
+        books = self.campaigns.get(campaign)
+        if books is None:
+            return Standing(0, 0, False)
+        epoch = books.last.epoch if books.last is not None else 0
+        return Standing(epoch, books.totals[0], books.refunded is not None)
+
+    def _check_credits(self) -> None:
+        """What vault, board and escrow gave to the treasury is what it counts."""
+        treasury = self.treasury
+        given: defaultdict[tuple[bytes, bytes], int] = defaultdict(int)
+        for flows in (self.flows, self.stakes, self.disputes.flows):
+            for (transaction, token, receiver), amount in flows.out.items():
+                if receiver == treasury.flows.holder:
+                    treasury.flows.into[transaction, token, flows.holder] += amount
+                    given[transaction, token] += amount
+        for key in sorted({*given, *treasury.credited}):
+            place = f"transaction 0x{key[0].hex()}"
+            got, due = treasury.credited.get(key, 0), given.get(key, 0)
+            self._check(got == due, "CREDIT-MISMATCH", place, f"it counts {got}, {due} came in")
 
     # -- claims, fees, slashes -----------------------------------------------------------------
 
@@ -514,7 +683,10 @@ class Books:
         members = self.members.get(quorum >> 32, ())
         seats = [one for seat, one in enumerate(members) if quorum >> seat & 1]
         pool = self.fee_pools.get((token, quorum), 0)
-        due = pool // len(seats) if operator in seats else 0
+        of_treasury = pool * self.chain.deployment.parameters.treasury_bps // BPS
+        due = (pool - of_treasury) // len(seats) if operator in seats else 0
+        if operator == self.chain.deployment.treasury:
+            due = of_treasury
         self._check(
             self.fees_taken[token, quorum, operator] <= due,
             "FEES-EXCESS",
@@ -541,11 +713,12 @@ class Books:
 
     def _closed(self, event: ChainEvent, books: CampaignBooks) -> None:
         abandon = self.chain.deployment.parameters.abandon_seconds
-        idle_since = max(books.created_at, books.last_posted_at)
+        idle_since = max(books.created_at, books.last_activity, self.paused_until)
         self._check(
             books.closed_at is None
             and (
                 event.arguments["caller"] == books.requester
+                or books.forked_in == event.transaction
                 or self._time(event) >= idle_since + abandon
             ),
             "CLOSE-EARLY",
@@ -556,7 +729,7 @@ class Books:
 
     def _abandoned(self, event: ChainEvent, books: CampaignBooks) -> None:
         parameters = self.chain.deployment.parameters
-        idle_since = max(books.closed_at or 0, books.last_posted_at)
+        idle_since = max(books.closed_at or 0, books.last_activity, self.paused_until)
         self._check(
             books.closed_at is not None
             and not books.complete
@@ -574,7 +747,7 @@ class Books:
         notice = self.chain.deployment.parameters.notice_seconds
         given_up = (
             books.notice_at is not None
-            and books.last_posted_at < books.notice_at
+            and max(books.last_activity, self.paused_until) < books.notice_at
             and self._time(event) >= books.notice_at + notice
         )
         self._check(
@@ -584,16 +757,20 @@ class Books:
             "the campaign had no complete final receipt, nor was it given up in time",
         )
         payout, fee, charge = books.totals
-        due = (books.budget - (payout + fee - charge), books.bond - charge)
-        holds = (values["budget"], values["bond"]) == due
-        self._check(
-            holds, "REFUND-AMOUNT", _at(event), f"budget and bond owe {due[0]} and {due[1]}"
-        )
+        rest = books.bond - charge
+        forfeited = min(books.bond // FORK_DIVISOR, rest) if books.forked_in is not None else 0
+        due = (books.budget - (payout + fee - charge), rest - forfeited, forfeited)
+        holds = (values["budget"], values["bond"], values["forfeited"]) == due
+        why = f"budget and bond owe {due[0]} and {due[1]}, a proven fork {due[2]}"
+        self._check(holds, "REFUND-AMOUNT", _at(event), why)
         holds = (values["requester"], values["bond_payer"]) == (books.requester, books.bond_payer)
         self._check(holds, "REFUND-RECIPIENT", _at(event), "it went to others than its payers")
         self.outflow[event.transaction, books.token, values["requester"]] += values["budget"]
         self.outflow[event.transaction, books.token, values["bond_payer"]] += values["bond"]
-        books.refunded = values["budget"] + values["bond"]
+        treasury = self.chain.deployment.treasury
+        if values["forfeited"]:
+            self.outflow[event.transaction, books.token, treasury] += values["forfeited"]
+        books.refunded = values["budget"] + values["bond"] + values["forfeited"]
 
 
 def check_money(chain: Chain, contents: Mapping[int, CampaignContent], found: Findings) -> Books:
@@ -636,7 +813,13 @@ def _check_transfers(chain: Chain, books: Books, found: Findings) -> None:
     """Every transfer from or to escrow and vault has its event, and the sums are the proven
     balances."""
     token = chain.deployment.token
-    for name, said in (("escrow", books.flows), ("vault", books.stakes)):
+    holders = {
+        "escrow": books.flows,
+        "vault": books.stakes,
+        "board": books.disputes.flows,
+        "treasury": books.treasury.flows,
+    }
+    for name, said in holders.items():
         moved = Flows(said.holder)
         for transfer in chain.transfers:
             if transfer.sender == said.holder:
@@ -700,6 +883,13 @@ def _check_balance(chain: Chain, name: str, holder: bytes, held: int, found: Fin
         return
     why = f"transfers leave {held} in it, its proven balance is {balance}"
     found.check(balance == held, "money", "CONSERVATION", name, why)
+
+
+def _recovered(digest: bytes, signed: tuple[bytes, bytes, bytes, bytes]) -> bytes | None:
+    try:
+        return recover(digest, from_compact(signed[2], signed[3]))
+    except SignatureError:
+        return None
 
 
 def _added(receipt: Receipt, books: CampaignBooks) -> int:

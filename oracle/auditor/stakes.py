@@ -23,6 +23,8 @@ class Stakes:
         self.unbonding: defaultdict[Position, int] = defaultdict(int)
         self.ready_at: defaultdict[Position, int] = defaultdict(int)
         # by transaction, account, campaign, demanded and taken
+        self.locks: defaultdict[tuple[Position, bytes], int] = defaultdict(int)  # by subject
+        self.locked: defaultdict[Position, int] = defaultdict(int)
         self.taken: Counter[tuple[bytes, bytes, int, int, int]] = Counter()
         self.executed: Counter[tuple[bytes, bytes, int, int, int]] = Counter()
 
@@ -47,8 +49,15 @@ class Stakes:
             self._check(holds, "STAKE-EXCESS", place, "more unbonds than was staked")
             holds = self.ready_at[position] == values["ready_at"]
             self._check(holds, "STAKE-EXCESS", place, "it is ready at another time than it may be")
+        elif event.name in ("LockSet", "LockReleased"):
+            amount = values["amount"] if event.name == "LockSet" else 0
+            self.locked[position] += amount - self.locks[position, values["subject"]]
+            self.locks[position, values["subject"]] = amount
         elif event.name == "Withdrawn":
             self.unbonding[position] -= values["amount"]
+            left = self.staked[position] + self.unbonding[position]
+            holds = left >= self.locked[position]
+            self._check(holds, "STAKE-LOCKED", place, f"{self.locked[position]} was locked")
             holds = self.unbonding[position] >= 0 and self._time(event) >= self.ready_at[position]
             self._check(holds, "STAKE-EXCESS", place, "more was taken out than had unbonded")
         else:
@@ -58,14 +67,27 @@ class Stakes:
         values = event.arguments
         subject = int.from_bytes(values["subject"], "big")
         sums = (values["demanded"], values["taken"])
+        lock = (position, values["subject"])
+        unlocked = max(0, values["taken"] - self.locks[lock])
+        self.locks[lock] -= values["taken"] - unlocked
+        self.locked[position] -= values["taken"] - unlocked
+        deployment = self.chain.deployment
+        if values["recipient"] == deployment.board:  # of signers: the disputes account for it
+            self._take(position, values["taken"])
+            why = "more was slashed than a challenge had locked"
+            self._check(not unlocked, "SIGNER-SLASH", place, why)
+            return
         self.taken[event.transaction, values["account"], subject, *sums] += 1
-        from_staked = min(values["taken"], self.staked[position])
-        self.staked[position] -= from_staked
-        self.unbonding[position] -= values["taken"] - from_staked
+        self._take(position, values["taken"])
         holds = self.unbonding[position] >= 0 and values["taken"] <= values["demanded"]
         self._check(holds, "SLASH-EXCESS", place, "more was taken than demanded or staked")
-        holds = values["recipient"] == self.chain.deployment.treasury
+        holds = values["recipient"] == deployment.treasury
         self._check(holds, "SLASH-UNTRACED", place, "the stake went to others than the treasury")
+
+    def _take(self, position: Position, amount: int) -> None:
+        from_staked = min(amount, self.staked[position])
+        self.staked[position] -= from_staked
+        self.unbonding[position] -= amount - from_staked
 
     def finish(self) -> None:
         """Hold every slash of the vault against the board's that demanded it."""

@@ -205,6 +205,11 @@ class Deployment:
         return self.contracts["Treasury"].address
 
     @property
+    def token_holders(self) -> tuple[bytes, ...]:
+        """The contracts that hold tokens."""
+        return self.escrow, self.vault, self.board, self.treasury
+
+    @property
     def vault(self) -> bytes:
         """StakeVault."""
         return self.contracts["StakeVault"].address

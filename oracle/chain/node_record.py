@@ -201,7 +201,7 @@ def ask_record(w3: Web3, deployment: Deployment, from_block: int | None = None) 
         asked.read_logs([_LogQuery(contracts)])
         tokens = _tokens(deployment, asked.proven) - {deployment.token}
         if tokens:
-            holders = [address_word(deployment.escrow), address_word(deployment.vault)]
+            holders = [address_word(holder) for holder in deployment.token_holders]
             asked.read_logs([_LogQuery(sorted(tokens), (TRANSFER,), holders, at) for at in (1, 2)])
         asked.check_told()
         _, accounts = read_state({"state": state_entry(w3, deployment, head.number)})

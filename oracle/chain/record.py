@@ -394,12 +394,9 @@ def state_entry(w3: Web3, deployment: Deployment, number: int) -> dict[str, Any]
     from oracle.chain.rpc import request
 
     accounts = []
+    holders = deployment.token_holders
     for name, address in deployment.addresses.items():
-        slots = (
-            [balance_slot(deployment.escrow), balance_slot(deployment.vault), SUPPLY_SLOT]
-            if name == "LabelToken"
-            else []
-        )
+        slots = [*map(balance_slot, holders), SUPPLY_SLOT] if name == "LabelToken" else []
         text = checksum(address)
         proof = request(
             w3, "eth_getProof", text, ["0x" + slot.hex() for slot in slots], hex(number)

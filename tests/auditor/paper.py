@@ -381,9 +381,21 @@ class PaperRun(World):
             )
 
     def withdraw_fees(self) -> None:
-        """Every signer takes its share."""
+        """Every signer takes its share, and the treasury its own."""
         at = addresses()
-        share = self.results[-1].receipt.fee_total // len(self.signers)
+        fees = self.results[-1].receipt.fee_total
+        of_treasury = fees * DEVNET.treasury_bps // 10_000
+        share = (fees - of_treasury) // len(self.signers)
+        values = {"token": at["LabelToken"], "quorum": 1 << 32 | self.bitmap}
+        credited = {"campaign": 0, "token": at["LabelToken"], "pot": 0, "amount": of_treasury}
+        self.mine(
+            event_log(
+                "CampaignEscrow", "FeesWithdrawn", operator=at["Treasury"], amount=of_treasury,
+                **values,
+            ),
+            transfer(at["CampaignEscrow"], at["Treasury"], of_treasury),
+            event_log("Treasury", "Credited", **credited),
+        )  # fmt: skip
         for name in self.signers:
             operator = address_of(key_of(name))
             values = {
@@ -408,6 +420,7 @@ class PaperRun(World):
             "bond_payer": self.requester,
             "budget": budget,
             "bond": bond,
+            "forfeited": 0,
         }
         self.mine(
             transfer(escrow, self.requester, budget),
@@ -515,7 +528,7 @@ class PaperRun(World):
             SUPPLY_SLOT: -balances[text(ZERO32)],
             **{
                 balance_slot(holder): balances[text(address_word(holder))]
-                for holder in (deployment.escrow, deployment.vault)
+                for holder in deployment.token_holders
             },
         }
 

@@ -63,7 +63,10 @@ def taken_from(account: bytes, demanded: int, taken: int, to: bytes = TREASURY) 
     """What the vault logs of a slash."""
     values = {"account": account, "role": 1, "subject": word(1), "recipient": to}
     slashed = event_log("StakeVault", "Slashed", **values, demanded=demanded, taken=taken)
-    return [transfer(VAULT, to, taken), slashed]
+    token = addresses()["LabelToken"]
+    credited = {"campaign": 1, "token": token, "pot": 1, "amount": taken}
+    credits = [event_log("Treasury", "Credited", **credited)] if to == TREASURY else []
+    return [transfer(VAULT, to, taken), slashed, *credits]
 
 
 def slash_in_full() -> PaperRun:
