@@ -408,6 +408,7 @@ class PaperRun(World):
             "bond_payer": self.requester,
             "budget": budget,
             "bond": bond,
+            "forfeited": 0,
         }
         self.mine(
             transfer(escrow, self.requester, budget),
