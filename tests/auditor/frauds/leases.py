@@ -139,11 +139,11 @@ def after_close() -> PaperRun:
 def steered_past_the_draw(run: PaperRun) -> entries.Entry:
     """A friend is given an item that the draw doesn't name."""
     run.pass_time(60)
-    drawn = run.ledger.draw(EXPERT)
-    item = next(
-        item for item in run.truth if item not in drawn and run.ledger.eligible(EXPERT, item)
-    )
-    return lease(run, items=(item,))
+    # the nearest that the draw doesn't name could stand for gold that isn't opened yet
+    named: list[int] = []
+    for _ in range(3):
+        named += run.ledger.draw(EXPERT, taken=named)
+    return lease(run, items=(named[-1],))
 
 
 @gateway("DRAW", stands=True)
