@@ -52,15 +52,22 @@ def check_consensus(
             found.cannot_tell("consensus", f"{one.place}: its predecessor wasn't judged")
             return
         previous = settled[one.receipt.previous]
+        # What was voided nobody was paid from: the platform passed over it, as it should.
+        severity = Severity.FAULT if one.voided else None
         try:
-            result = decide(content.campaign, previous, one.rows, one.supplement)
+            result = decide(content.campaign, previous, one.rows, one.supplement, one.attempt)
         except ProtocolFault as fault:
-            found.add("consensus", fault.code, f"{one.place}, {fault.place}", fault.message)
+            where = f"{one.place}, {fault.place}"
+            found.add("consensus", fault.code, where, fault.message, severity)
+            if one.voided:
+                continue
             _report_log(content, one, previous, found)
             found.cannot_tell("consensus", f"{one.place} can't be recomputed")
             return
         except InputError as error:
-            found.add("consensus", "LOG-SHORT", one.place, str(error))
+            found.add("consensus", "LOG-SHORT", one.place, str(error), severity)
+            if one.voided:
+                continue
             return
         except (LookupError, ValueError, ArithmeticError) as error:
             if not differs:  # on evidence that the rules gave, this is a bug of ours
@@ -75,8 +82,8 @@ def check_consensus(
             differences = [("EVIDENCE-BYTES", "", sentence)]
         differs = differs or bool(differences)
         for code, place, sentence in differences:
-            found.add("consensus", code, f"{one.place}{place}", sentence)
-        counted = Severity.FRAUD if differences else None
+            found.add("consensus", code, f"{one.place}{place}", sentence, severity)
+        counted = (severity or Severity.FRAUD) if differences else None
         _report_entries(one, result, previous, counted, found)
         _report_unopened(one, result, found)
         yield result

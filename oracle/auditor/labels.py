@@ -234,6 +234,8 @@ def check_labels(content: CampaignContent, found: Findings) -> None:
     earned: defaultdict[bytes, int] = defaultdict(int)
     seen = bytearray()  # leases whose labels were opened
     for one in content.receipts:
+        if one.voided:  # it pays nobody, and opens nothing
+            continue
         book.read(one)
         seen.extend(bytes(book.leases - len(seen)))
         for label in opened_labels(one, book, found):

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from oracle.auditor.codes import Severity
 from oracle.auditor.content import Content
 from oracle.auditor.folder import Chain
 from oracle.auditor.log import PublishedLog, ReadShard, ShardTask, read_shard
@@ -49,6 +50,8 @@ class Published:
     receipt: Receipt
     digest: bytes
     finalized: bool
+    voided: bool
+    attempt: int  # how many receipts were voided before it since the last finalized one
     leaves: tuple[PayoutLeaf, ...]
     slashes: tuple[SlashLeaf, ...]
     rows: PublishedLog
@@ -122,26 +125,43 @@ def _read_receipts(
     rows = PublishedLog(content.root, facts.campaign, facts.escrow_domain)
     lengths = {ZERO32: 0}
     shelf = Shelf(content)
-    for settled in facts.settlements:
-        receipt = settled.receipt
+    for number, settled in enumerate(facts.settlements):
+        receipt, voided = settled.receipt, settled.voided_block is not None
         place = place_of(receipt)
         try:
             evidence, _ = shelf.read(receipt)
             shards = _read_shards(evidence, campaign, content)
         except (ContentMissing, ContentCorrupt) as error:
+            if voided:  # nothing rests on it
+                continue
             _cannot_tell(found, f"{place}: {error}")
             return tuple(receipts), False
         except FormatError as error:
+            if voided:
+                found.add("consensus", "EVIDENCE-FORMAT", place, str(error), Severity.FAULT)
+                continue
             found.add("consensus", "EVIDENCE-FORMAT", place, str(error))
             found.add("money", "EVIDENCE-FORMAT", place, str(error))
             return tuple(receipts), False
         known = rows[: lengths.get(receipt.previous, len(rows))]
-        log = _check_log(known, shards, receipt, found)
+        log = _check_log(known, shards, receipt, voided, found)
+        if log is None and voided:
+            continue
         if log is None:
             return tuple(receipts), False
         finalized = settled.finalized_block is not None
         digest = receipt.digest(facts.board_domain)
-        one = Published(receipt, digest, finalized, evidence.leaves, evidence.slashes, log, shelf)
+        one = Published(
+            receipt,
+            digest,
+            finalized,
+            voided,
+            facts.attempt(receipt.previous, number),
+            evidence.leaves,
+            evidence.slashes,
+            log,
+            shelf,
+        )
         _check_index(one, receipts, campaign, found)
         receipts.append(one)
         if finalized:
@@ -164,11 +184,15 @@ def _read_shards(evidence: Evidence, campaign: Campaign, content: Content) -> li
 
 
 def _check_log(
-    known: PublishedLog, shards: Sequence[ReadShard], receipt: Receipt, found: Findings
+    known: PublishedLog,
+    shards: Sequence[ReadShard],
+    receipt: Receipt,
+    voided: bool,
+    found: Findings,
 ) -> PublishedLog | None:
     """Check that the shards go on where the last receipt's end, and end at the receipt's head;
     return the log with them."""
-    place = place_of(receipt)
+    place, severity = place_of(receipt), Severity.FAULT if voided else None
     position, head = len(known), known.head
     for shard in shards:
         if not shard.follows(position, head):
@@ -176,15 +200,17 @@ def _check_log(
             fork = bool(known) and shard is shards[0] and shard.first <= position + 1
             code = "LOG-FORK" if fork else "LOG-CHAIN"
             problem = f"entry {shard.first} doesn't follow entry {position}"
-            found.add("consensus", code, f"{place}, log {shard.first}", problem)
-            found.cannot_tell("money", f"{place}: its log is broken")
+            found.add("consensus", code, f"{place}, log {shard.first}", problem, severity)
+            if not voided:
+                found.cannot_tell("money", f"{place}: its log is broken")
             return None
         position, head = position + shard.count, shard.last_head
         found.checks += shard.count
     if (position, head) != (receipt.log_position, receipt.log_head):
         problem = f"the log ends at {position}, the receipt at {receipt.log_position}"
-        found.add("consensus", "LOG-HEAD", place, problem)
-        found.cannot_tell("money", f"{place}: its log is another than the receipt's")
+        found.add("consensus", "LOG-HEAD", place, problem, severity)
+        if not voided:
+            found.cannot_tell("money", f"{place}: its log is another than the receipt's")
         return None
     return known.and_more(shards)
 

@@ -62,17 +62,18 @@ def campaign_facts(
 
 
 def settlements(events: Sequence[ChainEvent]) -> tuple[Settlement, ...]:
-    """Return the receipts posted, in order, with the block that finalized each, if one did."""
-    finalized = {
-        event.arguments["digest"]: event.block
-        for event in events
-        if event.name == "ReceiptFinalized"
-    }
+    """Return the receipts posted, in order, with the block that finalized or voided each, if one
+    did."""
+    finalized, voided = (
+        {event.arguments["digest"]: event.block for event in events if event.name == name}
+        for name in ("ReceiptFinalized", "ReceiptVoided")
+    )
     return tuple(
         Settlement(
             Receipt.from_tuple(event.arguments["receipt"]),
             event.block,
             finalized.get(event.arguments["digest"]),
+            voided.get(event.arguments["digest"]),
         )
         for event in events
         if event.name == "ReceiptPosted"

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from oracle.errors import ProtocolFault
 from oracle.evidence.entries import LogRow
+from oracle.evidence.hashing import ZERO32
 from oracle.evidence.supplement import Supplement
 from oracle.protocol.campaign import Campaign, EpochResult
 from oracle.protocol.judging import Table, close_items, closing_statuses
@@ -31,8 +32,12 @@ def decide(
     previous: EpochResult | None,
     log: Sequence[LogRow],
     supplement: Supplement,
+    attempt: int | None = None,
 ) -> EpochResult:
     """Compute an epoch's receipt and evidence.
+
+    `attempt` is how many receipts after the previous one were voided before this one; by default,
+    all that were.
 
     `log` are the campaign's rows from position 1 to at least the cut; `previous` is the result
     behind the last finalized receipt. Raises ProtocolFault where log or supplement break a rule
@@ -50,7 +55,23 @@ def decide(
     labels = open_labels(campaign, ledger, previous, supplement, gold)
     table = Table(manifest, labels, gold, ledger)
     items = close_items(table, previous, supplement, gold)
-    return settle(campaign, previous, rows, supplement, ledger, table, items, anchor, gold, secrets)
+    if attempt is None:
+        domain = campaign.facts.board_domain
+        before = previous.receipt.digest(domain) if previous is not None else ZERO32
+        attempt = campaign.facts.attempt(before)
+    return settle(
+        campaign,
+        previous,
+        rows,
+        supplement,
+        ledger,
+        table,
+        items,
+        anchor,
+        gold,
+        secrets,
+        attempt,
+    )
 
 
 def propose(

@@ -33,12 +33,13 @@ class Funding:
 
 @dataclass(frozen=True)
 class Settlement:
-    """A receipt that was posted at `posted_block` and, unless None, finalized at
-    `finalized_block`."""
+    """A receipt that was posted at `posted_block` and, unless None, finalized at `finalized_block`
+    or voided at `voided_block`."""
 
     receipt: Receipt
     posted_block: int
     finalized_block: int | None
+    voided_block: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,14 @@ class ChainFacts:
             if settled.finalized_block is not None and settled.finalized_block <= block
         ]
         return max(known, key=lambda receipt: receipt.epoch, default=None)
+
+    def attempt(self, previous: bytes, posted: int | None = None) -> int:
+        """How many receipts that follow the one with digest `previous` were voided, of the first
+        `posted` receipts (by default all)."""
+        return sum(
+            settled.voided_block is not None and settled.receipt.previous == previous
+            for settled in self.settlements[:posted]
+        )
 
     def last_posted(self, block: int) -> Receipt | None:
         """The newest receipt posted at or before `block`."""

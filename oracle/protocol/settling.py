@@ -47,6 +47,7 @@ def settle(
     anchor: Block,
     gold: Mapping[int, int],
     secrets: Secrets,
+    attempt: int,
 ) -> EpochResult:
     """Turn what was judged into leaves, totals and terms; encode the evidence; make the receipt.
 
@@ -108,7 +109,7 @@ def settle(
     evidence = Evidence(
         campaign=facts.campaign,
         epoch=epoch,
-        attempt=0,
+        attempt=attempt,
         final=final,
         manifest=manifest.link,
         previous=previous.evidence.encode()[0].link if previous is not None else None,
@@ -123,7 +124,7 @@ def settle(
     receipt = Receipt(
         campaign=facts.campaign,
         epoch=epoch,
-        attempt=0,
+        attempt=attempt,
         final=final,
         evidence=index.digest,
         payout_root=evidence.payout_tree.root,

@@ -118,6 +118,7 @@ class PaperRun(World):
     def __post_init__(self) -> None:
         self.headers: list[dict[str, Any]] = []
         self.claimed: defaultdict[bytes, int] = defaultdict(int)
+        self.waiting: Any = None  # the result of a receipt that a test left pending
         self.ids = [
             json_block({"name": f"item {number}", "text": f"What is {number}?"})
             for number in range(self.items + self.epochs * self.gold_per_epoch)

@@ -10,7 +10,7 @@ from oracle.auditor import AuditReport, audit
 from oracle.auditor.codes import CODES, Severity
 from oracle.evidence.structs import Receipt
 from tests.auditor.forge import in_epoch, padded
-from tests.auditor.frauds import CATALOGUE, STAGES, Fraud, page, stage
+from tests.auditor.frauds import CATALOGUE, STAGES, Fraud, disputes, page, stage
 from tests.auditor.frauds.slashes import slash_in_full, withdraw_stake
 from tests.auditor.paper import NAMES, PaperRun
 
@@ -43,6 +43,21 @@ def test_audit__honest_slash_and_withdrawal__verified(tmp_path: Path) -> None:
     run = stage("settled")
     withdraw_stake(run)
     assert audit(run.write(tmp_path / "withdrawal")).findings == ()
+
+
+@pytest.mark.parametrize("name", ["dismiss_and_settle", "void_of_a_right_receipt"])
+def test_audit__honest_challenge__verified(name: str, tmp_path: Path) -> None:
+    report = audit(getattr(disputes, name)().write(tmp_path))
+    assert report.findings == ()
+    assert report.verdict == "verified"
+
+
+def test_audit__fraud_voided__a_fault_that_cost_nobody_but_its_signers(tmp_path: Path) -> None:
+    report = audit(disputes.void_and_try_again().write(tmp_path))
+    assert [(one.code, one.severity) for one in report.findings] == [
+        ("PAYOUT-PADDED", Severity.FAULT)
+    ]
+    assert (report.money, report.consensus) == ("verified", "findings")
 
 
 def test_audit__payout_padded_by_one_unit__consensus_alone_finds_it(tmp_path: Path) -> None:

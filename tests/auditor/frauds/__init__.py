@@ -3,6 +3,7 @@
 from tests.auditor.frauds import (  # noqa: F401  (importing a file enters its frauds)
     answers,
     contracts,
+    disputes,
     gold,
     leases,
     log,
