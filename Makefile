@@ -29,7 +29,8 @@ serve: $(VENV) $(NPM) $(BUNDLE) ## chain, contracts, gateway, operators and page
 	.venv/bin/ddlp serve
 
 test: $(VENV) $(NPM) $(BUNDLE) ## all tests but those that need a browser or other servers
-	.venv/bin/pytest -m "not browser and not services" -n 2 --dist loadfile
+	.venv/bin/pytest -m "not browser and not services" -n 2 --dist loadfile \
+	  --ignore tests/invariants/test_faults.py # of `make invariants`
 	.ci/with-node npm test
 
 test-browser: $(VENV) $(NPM) $(BUNDLE) ## tests in a real Chromium (apt install chromium)
@@ -43,6 +44,7 @@ mutants: $(VENV) $(NPM) ## do those tests notice small changes of the contracts?
 	.venv/bin/python -m tests.mutants
 
 invariants: $(VENV) ## INVARIANT_CALLS (20,000) random calls against a model of the money
+	.venv/bin/pytest -n 2 tests/invariants
 	.venv/bin/python -m tests.invariants
 
 lint: $(VENV) ## ruff, mypy and import-linter

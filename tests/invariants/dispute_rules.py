@@ -53,6 +53,11 @@ class DisputeRules(StakeRules):
         if cosigned:
             self.cosign_pending(number)
         self.challenge_pending(number, who, 0, COST)
+        if who % 2:  # its window ends, but it stays frozen
+            self.wait(System.WINDOW)
+            self.finalize_campaign(number)
+            if self.courses[number].pending is None:
+                return
         for case in list(self.courses[number].pending.cases):
             if ruling == EXPIRED:
                 self.wait(System.DISPUTE)

@@ -13,6 +13,8 @@ from tests.invariants.life import Life, play
 from tests.support import system
 from tests.support.system import CONTRACTS, boa
 
+pytestmark = pytest.mark.timeout(900)  # each compiles a contract anew
+
 CALLS = 3_000  # within so many each fault is found
 
 FAULTS = {

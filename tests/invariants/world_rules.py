@@ -130,6 +130,7 @@ class WorldRules(DisputeRules):
         self.court_is_registered = registered
 
     @rule()
+    @precondition(lambda self: self.steps % 16 == 5)  # else a life may be little else
     def replace_the_powerful(self) -> None:
         """Cases stay with the arbitrator that they were brought before."""
         governance = self.scene.governance

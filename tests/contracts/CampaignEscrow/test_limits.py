@@ -158,6 +158,22 @@ def test_abandon__by_the_bonds_payer__is_announced(system: System) -> None:
     assert system.balance(system.gateway) == system.BOND
 
 
+def test_create__while_paused__is_refused_until_the_pause_ends(
+    system: System, campaign: int
+) -> None:
+    system.board.pause(sender=system.guardian)
+    boa.env.time_travel(seconds=system.MAX_PAUSE - 1)
+    with system.refused("CampaignEscrow: paused"):
+        system.create()
+    system.escrow.fund(campaign, 1, sender=system.requester)
+    boa.env.time_travel(seconds=1)
+    assert system.create() == campaign + 1
+
+
+def test_treasury__is_the_vaults(system: System) -> None:
+    assert system.escrow.treasury() == system.vault.treasury() == system.treasury.address
+
+
 def test_set_token__zero__is_refused(system: System) -> None:
     with system.refused("CampaignEscrow: token is zero"):
         system.escrow.set_token(ZERO_ADDRESS, True, sender=system.governance)
