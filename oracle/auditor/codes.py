@@ -245,13 +245,6 @@ SECTIONS: dict[str, dict[str, Code]] = {
         "PAUSED": Code(FRAUD, "A pause was too long or too soon, or something went on in spite."),
         "FORK-UNPROVEN": Code(FRAUD, "A fork was recorded that its two heads don't prove."),
     },
-    "The treasury": {
-        "CREDIT-MISMATCH": Code(FRAUD, "The treasury counts another sum than it was given."),
-        "POT-UNKNOWN": Code(FRAUD, "A pot is not the one that the rules name."),
-        "COMPENSATION": Code(FRAUD, "A compensation is not the account's share of its pot."),
-        "POT-SWEPT": Code(FRAUD, "What was for contributors was swept before its time."),
-        "TREASURY-EXCESS": Code(FRAUD, "The treasury gave more than it had for that purpose."),
-    },
     "Money that moved": {
         "OUTFLOW-UNTRACED": Code(
             FRAUD,
@@ -287,6 +280,13 @@ SECTIONS: dict[str, dict[str, Code]] = {
         "CONSERVATION": Code(
             FRAUD, "What arrived is not what was paid, refunded, taken as fee, and is still held."
         ),
+    },
+    "The treasury": {
+        "CREDIT-MISMATCH": Code(FRAUD, "The treasury counts another sum than it was given."),
+        "POT-UNKNOWN": Code(FRAUD, "A pot is not the one that the rules name."),
+        "COMPENSATION": Code(FRAUD, "A compensation is not the account's share of its pot."),
+        "POT-SWEPT": Code(FRAUD, "What was for contributors was swept before its time."),
+        "TREASURY-EXCESS": Code(FRAUD, "The treasury gave more than it had for that purpose."),
     },
     "Blocks of content": {
         "BLOCK-CORRUPT": Code(AVAILABILITY, "A block's bytes don't hash to its name."),
