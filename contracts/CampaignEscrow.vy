@@ -581,7 +581,8 @@ def refund(campaign: uint256):
     """
     @notice Pays back what is not committed, budget and bond each to its payer: after a complete
         final receipt (anybody may call), or after an abandonment's notice (one of the payers). Of
-        a gateway's bond that forked, a part goes to the treasury.
+        a gateway's bond that forked, a part goes to the treasury. What the token doesn't let a
+        payer receive is held for them as a pledge to themselves: see `withdraw_pledge`.
     @param campaign The campaign.
     """
     head: uint256 = self._check_running(campaign)
@@ -614,8 +615,8 @@ def refund(campaign: uint256):
     forfeited: uint256 = 0
     if money & FORKED != 0:
         forfeited = min(bond // FORK_DIVISOR, bond - charge)
-    self._push(token, requester, budget - committed)
-    self._push(token, bond_payer, bond - charge - forfeited)
+    self._push_or_hold(campaign, token, requester, budget - committed)
+    self._push_or_hold(campaign, token, bond_payer, bond - charge - forfeited)
     self._forfeit(campaign, token, forfeited)
     log ICampaignEscrow.Refunded(
         campaign=campaign,
@@ -1129,6 +1130,29 @@ def _push(token: address, to: address, amount: uint256):
     assert extcall IERC20(token).transfer(
         to, amount, default_return_value=True
     ), "CampaignEscrow: transfer failed"
+
+
+@internal
+def _push_or_hold(campaign: uint256, token: address, to: address, amount: uint256):
+    # a payee whom the token refuses (a blacklist) must not keep the other from what is theirs
+    if amount == 0:
+        return
+    success: bool = False
+    answer: Bytes[32] = b""
+    success, answer = raw_call(
+        token,
+        abi_encode(to, amount, method_id=method_id("transfer(address,uint256)")),
+        max_outsize=32,
+        revert_on_failure=False,
+    )
+    if success:
+        # only a call that failed has surely moved nothing
+        assert (
+            len(answer) == 0 or convert(answer, uint256) == 1
+        ), "CampaignEscrow: transfer failed"
+        return
+    self._pledges[to][to][token] += amount
+    log ICampaignEscrow.RefundHeld(campaign=campaign, payee=to, token=token, amount=amount)
 
 
 @internal

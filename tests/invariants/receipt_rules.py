@@ -54,10 +54,8 @@ class ReceiptRules(Machine):
         """Whoever claims within the window loses nothing; the thief gets the reserve at most."""
         number, last = self.finalized(n, 0)
         campaign, course = self.books.campaigns[number], self.courses[number]
-        self.post_statement(
-            list(self.books.campaigns).index(number), [400] * 4, 100, 0, False, signers, lie
-        )
-        if course.pending is None:
+        place = list(self.books.campaigns).index(number)
+        if not self.post_statement(place, [400] * 4, 100, 0, False, signers, lie):
             return
         post, reserved = course.pending, campaign.reserved
         if flee and campaign.is_honest:
@@ -81,7 +79,8 @@ class ReceiptRules(Machine):
         final: bool,
         signers: int,
         lie: str,
-    ) -> None:
+    ) -> bool:
+        """Posts a receipt whose amounts follow from its campaign's; whether it was accepted."""
         number = self.pick(n)
         campaign = self.books.campaigns[number]
         room = max(0, min(campaign.cap, campaign.budget - campaign.committed))
@@ -102,7 +101,7 @@ class ReceiptRules(Machine):
             final=final,
             is_honest=lie == "none" and campaign.is_honest,
         )
-        self.post_receipt(number, said, {}, signers)
+        return self.post_receipt(number, said, {}, signers)
 
     def earned(self, number: int) -> dict[str, int]:
         """The rows of the last finalized receipt."""

@@ -176,7 +176,9 @@ def _pragma(source: Source) -> Iterator[Change]:
     for number, line in enumerate(source.text.splitlines(), 1):
         if line == "# pragma nonreentrancy on":
             node = _on_line(number, line)
-            yield "pragma dropped", node, node, _replace(source, node, "")
+            exempt = [c for function in source.functions for c in _decorators(source, function)]
+            edits = [edit for *_, dropped in exempt for edit in dropped]
+            yield "pragma dropped", node, node, [*_replace(source, node, ""), *edits]
 
 
 def _on_line(number: int, code: str) -> ast.Name:

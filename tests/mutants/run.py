@@ -13,6 +13,7 @@ import resource
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,6 +101,8 @@ def judge(mutant: Mutant, tests: Sequence[str], folder: Path) -> Result:
     start = time.process_time()
     try:
         deploy_instead({mutant.path: mutant.text()}, mutant.deployed, folder)
+    except OSError:
+        raise
     except Exception as error:  # the compiler fails in many ways, and not all are its own class
         return Result("invalid", type(error).__name__, time.process_time() - start)
     order = InOrder(tests)
@@ -150,7 +153,9 @@ def judge_all(
     """Judge the mutants, `jobs` at a time, and yield each result as it comes."""
     waiting = list(mutants)
     running: dict[int, tuple[Mutant, Path]] = {}
-    free = [FOLDER / f"job{i}" for i in range(jobs)]
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    place = tempfile.TemporaryDirectory(dir=FOLDER)
+    free = [Path(place.name) / f"job{i}" for i in range(jobs)]
     try:
         while waiting or running:
             while waiting and free:
@@ -166,3 +171,5 @@ def judge_all(
     finally:
         for process in running:
             os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+        place.cleanup()

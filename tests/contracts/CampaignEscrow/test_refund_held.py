@@ -1,0 +1,84 @@
+"""A refund that the token lets one payee have and not the other, as blacklists do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boa
+import pytest
+
+from tests.support.system import UNIT, System, events, load
+
+
+def bonded(system: System, token: Any) -> int:
+    """A campaign in `token` whose bond the gateway paid, complete and ready to be refunded."""
+    with boa.env.prank(system.governance):
+        system.escrow.set_token(token.address, True)
+    for payer in (system.requester, system.gateway):
+        token.mint(payer, 10_000 * UNIT)
+        system.approve(payer, token=token)
+    system.escrow.pledge_bond(system.requester, token.address, system.BOND, sender=system.gateway)
+    campaign = system.create(token=token.address, bond_payer=system.gateway)
+    system.close(campaign)
+    system.settle(system.receipt(campaign, final=True))
+    return campaign
+
+
+@pytest.mark.parametrize("blocked", ["gateway", "requester"])
+def test_refund__one_payee_blocked__pays_the_other_and_holds_the_rest(
+    system: System, blocked: str
+) -> None:
+    token = load("mocks/BlockingToken")
+    campaign = bonded(system, token)
+    amounts = {"requester": system.BUDGET, "gateway": system.BOND}
+    accounts = {"requester": system.requester, "gateway": system.gateway}
+    before = {name: token.balanceOf(account) for name, account in accounts.items()}
+    token.set_blocked(accounts[blocked], True)
+    system.escrow.refund(campaign, sender=system.requester)
+    assert [one for one in events(system.escrow) if one[0] != "Transfer"] == [
+        (
+            "RefundHeld",
+            {
+                "campaign": campaign,
+                "payee": accounts[blocked],
+                "token": token.address,
+                "amount": amounts[blocked],
+            },
+        ),
+        (
+            "Refunded",
+            {
+                "campaign": campaign,
+                "requester": system.requester,
+                "bond_payer": system.gateway,
+                "budget": system.BUDGET,
+                "bond": system.BOND,
+                "forfeited": 0,
+            },
+        ),
+    ]
+    for name, account in accounts.items():
+        paid = 0 if name == blocked else amounts[name]
+        assert token.balanceOf(account) == before[name] + paid
+        held = system.escrow.pledge(account, account, token.address)
+        assert held == amounts[name] - paid
+    assert token.balanceOf(system.escrow.address) == amounts[blocked]
+
+    account = accounts[blocked]
+    with system.refused("CampaignEscrow: pledge too small"):
+        system.escrow.withdraw_pledge(account, token.address, 1, sender=system.stranger)
+    token.set_blocked(account, False)
+    system.escrow.withdraw_pledge(account, token.address, amounts[blocked], sender=account)
+    assert token.balanceOf(account) == before[blocked] + amounts[blocked]
+    assert token.balanceOf(system.escrow.address) == 0
+
+
+def test_refund__token_that_returns_false__waits(system: System) -> None:
+    token = load("mocks/FalseToken")
+    campaign = bonded(system, token)
+    token.set_broken(True)
+    with system.refused("CampaignEscrow: transfer failed"):
+        system.escrow.refund(campaign, sender=system.requester)
+    token.set_broken(False)
+    system.escrow.refund(campaign, sender=system.requester)
+    assert token.balanceOf(system.escrow.address) == 0
