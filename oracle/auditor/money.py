@@ -206,6 +206,7 @@ class Books:
             "CampaignClosed": self._closed,
             "AbandonAnnounced": self._abandoned,
             "Refunded": self._refunded,
+            "RefundHeld": self._refund_held,
         }
         handler = handlers.get(event.name)
         if handler is None:  # Delegated, StakeCommitted: no money moves
@@ -771,6 +772,18 @@ class Books:
         if values["forfeited"]:
             self.outflow[event.transaction, books.token, treasury] += values["forfeited"]
         books.refunded = values["budget"] + values["bond"] + values["forfeited"]
+
+    def _refund_held(self, event: ChainEvent, books: CampaignBooks) -> None:
+        """The token refused the payee: what it is owed stays, as a pledge to itself."""
+        values = event.arguments
+        payee, token, amount = values["payee"], values["token"], values["amount"]
+        payees = (books.requester, books.bond_payer)
+        known = payee in payees and token == books.token
+        why = "it is held for others than its payers"
+        if not self._check(known, "REFUND-RECIPIENT", _at(event), why):
+            return
+        self.pledges[payee, payee, token] += amount
+        self.outflow[event.transaction, token, payee] -= amount
 
 
 def check_money(chain: Chain, contents: Mapping[int, CampaignContent], found: Findings) -> Books:

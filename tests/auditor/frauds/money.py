@@ -53,6 +53,12 @@ def created(run: PaperRun, **changes: object) -> Log:
     return event_log("CampaignEscrow", "CampaignCreated", **{**values, **changes})
 
 
+def held(payee: bytes, amount: int) -> Log:
+    """What the escrow keeps of a refund for a payee whom the token refuses."""
+    values = {"campaign": 1, "payee": payee, "token": LABEL_TOKEN, "amount": amount}
+    return event_log("CampaignEscrow", "RefundHeld", **values)
+
+
 def _second_campaign(run: PaperRun, **changes: object) -> None:
     run.mine(
         transfer(NOBODY, THIEF, 2 * TOKEN),
@@ -400,3 +406,26 @@ def escrow_drained() -> PaperRun:
 def vault_drained() -> PaperRun:
     """The vault holds less than its transfers leave in it."""
     return _with_words(-1, 2)
+
+
+@chain("REFUND-RECIPIENT", at="final")
+def refund_held_for_a_stranger(run: PaperRun) -> None:
+    """A part of the refund is kept for somebody who paid nothing, to be drawn as a pledge."""
+    run.claim(run.results[-1])
+    run.refund()
+    run.transactions[run.block][-1].insert(0, held(THIEF, 1))
+
+
+def refund_refused() -> PaperRun:
+    """The token refuses the requester, who draws the refund later, as a pledge: no fraud."""
+    run = stage("final")
+    run.claim(run.results[-1])
+    run.refund()
+    logs = next(one for one in reversed(run.transactions[run.block]) if len(one) > 1)
+    refunded = logs[-1]
+    amount = sum(int(one["data"], 16) for one in logs[:-1])
+    logs[:] = [held(run.requester, amount), refunded]
+    about = {"payer": run.requester, "requester": run.requester, "token": LABEL_TOKEN}
+    taken = event_log("CampaignEscrow", "PledgeWithdrawn", **about, amount=amount)
+    run.mine(taken, transfer(ESCROW, run.requester, amount))
+    return run
