@@ -301,7 +301,10 @@ class Books:
     def refund(self, number: int, now: int) -> None:
         campaign = self.campaigns[number]
         for payee, amount in campaign.refunds():
-            self.push(campaign.token, ESCROW, payee, amount)
+            if campaign.token.carries(payee):
+                self.push(campaign.token, ESCROW, payee, amount)
+            else:  # held for them, so that the other payee gets theirs
+                self.pledges[payee, payee, campaign.token.name] += amount
         self.credit(number, campaign.token, campaign.forfeit, now)
         campaign.budget = campaign.committed
         campaign.bond = campaign.charge

@@ -12,9 +12,10 @@ class Leaving(RequesterRules, WorldRules):
     """The end of every run; no operator signs any more."""
 
     def leave(self) -> None:
-        self.tokens_behave()
+        self.transfers_work()
         self.receipts_end()
         self.payers_leave()
+        self.blacklist_ends()
         self.contributors_leave()
         self.operators_take_fees()
         self.harmed_are_compensated()
@@ -23,11 +24,14 @@ class Leaving(RequesterRules, WorldRules):
         self.check_all()
         self.only_dust_remains()
 
-    def tokens_behave(self) -> None:
-        """What a token withholds is its own affair; here it gives in."""
+    def transfers_work(self) -> None:
+        """Whom a token never pays nobody can help; here it gives in."""
         if self.books.tokens["false"].is_broken:
             self.send("false", "set_broken", False, sender=self.scene.stranger, must=True)
             self.books.tokens["false"].is_broken = False
+
+    def blacklist_ends(self) -> None:
+        """Later than payers leave: one whom the token refuses doesn't keep the other."""
         for account in list(self.books.tokens["blocking"].blocked):
             arguments = (account, False)
             self.send("blocking", "set_blocked", *arguments, sender=self.scene.stranger, must=True)
@@ -57,7 +61,11 @@ class Leaving(RequesterRules, WorldRules):
         self.wait(System.NOTICE)
         for number in left:
             campaign = self.books.campaigns[number]
-            rest = sum(campaign.token.arrives(amount) for _, amount in campaign.refunds()[:2])
+            rest = sum(
+                campaign.token.arrives(amount)
+                for payee, amount in campaign.refunds()[:2]
+                if campaign.token.carries(payee)
+            )
             before = self.wallets(campaign.token.name, campaign.requester, campaign.bond_payer)
             self.refund_by(number, campaign.bond_payer)
             after = self.wallets(campaign.token.name, campaign.requester, campaign.bond_payer)

@@ -21,10 +21,11 @@ def system(deployed: System) -> Iterator[System]:
         yield deployed
 
 
-def test_refund__bond_payer_blocked_by_the_token__waits_for_both(system: System) -> None:
-    """Budget and bond leave in one transaction: the token's blacklist delays both, and loses none.
-
-    The machine's books allow for it; a requester who chooses a token with a blacklist chooses this.
+def test_refund__bond_payer_blocked_by_the_token__requester_paid_and_bond_held(
+    system: System,
+) -> None:
+    """Budget and bond leave in one transaction: a blacklist must not make one payer the other's
+    hostage. What the token refuses waits as a pledge of the payee to themselves.
     """
     sponsor = system.challenger
     with boa.env.prank(system.governance):
@@ -42,11 +43,12 @@ def test_refund__bond_payer_blocked_by_the_token__waits_for_both(system: System)
     boa.env.time_travel(seconds=system.NOTICE)
 
     token.set_blocked(sponsor, True)
-    with system.refused("BlockingToken: blocked"):
-        system.escrow.refund(campaign, sender=system.requester)
-
-    token.set_blocked(sponsor, False)
     system.escrow.refund(campaign, sender=system.requester)
     assert token.balanceOf(system.requester) == system.BUDGET
+    assert token.balanceOf(sponsor) == system.BUDGET - system.BOND
+    assert system.escrow.pledge(sponsor, sponsor, token.address) == system.BOND
+
+    token.set_blocked(sponsor, False)
+    system.escrow.withdraw_pledge(sponsor, token.address, system.BOND, sender=sponsor)
     assert token.balanceOf(sponsor) == system.BUDGET
     assert token.balanceOf(system.escrow.address) == 0
