@@ -498,13 +498,21 @@ def withdraw_fees(token: address, quorums: DynArray[uint256, MAX_QUORUMS]) -> ui
 @external
 def withdraw_treasury_fees(token: address, quorums: DynArray[uint256, MAX_QUORUMS]) -> uint256:
     """
-    @notice Pays the treasury its share of the fees of quorums; anybody may call.
+    @notice Pays the treasury its share of the fees of quorums, and what a refund holds for it;
+        anybody may call.
     @param token The token.
     @param quorums As in Settled.
     @return The base units paid.
     """
     due: uint256 = self._take_fees(TREASURY.address, token, quorums)
-    self._forfeit(0, token, due)
+    held: uint256 = self._pledges[TREASURY.address][TREASURY.address][token]
+    if held != 0:
+        self._pledges[TREASURY.address][TREASURY.address][token] = 0
+        log ICampaignEscrow.PledgeWithdrawn(
+            payer=TREASURY.address, requester=TREASURY.address, token=token, amount=held
+        )
+        due += held
+    self._forfeit(token, due)
     return due
 
 
@@ -615,9 +623,10 @@ def refund(campaign: uint256):
     forfeited: uint256 = 0
     if money & FORKED != 0:
         forfeited = min(bond // FORK_DIVISOR, bond - charge)
-    self._push_or_hold(campaign, token, requester, budget - committed)
-    self._push_or_hold(campaign, token, bond_payer, bond - charge - forfeited)
-    self._forfeit(campaign, token, forfeited)
+    held: bool = self._push_or_hold(campaign, token, requester, budget - committed)
+    held = self._push_or_hold(campaign, token, bond_payer, bond - charge - forfeited)
+    if self._push_or_hold(campaign, token, TREASURY.address, forfeited):
+        extcall TREASURY.credit(campaign, token, forfeited)
     log ICampaignEscrow.Refunded(
         campaign=campaign,
         requester=requester,
@@ -1133,10 +1142,10 @@ def _push(token: address, to: address, amount: uint256):
 
 
 @internal
-def _push_or_hold(campaign: uint256, token: address, to: address, amount: uint256):
-    # a payee whom the token refuses (a blacklist) must not keep the other from what is theirs
+def _push_or_hold(campaign: uint256, token: address, to: address, amount: uint256) -> bool:
+    # a payee whom the token refuses (a blacklist) must not keep the others from what is theirs
     if amount == 0:
-        return
+        return False
     success: bool = False
     answer: Bytes[32] = b""
     success, answer = raw_call(
@@ -1150,9 +1159,10 @@ def _push_or_hold(campaign: uint256, token: address, to: address, amount: uint25
         assert (
             len(answer) == 0 or convert(answer, uint256) == 1
         ), "CampaignEscrow: transfer failed"
-        return
+        return True
     self._pledges[to][to][token] += amount
     log ICampaignEscrow.RefundHeld(campaign=campaign, payee=to, token=token, amount=amount)
+    return False
 
 
 @internal
@@ -1163,11 +1173,11 @@ def _unpledge(payer: address, requester: address, token: address, amount: uint25
 
 
 @internal
-def _forfeit(campaign: uint256, token: address, amount: uint256):
+def _forfeit(token: address, amount: uint256):
     if amount == 0:
         return
     self._push(token, TREASURY.address, amount)
-    extcall TREASURY.credit(campaign, token, amount)
+    extcall TREASURY.credit(0, token, amount)
 
 
 # ---------------------------------------------------- internals: claims, fees

@@ -777,7 +777,7 @@ class Books:
         """The token refused the payee: what it is owed stays, as a pledge to itself."""
         values = event.arguments
         payee, token, amount = values["payee"], values["token"], values["amount"]
-        payees = (books.requester, books.bond_payer)
+        payees = (books.requester, books.bond_payer, self.chain.deployment.treasury)
         known = payee in payees and token == books.token
         why = "it is held for others than its payers"
         if not self._check(known, "REFUND-RECIPIENT", _at(event), why):

@@ -7,20 +7,24 @@ from typing import Any
 import boa
 import pytest
 
+from tests.contracts.CampaignEscrow.test_prove_fork import GATEWAY, prove
 from tests.support.system import UNIT, System, events, load
 
 
-def bonded(system: System, token: Any) -> int:
-    """A campaign in `token` whose bond the gateway paid, complete and ready to be refunded."""
+def bonded(system: System, token: Any, *, complete: bool = True) -> int:
+    """A campaign in `token` whose bond the gateway paid; complete, it is ready to be refunded."""
     with boa.env.prank(system.governance):
         system.escrow.set_token(token.address, True)
     for payer in (system.requester, system.gateway):
         token.mint(payer, 10_000 * UNIT)
         system.approve(payer, token=token)
     system.escrow.pledge_bond(system.requester, token.address, system.BOND, sender=system.gateway)
-    campaign = system.create(token=token.address, bond_payer=system.gateway)
-    system.close(campaign)
-    system.settle(system.receipt(campaign, final=True))
+    campaign = system.create(
+        token=token.address, bond_payer=system.gateway, gateway=GATEWAY.address
+    )
+    if complete:
+        system.close(campaign)
+        system.settle(system.receipt(campaign, final=True))
     return campaign
 
 
@@ -82,3 +86,30 @@ def test_refund__token_that_returns_false__waits(system: System) -> None:
     token.set_broken(False)
     system.escrow.refund(campaign, sender=system.requester)
     assert token.balanceOf(system.escrow.address) == 0
+
+
+def test_refund__treasury_blocked__pays_the_payers_and_holds_the_forfeit(system: System) -> None:
+    token = load("mocks/BlockingToken")
+    campaign = bonded(system, token, complete=False)
+    prove(system, campaign)
+    boa.env.time_travel(blocks=2)
+    system.settle(system.receipt(campaign, final=True))
+    treasury = system.treasury.address
+    forfeit = system.BOND // 4
+    token.set_blocked(treasury, True)
+    before = token.balanceOf(system.gateway)
+    system.escrow.refund(campaign, sender=system.requester)
+    assert token.balanceOf(system.requester) == 10_000 * UNIT
+    assert token.balanceOf(system.gateway) == before + system.BOND - forfeit
+    assert system.escrow.pledge(treasury, treasury, token.address) == forfeit
+    with system.refused("BlockingToken: blocked"):
+        system.escrow.withdraw_treasury_fees(token.address, [], sender=system.stranger)
+
+    token.set_blocked(treasury, False)
+    paid = system.escrow.withdraw_treasury_fees(token.address, [], sender=system.stranger)
+    assert paid == forfeit == system.treasury.general(token.address)
+    assert tuple(
+        name for name, _ in events(system.escrow) if name in ("PledgeWithdrawn", "Credited")
+    ) == ("PledgeWithdrawn", "Credited")
+    assert token.balanceOf(system.escrow.address) == 0
+    assert system.escrow.withdraw_treasury_fees(token.address, [], sender=system.stranger) == 0
