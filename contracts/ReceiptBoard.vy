@@ -138,6 +138,8 @@ _slashed: HashMap[uint256, HashMap[address, uint256]]
 _operators: HashMap[uint64, DynArray[address, MAX_OPERATORS]]
 # set's version -> member -> seat + 1; by the owner
 _seats: HashMap[uint64, HashMap[address, uint256]]
+# hash of the current set's members: cheaper for `post` than a seat for each signer; by the owner
+_members_hash: bytes32
 # the operator-set word; by the owner, sync, post, cases, the guardian
 _set: uint256
 # base units of operator stake that a member needs; by the owner
@@ -246,6 +248,7 @@ def __init__(
 def post(
     receipt: IReceiptBoard.Receipt,
     signatures: DynArray[IReceiptBoard.Signature, MAX_OPERATORS],
+    members: DynArray[address, MAX_OPERATORS],
 ):
     """
     @notice Posts a receipt that a quorum signed; what it adds is reserved in the escrow at once.
@@ -253,6 +256,7 @@ def post(
         them might not cover another.
     @param receipt The receipt.
     @param signatures EIP-2098, in ascending order of the signers' addresses.
+    @param members The current set, all of it, as `operators` returns it.
     """
     campaign: uint256 = receipt.campaign
     word: uint256 = self._progress[campaign]
@@ -269,10 +273,8 @@ def post(
     set: uint256 = self._set
     assert block.timestamp >= set >> SET_PAUSED, "ReceiptBoard: paused"
     digest: bytes32 = receipt_hash._digest(receipt)
-    signers: uint256 = self._check_signers(set, digest, signatures)
-    # before the first set the threshold is zero, and so is the version
+    signers: uint256 = self._check_signers(set, digest, signatures, members)
     version: uint256 = self._version(set)
-    assert version != 0, "ReceiptBoard: no operators"
     assert (
         len(signatures) >= (set >> SET_THRESHOLD) & LOW_32
     ), "ReceiptBoard: too few signatures"
@@ -304,12 +306,14 @@ def post(
 def cosign(
     receipt: IReceiptBoard.Receipt,
     signatures: DynArray[IReceiptBoard.Signature, MAX_OPERATORS],
+    members: DynArray[address, MAX_OPERATORS],
 ):
     """
     @notice Adds signers to the pending receipt, who then share its fee and answer for it; in the
         first half of the window, and never once it was challenged. Anybody may call.
     @param receipt The receipt that was posted.
     @param signatures EIP-2098, of others of the same set, in ascending order of their addresses.
+    @param members That set, all of it, as `operators` returns it.
     """
     campaign: uint256 = receipt.campaign
     word: uint256 = self._progress[campaign]
@@ -322,7 +326,7 @@ def cosign(
     set: uint256 = self._set
     quorum: uint256 = (word >> QUORUM) & LOW_56
     assert quorum >> 32 == self._version(set), "ReceiptBoard: set was replaced"
-    added: uint256 = self._check_signers(set, digest, signatures)
+    added: uint256 = self._check_signers(set, digest, signatures, members)
     assert added != 0, "ReceiptBoard: no signatures"
     assert added & quorum == 0, "ReceiptBoard: signed already"
     self._progress[campaign] = word | (added << QUORUM)
@@ -1018,7 +1022,7 @@ def unpause():
 def set_operators(operators: DynArray[address, MAX_OPERATORS], threshold: uint256):
     """
     @notice Replaces the operator set. A pending receipt keeps its signers. Owner only.
-    @param operators Members by seat; each has joined and staked as operator.
+    @param operators Members by seat, in ascending order; each has joined and staked as operator.
     @param threshold Signatures that a receipt needs: more than half.
     """
     ownable._check_owner()
@@ -1029,12 +1033,16 @@ def set_operators(operators: DynArray[address, MAX_OPERATORS], threshold: uint25
     version: uint64 = convert(self._version(set), uint64) + 1
     assert convert(version, uint256) <= LOW_24, "ReceiptBoard: too many sets"
     seat: uint256 = 0
+    last: uint256 = 0
     for operator: address in operators:
-        assert self._seats[version][operator] == 0, "ReceiptBoard: operator named twice"
+        number: uint256 = convert(operator, uint256)
+        assert number > last, "ReceiptBoard: operators not ascending"
         assert self._is_eligible(operator), "ReceiptBoard: operator not eligible"
+        last = number
         seat += 1
         self._seats[version][operator] = seat
     self._operators[version] = operators
+    self._members_hash = keccak256(abi_encode(operators))
     self._set = (
         ((set >> SET_POSTS) << SET_POSTS)
         | (convert(version, uint256) << SET_VERSION)
@@ -1132,18 +1140,25 @@ def _check_signers(
     set: uint256,
     digest: bytes32,
     signatures: DynArray[IReceiptBoard.Signature, MAX_OPERATORS],
+    members: DynArray[address, MAX_OPERATORS],
 ) -> uint256:
-    version: uint64 = convert(self._version(set), uint64)
+    # no list has the hash zero, which stands until the first set is named
+    assert keccak256(abi_encode(members)) == self._members_hash, "ReceiptBoard: not the set"
+    size: uint256 = len(members)
     signers: uint256 = 0
-    last: uint256 = 0
+    seat: uint256 = 0
     for signature: IReceiptBoard.Signature in signatures:
         signer: address = compact_signature._recover(digest, signature.r, signature.vs)
-        seat: uint256 = self._seats[version][signer]
-        assert seat != 0, "ReceiptBoard: signer not an operator"
-        number: uint256 = convert(signer, uint256)
-        assert number > last, "ReceiptBoard: signers not ascending"
-        last = number
-        signers |= 1 << (seat - 1)
+        # members ascend, as signers must: each is found behind the one before
+        for _: uint256 in range(MAX_OPERATORS):
+            if seat == size or members[seat] == signer:
+                break
+            seat += 1
+        if seat == size:
+            assert signer not in members, "ReceiptBoard: signers not ascending"
+            raise "ReceiptBoard: signer not an operator"
+        signers |= 1 << seat
+        seat += 1
     assert signers & set == signers, "ReceiptBoard: signer not active"
     return signers
 

@@ -189,8 +189,9 @@ class Launcher:
             operator for operator in operators if not _is_eligible(self.w3, deployment, operator)
         ]
         if not missing:
-            named = ", ".join(map(checksum, operators))
-            data = encode_call("ReceiptBoard", "set_operators", (list(operators), threshold))
+            members = sorted(operators)
+            named = ", ".join(map(checksum, members))
+            data = encode_call("ReceiptBoard", "set_operators", (members, threshold))
             self.take(Step(f"name {threshold} of {named}", deployment.board, data))
         return missing
 

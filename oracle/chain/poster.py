@@ -58,7 +58,7 @@ class Poster:
         by_signer = {recover(digest, signature): signature for signature in signatures}
         ascending = [compact(by_signer[signer]) for signer in sorted(by_signer)]
         try:
-            return self._board("post", receipt.as_tuple(), ascending)
+            return self._board("post", receipt.as_tuple(), ascending, self._members())
         except Reverted:
             # Another operator may have posted it since we looked.
             if self._is_posted(receipt, digest):
@@ -315,13 +315,10 @@ class Poster:
     # -- the owner's -----------------------------------------------------------------------------
 
     def set_operators(self, operators: Sequence[bytes], threshold: int) -> Sent:
-        """Name the operator set, as the board's owner."""
-        board = self.deployment.board
-        version = read_contract(self.w3, "ReceiptBoard", board, "operator_set")
-        current = read_contract(self.w3, "ReceiptBoard", board, "operators", version)
-        wanted = tuple(operators)
-        if current == wanted and threshold == read_contract(
-            self.w3, "ReceiptBoard", board, "threshold"
+        """Name the operator set, as the board's owner; seats follow the addresses."""
+        wanted = tuple(sorted(operators))
+        if self._members() == wanted and threshold == read_contract(
+            self.w3, "ReceiptBoard", self.deployment.board, "threshold"
         ):
             return self._nothing()
         return self._board("set_operators", wanted, threshold)
@@ -363,6 +360,15 @@ class Poster:
         if token == bytes(20):
             raise InputError(f"campaign {campaign} doesn't exist: create it first")
         return token
+
+    def _members(self) -> tuple[bytes, ...]:
+        """Return the current operator set, by seat."""
+        board = self.deployment.board
+        version = read_contract(self.w3, "ReceiptBoard", board, "operator_set")
+        members: tuple[bytes, ...] = read_contract(
+            self.w3, "ReceiptBoard", board, "operators", version
+        )
+        return members
 
     def _progress(self, campaign: int) -> dict[str, Any]:
         return read_struct(self.w3, "ReceiptBoard", self.deployment.board, "progress", campaign)

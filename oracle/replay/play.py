@@ -127,8 +127,8 @@ class Play:
             for event in self.platform.reader.events()
             if event.name == "Settled"
         }
-        for seat, account in enumerate(self.keys.operators):
-            assert bytes.fromhex(account.address[2:]) == members[seat]
+        for account in self.keys.operators:
+            seat = members.index(bytes.fromhex(account.address[2:]))
             signed = sorted(quorum for quorum in quorums if quorum >> seat & 1)
             if signed:
                 operator = Poster(self.devnet.w3, account, self.deployment)

@@ -21,7 +21,7 @@ LIMITS = {
     "first claim": 105_000,
     "repeated claim": 62_000,
     "batch, per repeated claim": 27_000,
-    "extra signer": 7_600,
+    "extra signer": 6_600,
     "requester's part of a job": 450_000,
     "ten epochs, workers who hold the token": 7_000_000,
     "ten epochs, workers new to the token": 8_500_000,
@@ -162,7 +162,12 @@ def settle(system: System, receipt: Receipt) -> int:
 def post(system: System, receipt: Receipt, signers: int) -> int:
     signatures = system.sign(receipt, system.operators[:signers])
     return transaction_gas(
-        system.board, "post", receipt.values(), signatures, sender=system.stranger
+        system.board,
+        "post",
+        receipt.values(),
+        signatures,
+        system.members(),
+        sender=system.stranger,
     )
 
 

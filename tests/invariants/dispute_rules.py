@@ -145,6 +145,7 @@ class DisputeRules(StakeRules):
             "cosign",
             post.receipt.values(),
             self.system.sign(post.receipt, others),
+            council.members,
             sender=self.scene.stranger,
             must=must,
         )

@@ -147,6 +147,7 @@ class ReceiptRules(Machine):
             "post",
             receipt.values(),
             self.system.sign(receipt, keys),
+            self.council.members,
             sender=self.scene.stranger,
             must=self.may_post(number, said, receipt, keys),
         )

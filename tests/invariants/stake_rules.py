@@ -240,8 +240,9 @@ class StakeRules(ReceiptRules):
 
     @rule(first=st.integers(0, 4), size=st.integers(2, 5), threshold=st.integers(1, 5))
     def set_operators(self, first: int, size: int, threshold: int) -> None:
-        everybody = [key.address for key in self.scene.operators]
-        members = (everybody[first:] + everybody[:first])[:size]
+        everybody = [key.address for key in self.scene.operators]  # ascending
+        chosen = (everybody[first:] + everybody[:first])[:size]
+        members = [account for account in everybody if account in chosen]
         must = threshold <= size < 2 * threshold and all(
             self.is_eligible(account) for account in members
         )

@@ -379,8 +379,13 @@ class System:
         signers = self.operators[:2] if signers is None else signers
         return [compact(account.unsafe_sign_hash(digest)) for account in signers]
 
+    def members(self) -> list[str]:
+        """The current operator set, by seat."""
+        return list(self.board.operators(self.board.operator_set()))
+
     def post(self, receipt: Receipt, signers: Sequence[Any] | None = None) -> None:
-        self.board.post(receipt.values(), self.sign(receipt, signers), sender=self.stranger)
+        signatures = self.sign(receipt, signers)
+        self.board.post(receipt.values(), signatures, self.members(), sender=self.stranger)
 
     def finalize(self, receipt: Receipt) -> None:
         boa.env.time_travel(seconds=self.WINDOW)

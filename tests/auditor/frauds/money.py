@@ -187,14 +187,14 @@ def fees_of_others(run: PaperRun) -> None:
 def fees_twice(run: PaperRun) -> None:
     """An operator takes its share of the fees twice."""
     run.withdraw_fees()
-    operator = address_of(key_of("operator 0"))
+    operator = address_of(key_of("operator 2"))
     run.mine(*fees(run, operator, run.results[-1].receipt.fee_total // 2))
 
 
 @chain("FEES-EXCESS")
 def fees_of_another_quorum(run: PaperRun) -> None:
     """An operator takes a fee for receipts that other seats signed."""
-    run.mine(*fees(run, address_of(key_of("operator 2")), 7, quorum=1 << 32 | 0b100))
+    run.mine(*fees(run, address_of(key_of("operator 1")), 7, quorum=1 << 32 | 0b100))
 
 
 @chain("INFLOW-MISSING")

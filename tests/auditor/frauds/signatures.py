@@ -53,21 +53,21 @@ def _signed(run: PaperRun, digest: bytes) -> list[tuple[bytes, bytes]]:
 @quorum("OUTSIDER-SIGNATURE")
 def outsider(run: PaperRun, result: EpochResult) -> EpochResult:
     """A stranger signs in the place of an operator."""
-    run.signers = ("operator 0", "stranger")
+    run.signers = ("operator 2", "stranger")
     return result
 
 
 @quorum("QUORUM")
 def too_few(run: PaperRun, result: EpochResult) -> EpochResult:
     """One operator signs alone where two must."""
-    run.signers = ("operator 0",)
+    run.signers = ("operator 2",)
     return result
 
 
 @quorum("SIGNATURE-REPEATED")
 def one_operator_twice(run: PaperRun, result: EpochResult) -> EpochResult:
     """One operator signs twice, to be two."""
-    run.signers = ("operator 0", "operator 0")
+    run.signers = ("operator 2", "operator 2")
     return result
 
 
@@ -114,7 +114,7 @@ def signed_by_the_old_set(run: PaperRun, result: EpochResult) -> EpochResult:
 @quorum("INACTIVE-SIGNATURE")
 def signed_without_stake(run: PaperRun, result: EpochResult) -> EpochResult:
     """An operator signs after its stake fell below what signing needs."""
-    operator = address_of(key_of("operator 0"))
+    operator = address_of(key_of("operator 2"))
     run.mine(event_log("ReceiptBoard", "OperatorSynced", operator=operator, active=False))
     return result
 
@@ -155,7 +155,7 @@ def receipt_of_another_campaign(run: PaperRun, result: EpochResult) -> EpochResu
 @chain("OPERATORS-UNSTAKED")
 def operators_without_stake(run: PaperRun) -> None:
     """An operator set names people who staked nothing, so that nobody can be slashed."""
-    members = [address_of(key_of(name)) for name in (*OPERATORS[:2], "stranger")]
+    members = sorted(address_of(key_of(name)) for name in (*OPERATORS[:2], "stranger"))
     named = {"operator_set": 2, "operators": members, "threshold": 2}
     run.mine(event_log("ReceiptBoard", "OperatorsSet", **named))
 

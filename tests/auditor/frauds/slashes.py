@@ -129,14 +129,14 @@ def secret_slash(run: PaperRun, result: EpochResult) -> EpochResult:
 @chain("SLASH-EXCESS")
 def without_root(run: PaperRun) -> None:
     """Stake is slashed for an epoch whose receipt slashes nobody."""
-    operator = address_of(key_of("operator 2"))
+    operator = address_of(key_of("operator 1"))
     run.mine(*taken_from(operator, 4, 4), executed(operator, 4, 4))
 
 
 @chain("SLASH-EXCESS")
 def of_no_receipt(run: PaperRun) -> None:
     """Stake is slashed for an epoch that has no receipt."""
-    operator = address_of(key_of("operator 2"))
+    operator = address_of(key_of("operator 1"))
     run.mine(*taken_from(operator, 4, 4), executed(operator, 4, 4, epoch=9))
 
 
@@ -163,7 +163,7 @@ def into_a_pocket() -> PaperRun:
 def without_the_board(run: PaperRun) -> None:
     """The vault slashes an operator though no receipt demanded it."""
     values = {"role": 2, "subject": word(1), "recipient": TREASURY, "demanded": 4, "taken": 4}
-    operator = address_of(key_of("operator 2"))
+    operator = address_of(key_of("operator 1"))
     slashed = event_log("StakeVault", "Slashed", account=operator, **values)
     run.mine(transfer(VAULT, TREASURY, 4), slashed)
 
@@ -172,13 +172,13 @@ def without_the_board(run: PaperRun) -> None:
 
 
 def _withdrawn(amount: int) -> list[Log]:
-    operator = address_of(key_of("operator 2"))
+    operator = address_of(key_of("operator 1"))
     values = {"account": operator, "role": 2, "amount": amount}
     return [event_log("StakeVault", "Withdrawn", **values), transfer(VAULT, operator, amount)]
 
 
 def _unbonding(run: PaperRun, amount: int) -> Log:
-    operator = address_of(key_of("operator 2"))
+    operator = address_of(key_of("operator 1"))
     ready_at = START + (run.block + 1 - 6) * BLOCK_SECONDS
     ready_at += run.deployment.parameters.unbonding_seconds
     values = {"account": operator, "role": 2, "amount": amount, "ready_at": ready_at}
@@ -217,7 +217,7 @@ def unbonding_shortened(run: PaperRun) -> None:
 @chain("INFLOW-MISSING")
 def stake_paid_by_another(run: PaperRun) -> None:
     """Somebody's tokens are counted as an operator's stake."""
-    operator = address_of(key_of("operator 2"))
+    operator = address_of(key_of("operator 1"))
     values = {"account": operator, "role": 2, "amount": 4, "staked": STAKE + 4}
     staked = event_log("StakeVault", "Staked", **values)
     run.mine(transfer(b"\0" * 20, THIEF, 4), transfer(THIEF, VAULT, 4), staked)
@@ -226,7 +226,7 @@ def stake_paid_by_another(run: PaperRun) -> None:
 @chain("SLASH-UNTRACED")
 def more_demanded_of_the_vault(run: PaperRun) -> None:
     """The vault is asked for more stake than the board's slash says."""
-    operator = address_of(key_of("operator 2"))
+    operator = address_of(key_of("operator 1"))
     values = {"role": 2, "subject": word(1), "recipient": TREASURY, "demanded": 9, "taken": 0}
     run.mine(event_log("StakeVault", "Slashed", account=operator, **values))
 
@@ -242,7 +242,7 @@ def stake_of_others(run: PaperRun) -> None:
 @chain("CONSERVATION")
 def stake_out_of_nothing(run: PaperRun) -> None:
     """The vault counts more stake for an operator than it brought in."""
-    operator = address_of(key_of("operator 2"))
+    operator = address_of(key_of("operator 1"))
     values = {"account": operator, "role": 2, "amount": 4, "staked": STAKE + 40}
     staked = event_log("StakeVault", "Staked", **values)
     run.mine(transfer(b"\0" * 20, operator, 4), transfer(operator, VAULT, 4), staked)

@@ -11,13 +11,13 @@ from tests.support.system import OPERATOR, Receipt, System, events
 
 def cosign(system: System, receipt: Receipt, *seats: int) -> None:
     signatures = system.sign(receipt, [system.operators[seat] for seat in seats])
-    system.board.cosign(receipt.values(), signatures, sender=system.stranger)
+    system.board.cosign(receipt.values(), signatures, system.members(), sender=system.stranger)
 
 
 def test_cosign__third_operator__shares_fee_and_risk(system: System, pending: Receipt) -> None:
     boa.env.time_travel(seconds=system.WINDOW // 2 - 1)
     signatures = system.sign(pending, [system.operators[2]])
-    system.board.cosign(pending.values(), signatures, sender=system.stranger)
+    system.board.cosign(pending.values(), signatures, system.members(), sender=system.stranger)
     logs = events(system.board)
     assert [name for name, _ in logs] == ["ReceiptCosigned"]
     assert [tuple(pair) for pair in logs[0][1].pop("signatures")] == signatures
@@ -67,7 +67,7 @@ def test_cosign__by_who_signed_already__is_refused(system: System, pending: Rece
 def test_cosign__bad_signers__is_refused(system: System, pending: Receipt) -> None:
     outsider = system.sign(pending, [system.outsider])
     with system.refused("ReceiptBoard: signer not an operator"):
-        system.board.cosign(pending.values(), outsider)
+        system.board.cosign(pending.values(), outsider, system.members())
     with system.refused("ReceiptBoard: signers not ascending"):
         cosign(system, pending, 2, 2)
     system.vault.unbond(OPERATOR, 1, sender=system.operators[2].address)
@@ -79,6 +79,14 @@ def test_cosign__set_was_replaced__is_refused(system: System, pending: Receipt) 
     system.set_operators([operator.address for operator in system.operators], 2)
     with system.refused("ReceiptBoard: set was replaced"):
         cosign(system, pending, 2)
+
+
+def test_cosign__members_of_no_such_set__is_refused(system: System, pending: Receipt) -> None:
+    signatures, members = system.sign(pending, [system.operators[2]]), system.members()
+    for wrong in ([], members[:2], members[::-1], [*members, system.outsider.address]):
+        with system.refused("ReceiptBoard: not the set"):
+            system.board.cosign(pending.values(), signatures, wrong)
+    system.board.cosign(pending.values(), signatures, members)
 
 
 def test_cosign__not_the_pending_receipt__is_refused(system: System, pending: Receipt) -> None:

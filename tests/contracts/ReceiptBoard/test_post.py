@@ -6,10 +6,13 @@ from typing import Any
 
 import boa
 import pytest
+from eth_account import Account
+from eth_utils import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.system import (
+    OPERATOR,
     UNIT,
     ZERO,
     Receipt,
@@ -27,7 +30,7 @@ def test_post__by_quorum__reserves_what_it_adds(system: System, campaign: int) -
         campaign, payoutRoot=b"\x01" * 32, payoutTotal=100 * UNIT, feeTotal=5 * UNIT
     )
     signatures = system.sign(receipt)
-    system.board.post(receipt.values(), signatures, sender=system.stranger)
+    system.board.post(receipt.values(), signatures, system.members(), sender=system.stranger)
     logs = events(system.board)
     assert [name for name, _ in logs] == ["Reserved", "ReceiptPosted"]
     assert logs[0][1] == {"campaign": campaign, "epoch": 1, "amount": 105 * UNIT}
@@ -81,7 +84,11 @@ def test_post__signatures_of_others__are_refused(system: System, campaign: int) 
         ([first], "too few signatures"),
         ([second, first], "signers not ascending"),
         ([first, first], "signers not ascending"),
+        ([third, third], "signers not ascending"),
+        ([first, third, second], "signers not ascending"),
+        ([system.outsider], "signer not an operator"),
         ([first, system.outsider], "signer not an operator"),
+        ([third, system.outsider], "signer not an operator"),
     ):
         with system.refused(f"ReceiptBoard: {reason}"):
             system.post(receipt, signers)
@@ -89,11 +96,78 @@ def test_post__signatures_of_others__are_refused(system: System, campaign: int) 
     assert system.board.progress(campaign).signers == 0b111
 
 
+@pytest.mark.parametrize(
+    ("seats", "bitmap"), [((0, 1), 0b011), ((0, 2), 0b101), ((1, 2), 0b110), ((0, 1, 2), 0b111)]
+)
+def test_post__any_quorum__stands_in_its_seats(
+    system: System, campaign: int, seats: tuple[int, ...], bitmap: int
+) -> None:
+    system.post(system.receipt(campaign), [system.operators[seat] for seat in seats])
+    assert system.board.progress(campaign).signers == bitmap
+
+
+def test_post__outsider_before_between_or_after_members__is_refused(
+    system: System, campaign: int
+) -> None:
+    receipt = system.receipt(campaign)
+    accounts = sorted(
+        [*system.operators, system.outsider], key=lambda account: int(account.address, 16)
+    )
+    for outsider in accounts:
+        members = [account for account in accounts if account != outsider]
+        if outsider != system.outsider:
+            system.stake(system.outsider.address, system.MIN_STAKE, OPERATOR)
+        system.set_operators([account.address for account in members], 2)
+        with system.refused("ReceiptBoard: signer not an operator"):
+            system.post(receipt, [outsider])
+        with system.refused("ReceiptBoard: signer not an operator"):
+            system.post(receipt, accounts)
+
+
+def test_post__members_of_no_such_set__is_refused(system: System, campaign: int) -> None:
+    receipt = system.receipt(campaign)
+    signatures, members = system.sign(receipt), system.members()
+    first, second, third = members
+    for wrong in (
+        [],
+        [first, second],
+        [second, third],
+        [first, third, second],
+        [first, second, third, third],
+        [first, second, third, system.outsider.address],
+        [first, second, system.outsider.address],
+    ):
+        with system.refused("ReceiptBoard: not the set"):
+            system.board.post(receipt.values(), signatures, wrong)
+    system.board.post(receipt.values(), signatures, members)
+
+
+def test_post__17_of_32_members__stand_in_their_seats(system: System, campaign: int) -> None:
+    accounts = sorted(
+        (Account.from_key(keccak(text=f"one of many {i}")) for i in range(32)),
+        key=lambda account: int(account.address, 16),
+    )
+    for account in accounts:
+        system.stake(account.address, system.MIN_STAKE, OPERATOR)
+    system.set_operators([account.address for account in accounts], 17)
+    receipt = system.receipt(campaign)
+    signers = [accounts[0], *accounts[16:]]
+    for wrong, reason in (
+        ([*signers, system.outsider], "signer not an operator"),
+        ([*signers, accounts[31]], "signers not ascending"),
+        (signers[1:], "too few signatures"),
+    ):
+        with system.refused(f"ReceiptBoard: {reason}"):
+            system.post(receipt, wrong)
+    system.post(receipt, signers)
+    assert system.board.progress(campaign).signers == 0xFFFF_0001
+
+
 def test_post__signature_of_another_receipt__is_refused(system: System, campaign: int) -> None:
     signatures = system.sign(system.receipt(campaign))
     altered = system.receipt(campaign, payoutTotal=1, payoutRoot=b"\x01" * 32)
     with system.refused("ReceiptBoard: signer not an operator"):
-        system.board.post(altered.values(), signatures)
+        system.board.post(altered.values(), signatures, system.members())
 
 
 def test_post__malleable_signature__is_refused(system: System, campaign: int) -> None:
@@ -111,8 +185,8 @@ def test_post__malleable_signature__is_refused(system: System, campaign: int) ->
         bad = [*signatures]
         bad[i] = (r, vs)
         with system.refused("ReceiptBoard: signer not an operator"):
-            system.board.post(receipt.values(), bad)
-    system.board.post(receipt.values(), signatures)
+            system.board.post(receipt.values(), bad, system.members())
+    system.board.post(receipt.values(), signatures, system.members())
 
 
 def test_post__operator_without_stake__is_refused_until_staked(
@@ -214,13 +288,15 @@ def test_post__before_the_first_operator_set__is_refused() -> None:
     with boa.env.anchor():
         fresh = System(seated=False)
         campaign = fresh.create()
-        with fresh.refused("ReceiptBoard: no operators"):
+        with fresh.refused("ReceiptBoard: not the set"):
             fresh.post(fresh.receipt(campaign), [])
 
 
 def test_post__old_set__loses_its_right(system: System, campaign: int) -> None:
-    receipt = system.receipt(campaign)
+    receipt, old = system.receipt(campaign), system.members()
     system.set_operators([operator.address for operator in system.operators[1:]], 2)
+    with system.refused("ReceiptBoard: not the set"):
+        system.board.post(receipt.values(), system.sign(receipt), old)
     with system.refused("ReceiptBoard: signer not an operator"):
         system.post(receipt)
     system.post(receipt, system.operators[1:])

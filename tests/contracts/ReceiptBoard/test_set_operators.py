@@ -5,7 +5,7 @@ from __future__ import annotations
 import boa
 import pytest
 
-from tests.support.system import OPERATOR, System, events
+from tests.support.system import OPERATOR, ZERO_ADDRESS, System, events
 
 
 def addresses(system: System) -> list[str]:
@@ -13,7 +13,7 @@ def addresses(system: System) -> list[str]:
 
 
 def test_set_operators__by_owner__counts_a_new_version(system: System) -> None:
-    members = addresses(system)[::-1]
+    members = addresses(system)
     system.set_operators(members, 3)
     assert events(system.board) == [
         ("OperatorsSet", {"operator_set": 2, "operators": members, "threshold": 3})
@@ -21,7 +21,7 @@ def test_set_operators__by_owner__counts_a_new_version(system: System) -> None:
     assert (system.board.operator_set(), system.board.threshold()) == (2, 3)
     assert system.board.operators(2) == members
     assert [system.board.seat_of(2, member) for member in members] == [1, 2, 3]
-    assert system.board.seat_of(1, members[0]) == 3
+    assert system.board.seat_of(1, members[0]) == 1
     assert all(system.board.is_active(member) for member in members)
 
 
@@ -45,12 +45,22 @@ def test_set_operators__stranger_twice_or_unstaked__is_refused(system: System) -
     members = addresses(system)
     with system.refused("ownable: caller is not the owner"):
         system.board.set_operators(members, 2, sender=system.stranger)
-    with system.refused("ReceiptBoard: operator named twice"):
+    with system.refused("ReceiptBoard: operators not ascending"):
         system.set_operators([members[0], members[0]], 2)
+    everybody = sorted([*members, system.outsider.address], key=lambda one: int(one, 16))
     with system.refused("ReceiptBoard: operator not eligible"):
-        system.set_operators([*members, system.outsider.address], 3)
+        system.set_operators(everybody, 3)
     system.stake(system.outsider.address, system.MIN_STAKE, OPERATOR)
-    system.set_operators([*members, system.outsider.address], 3)
+    system.set_operators(everybody, 3)
+
+
+def test_set_operators__not_in_the_order_of_addresses__is_refused(system: System) -> None:
+    first, second, third = addresses(system)
+    for unordered in ([second, first], [first, third, second], [ZERO_ADDRESS, first]):
+        with system.refused("ReceiptBoard: operators not ascending"):
+            system.set_operators(unordered, 2)
+    system.set_operators([first, third], 2)
+    assert [system.board.seat_of(2, one) for one in (first, second, third)] == [1, 0, 2]
 
 
 def test_set_operators__stake_without_key__is_not_eligible(system: System) -> None:

@@ -62,7 +62,7 @@ def test_post__s_up_to_half_the_order__is_taken(
     signer, signature = crafted(system, precompile, receipt, s, parity)
     seat(system, signer)
     proof = signatures(system, receipt, signer, signature)
-    system.board.post(receipt.values(), proof, sender=system.stranger)
+    system.board.post(receipt.values(), proof, system.members(), sender=system.stranger)
     assert system.board.progress(campaign).signers == 0b11
 
 
@@ -76,11 +76,13 @@ def test_post__s_above_half_the_order__is_refused(
     seat(system, signer)
     proof = signatures(system, receipt, signer, signature)
     with system.refused("ReceiptBoard: signer not an operator"):
-        system.board.post(receipt.values(), proof, sender=system.stranger)
+        system.board.post(receipt.values(), proof, system.members(), sender=system.stranger)
 
 
 def test_post__signature_of_nobody__is_refused(system: System, campaign: int) -> None:
     receipt = replace(system.receipt(campaign), agreement=1)
     nobody = (b"\xff" * 32, (1).to_bytes(32, "big"))
     with system.refused("ReceiptBoard: signer not an operator"):
-        system.board.post(receipt.values(), [nobody, nobody], sender=system.stranger)
+        system.board.post(
+            receipt.values(), [nobody, nobody], system.members(), sender=system.stranger
+        )
