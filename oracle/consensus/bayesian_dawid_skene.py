@@ -46,4 +46,4 @@ def bayesian_dawid_skene(
         n_classes=n_classes,
         gold=gold,
     )
-    return fit(table, (prior,), iterations=iterations, record=record)
+    return fit(table, prior, iterations=iterations, record=record)

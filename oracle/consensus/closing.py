@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oracle.consensus.fixed import PPM, Int64
+from oracle.consensus.fixed import PPM, Int64, log_fixed
 from oracle.consensus.labels import MAX_LABELS, LabelTable
 from oracle.consensus.skills import SkillPrior, log_class_prior_of, log_confusion_of
 from oracle.consensus.sums import Block, blocks_of, by_cell, over_threads
@@ -18,6 +18,13 @@ from oracle.errors import InputError
 # seen rarely weighs less here.
 CLOSING_PRIOR = SkillPrior(weight_ppm=4 * PPM)
 
+# How good the crowd is, is unknown too, and the same for all labels of an item: a Beta of mean .7
+# and the weight of four labels, on a grid. Without it, five strangers who agree would be taken for
+# five independent witnesses of a quality that nobody has seen.
+CROWD_PPM = tuple(range(50_000, PPM, 100_000))
+_BETA_TENTHS = (18, 2)  # Beta(2.8, 1.2): the exponents of its density
+_WORKER_LABELS = 4  # labels by which one worker tells of the crowd; more tell of that worker
+
 
 class Closing(IntEnum):
     """What the rule says of an item; the numbers are the statuses in evidence."""
@@ -25,6 +32,35 @@ class Closing(IntEnum):
     OPEN = 0
     AGREED = 1
     AMBIGUOUS = 3
+
+
+def crowd_priors(prior: SkillPrior = CLOSING_PRIOR) -> list[SkillPrior]:
+    """What each quality of the crowd makes of an unknown worker."""
+    return [SkillPrior(accuracy_ppm, prior.weight_ppm) for accuracy_ppm in CROWD_PPM]
+
+
+def log_crowd_weights(skills: Int64) -> Int64:
+    """Log of how likely each quality in `CROWD_PPM` is, Q24, up to a constant; the greatest is 0.
+
+    `skills`: soft counts int64 (n_workers, n_classes, n_classes) in ppm of a label. A worker's
+    labels count as up to four, since they tell of one person. Within the limits of a table sums
+    stay below 2^62.
+    """
+    right = np.trace(skills, axis1=1, axis2=2)
+    total = skills.sum(axis=(1, 2))
+    labels = np.maximum(total // PPM, _WORKER_LABELS)
+    hits = int((right * _WORKER_LABELS // labels // 1_000).sum())  # in thousandths of a label
+    misses = int(((total - right) * _WORKER_LABELS // labels // 1_000).sum())
+    grid = np.array(CROWD_PPM, dtype=np.int64)
+    hit, miss = (log_fixed(share) - log_fixed(np.array(PPM)) for share in (grid, PPM - grid))
+    weights = (_BETA_TENTHS[0] * hit + _BETA_TENTHS[1] * miss) // 10
+    weights += (hits * hit + misses * miss) // 1_000
+    return np.asarray(weights - weights.max(), dtype=np.int64)
+
+
+def class_shares(joint_ppm: Int64, n_classes: int) -> Int64:
+    """Sum the posterior of (crowd, class) pairs over crowds: int64 (n, crowds · K) to (n, K)."""
+    return np.asarray(joint_ppm.reshape(len(joint_ppm), -1, n_classes).sum(axis=1))
 
 
 def item_posterior(
@@ -46,11 +82,12 @@ def item_posterior(
     (n_classes,) in ppm of an item; None means nothing is known yet: the prior alone, and equal
     classes. Returns int64 (n_items, n_classes) in ppm, rows summing to exactly 1,000,000.
 
-    The uncertainty of each confusion row, given its counts, is integrated exactly: a label's
-    likelihood is linear in the row, so the integral is the posterior mean, and few labels keep a
-    worker near the prior. Not integrated is that the counts themselves rest on inferred answers;
-    that leaves the posterior somewhat over-confident where the answers behind it are in doubt.
-    Raises `InputError`.
+    Two unknowns are integrated. Each confusion row, given its counts: a label's likelihood is
+    linear in the row, so the integral is the posterior mean, and few labels keep a worker near the
+    crowd. And the quality of the crowd, by a sum over a grid: what misleads one stranger may
+    mislead all, so their joint likelihood grows by a power of their number, not exponentially
+    (Pólya's urn). Not integrated is that the counts themselves rest on inferred answers, nor that
+    workers err on the same items. Raises `InputError`.
     """
     table = LabelTable.of(
         items, workers, labels, n_items=n_items, n_workers=n_workers, n_classes=n_classes
@@ -64,12 +101,26 @@ def item_posterior(
     for name, counts in (("skills", skills), ("class_counts", class_counts)):
         if counts.size and not 0 <= int(counts.min()) <= int(counts.max()) <= MAX_LABELS * PPM:
             raise InputError(f"{name} must be from 0 to {MAX_LABELS} labels in ppm")
-    likelihoods = by_cell(log_confusion_of(skills, prior))
-    log_prior = log_class_prior_of(class_counts)
+    log_crowd = log_crowd_weights(skills)
+    log_classes = log_class_prior_of(class_counts)
+    own = np.unique(table.workers)  # a grid for those who labeled here only
+    table = LabelTable.of(
+        table.items,
+        np.searchsorted(own, table.workers),
+        table.labels,
+        n_items=n_items,
+        n_workers=own.size,
+        n_classes=n_classes,
+    )
+    likelihoods = np.hstack(
+        [by_cell(log_confusion_of(skills[own], crowd)) for crowd in crowd_priors(prior)]
+    )
+    log_prior = (log_crowd[:, None] + log_classes).reshape(-1)
     posterior = np.empty((n_items, n_classes), dtype=np.int64)
 
     def infer(block: Block) -> None:
-        posterior[block.items] = block.posterior(likelihoods, log_prior)
+        joint = block.posterior(likelihoods, log_prior)
+        posterior[block.items] = class_shares(joint, n_classes)
 
     over_threads(infer, blocks_of(table))
     return posterior

@@ -45,4 +45,4 @@ def dawid_skene(
         n_classes=n_classes,
         gold=gold,
     )
-    return fit(table, (prior,), iterations=iterations)
+    return fit(table, prior, iterations=iterations)

@@ -23,7 +23,7 @@ MAX_RECORD_PPM = 1_000 * PPM
 
 def fit(
     table: LabelTable,
-    models: tuple[SkillModel, ...],
+    model: SkillModel,
     *,
     iterations: int = ITERATIONS,
     record: Int64 | None = None,
@@ -33,10 +33,9 @@ def fit(
 ) -> Consensus:
     """Posteriors and skills in turn, from the shares of the vote.
 
-    An item's posterior is the mean of those that the `models` give it, each reading its rates from
-    the same counts; gold is clamped. Runs `iterations` times, or until an iteration changes no
-    posterior, after which no further one can. `blocks`: those of the table, if there already.
-    Fields as in `Consensus`. Raises `InputError`.
+    Gold is clamped. Runs `iterations` times, or until an iteration changes no posterior, after
+    which no further one can. `blocks`: those of the table, if there already. The others as in
+    `Consensus`. Raises `InputError`.
     """
     if not 1 <= iterations <= MAX_ITERATIONS:
         raise InputError(f"iterations must be from 1 to {MAX_ITERATIONS}")
@@ -50,14 +49,11 @@ def fit(
     def expect(block: Block) -> tuple[Int64, bool]:
         """New posteriors of a block: its soft counts, and whether nothing changed."""
         before, n_labels = posterior[block.items], label_counts[block.items]
-        after = [
-            block.posterior(one, log_prior, n_labels, correlation_permille) for one in likelihoods
-        ]
-        mean = after[0] if len(after) == 1 else shares_ppm(np.sum(after, axis=0))
-        mean = np.ascontiguousarray(clamp_gold(mean, table.gold[block.items]))
-        same = np.array_equal(before, mean)
-        posterior[block.items] = mean
-        return block.by_cell.sum(mean), same
+        after = block.posterior(likelihoods, log_prior, n_labels, correlation_permille)
+        after = np.ascontiguousarray(clamp_gold(after, table.gold[block.items]))
+        same = np.array_equal(before, after)
+        posterior[block.items] = after
+        return block.by_cell.sum(after), same
 
     parts = over_threads(lambda block: block.by_cell.sum(posterior[block.items]), blocks)
     converged = False
@@ -68,7 +64,7 @@ def fit(
         if converged or n_iter == iterations:  # so the skills are those of the last posterior
             break
         tally, crowd_ppm = Tally.of(skills, record), crowd_accuracy_ppm(skills)
-        likelihoods = [by_cell(model.label_scores(tally, crowd_ppm)) for model in models]
+        likelihoods = by_cell(model.label_scores(tally, crowd_ppm))
         log_prior = log_class_prior_of(class_counts, class_weight_ppm)
         results = over_threads(expect, blocks)
         parts = [part for part, _ in results]
@@ -82,7 +78,7 @@ def fit(
         record=record,
         class_counts=class_counts,
         class_weight_ppm=class_weight_ppm,
-        models=models,
+        model=model,
         correlation_permille=correlation_permille,
         n_iter=n_iter,
         converged=converged,

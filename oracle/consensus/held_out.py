@@ -30,7 +30,7 @@ CHUNK_NUMBERS = 1 << 20  # labels × classes held at a time
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Some labels, held out one at a time; for each model of the consensus an entry in the lists.
+    """Some labels, held out one at a time.
 
     rows: (n,) their numbers in the table. without: (n, n_classes) score of each class of the item
     from its other labels. own: (n, n_classes) what the label itself would add. others: (n,) labels
@@ -38,76 +38,67 @@ class HeldOut:
     """
 
     rows: Int64
-    without: list[Int64]
-    own: list[Int64]
+    without: Int64
+    own: Int64
     others: Int64
 
 
 def held_out(consensus: Consensus, table: LabelTable) -> Iterator[HeldOut]:
-    """All labels of `table`, in chunks of whole items."""
+    """All labels of `table`, in chunks of whole items; `consensus` of one model."""
     order = stable_order(table.items, table.n_items)
     counts = np.bincount(table.items, minlength=table.n_items)
     ends = np.cumsum(counts)
     of_worker = Tally.of(consensus.skills, consensus.record)
-    crowd_ppm = crowd_accuracy_ppm(consensus.skills)
     first, done = 0, 0
     while done < order.size:
         most = done + max(1, CHUNK_NUMBERS // table.n_classes)
         last = max(first + 1, int(np.searchsorted(ends, most, side="right")))
-        rows = order[done : ends[last - 1]]
-        yield _chunk(consensus, table, rows, of_worker, crowd_ppm, counts)
+        yield _chunk(consensus, table, order[done : ends[last - 1]], of_worker, counts)
         first, done = last, int(ends[last - 1])
 
 
 def _chunk(
-    consensus: Consensus,
-    table: LabelTable,
-    rows: Int64,
-    of_worker: Tally,
-    crowd_ppm: int,
-    counts: Int64,
+    consensus: Consensus, table: LabelTable, rows: Int64, of_worker: Tally, counts: Int64
 ) -> HeldOut:
     """`rows` of the table, those of one item together."""
+    assert consensus.model is not None
     item, worker, label = table.items[rows], table.workers[rows], table.labels[rows]
     counted = consensus.counted_ppm[item]
     tally = Tally(
         said=consensus.skills[worker, :, label] - counted,
         asked=of_worker.asked[worker, :, 0] - counted,
         right=of_worker.right[worker, :, 0] - np.take_along_axis(counted, label[:, None], axis=1),
-        given=of_worker.given[worker, :, 0] - PPM,
+        given=of_worker.given[worker, :, 0] - counted.sum(axis=1, keepdims=True),
         same=label[:, None] == np.arange(table.n_classes),
         n_classes=table.n_classes,
     )
+    own = consensus.model.label_scores(tally, crowd_accuracy_ppm(consensus.skills))
     others = counts[item] - 1
     starts = np.flatnonzero(np.diff(item, prepend=np.int64(-1)))
-    sizes = np.diff(starts, append=item.size)
-    without, own = [], []
-    for model in consensus.models:
-        score = model.label_scores(tally, crowd_ppm)
-        rest = np.repeat(np.add.reduceat(score, starts, axis=0), sizes, axis=0) - score
-        rest = discounted(rest, others[:, None], consensus.correlation_permille)
-        if consensus.class_weight_ppm:
-            # Their denominator is the same for every class, and decides nothing.
-            shares = consensus.class_counts + consensus.class_weight_ppm
-            rest += log_fixed(np.maximum(shares - consensus.posterior_ppm[item], 1))
-        without.append(rest)
-        own.append(score)
+    sums = np.add.reduceat(own, starts, axis=0)
+    without = np.repeat(sums, np.diff(starts, append=item.size), axis=0) - own
+    without = discounted(without, others[:, None], consensus.correlation_permille)
+    if consensus.class_weight_ppm:
+        # Their denominator is the same for every class, and decides nothing.
+        shares = consensus.class_counts + consensus.class_weight_ppm
+        without += log_fixed(np.maximum(shares - consensus.posterior_ppm[item], 1))
     return HeldOut(rows, without, own, others)
 
 
-def log_likelihood(consensus: Consensus, table: LabelTable) -> int:
-    """How well all labels are foretold by the others, in Q24: the sum of each label's log chance.
+def label_chances(consensus: Consensus, table: LabelTable) -> Int64:
+    """How well each label is foretold by all the others: its chance, int64 (L,) in Q30, at least 1.
 
-    The chance is the mean over the models, each weighing its rates by its posterior of the item
-    without the label, or by gold. It needs no truth, and punishes a posterior too sure of itself.
+    A worker's rates are weighed by the posterior of the item without the label, or by gold. It
+    needs no truth, and punishes a posterior too sure of itself.
     """
-    total = 0
+    chances = np.empty(table.items.size, dtype=np.int64)
     for chunk in held_out(consensus, table):
         gold = table.gold[table.items[chunk.rows]]
-        chance = np.zeros(gold.size, dtype=np.int64)
-        for without, own in zip(chunk.without, chunk.own, strict=True):
-            posterior = clamp_gold(softmax_ppm(without), gold)
-            chance += (posterior * exp_fixed(own)).sum(axis=1) // PPM
-        one = np.array(len(consensus.models) << EXP_BITS)
-        total += int((log_fixed(np.maximum(chance, 1)) - log_fixed(one)).sum())
-    return total
+        posterior = clamp_gold(softmax_ppm(chunk.without), gold)
+        chances[chunk.rows] = (posterior * exp_fixed(chunk.own)).sum(axis=1) // PPM
+    return np.maximum(chances, 1)
+
+
+def log_likelihood(chances: Int64) -> int:
+    """Sum of the logarithms of chances in Q30, in Q24."""
+    return int((log_fixed(chances) - log_fixed(np.array(1 << EXP_BITS))).sum())

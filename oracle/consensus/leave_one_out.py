@@ -28,9 +28,9 @@ def leave_one_out(
 
     `consensus` comes from any method on the same labels. Returns `(reference, others)`, int64 (L,)
     each, in the order given. The reference is the class of the greatest score, as `held_out` has
-    it, or where a method averages several models, of the greatest sum of their posteriors in ppm;
-    the lowest class among equals. Where `gold` is known, it is the gold answer. With no other label
-    it says nothing but the class prior: ask `others` first. Raises `InputError`.
+    it, or where a method averages several results, of the greatest weighted sum of their posteriors
+    in ppm; the lowest class among equals. Where `gold` is known, it is the gold answer. With no
+    other label it says nothing but the class prior: ask `others` first. Raises `InputError`.
     """
     table = LabelTable.of(
         items,
@@ -43,12 +43,13 @@ def leave_one_out(
     )
     reference = np.zeros(table.items.size, dtype=np.int64)
     others = np.zeros(table.items.size, dtype=np.int64)
-    for chunk in held_out(consensus, table):
-        if len(chunk.without) == 1:
-            belief = chunk.without[0]
-        else:
-            belief = np.sum([softmax_ppm(score) for score in chunk.without], axis=0)
-        reference[chunk.rows] = belief.argmax(axis=1)
-        others[chunk.rows] = chunk.others
+    members = consensus.members or (consensus,)
+    for chunks in zip(*(held_out(member, table) for member in members), strict=True):
+        belief = chunks[0].without
+        if consensus.members:
+            beliefs = zip(consensus.weights_ppm, chunks, strict=True)
+            belief = np.sum([w * softmax_ppm(chunk.without) for w, chunk in beliefs], axis=0)
+        reference[chunks[0].rows] = belief.argmax(axis=1)
+        others[chunks[0].rows] = chunks[0].others
     known = table.gold[table.items]
     return np.where(known >= 0, known, reference), others

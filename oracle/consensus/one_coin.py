@@ -45,4 +45,4 @@ def one_coin(
         n_classes=n_classes,
         gold=gold,
     )
-    return fit(table, (prior,), iterations=iterations, record=record)
+    return fit(table, prior, iterations=iterations, record=record)

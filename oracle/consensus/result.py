@@ -27,9 +27,11 @@ class Consensus:
     class_counts: (n_classes,) soft number of items per class in ppm of an item.
     class_weight_ppm: pseudo-items per class in the shares of the classes; 0 where a method votes,
         and has no shares.
-    models: how counts become rates; an item's posterior is the mean over them.
+    model: how counts become rates.
     correlation_permille: how far labels of one item repeat one another, see `discounted`.
     n_iter: iterations run; converged: whether the last one changed nothing.
+    members, weights_ppm: where a method averages several results, those, and what each weighs; then
+        `model` is None.
     """
 
     posterior_ppm: Int64
@@ -39,10 +41,12 @@ class Consensus:
     record: Int64
     class_counts: Int64
     class_weight_ppm: int
-    models: tuple[SkillModel, ...]
+    model: SkillModel | None
     correlation_permille: int
     n_iter: int
     converged: bool
+    members: tuple[Consensus, ...] = ()
+    weights_ppm: tuple[int, ...] = ()
 
 
 def discounted(scores: Int64, n_labels: Int64, correlation_permille: int) -> Int64:

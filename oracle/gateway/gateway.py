@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from oracle.consensus.streaming import StreamingPosterior
 from oracle.errors import (
     ChainError,
     ContentCorrupt,
@@ -203,6 +204,8 @@ class Gateway:
                 self._append(log.Anchor(block.number, block.hash))
                 self._take_chain_delegations()
                 count += 1
+            if count and self._stream.is_due:
+                self._stream.reconcile()
         finalized = tuple(
             one.receipt
             for one in facts.settlements
@@ -381,14 +384,21 @@ class Gateway:
             candidates = self._ledger.draw(contributor, len(chosen), chosen)
             if not candidates:
                 break
-            chosen.append(
-                most_informative(
-                    candidates,
-                    self._votes.__getitem__,
-                    self._ledger.slots.__getitem__,
-                    self.bounded.redundancy_min if self._finish_first else 0,
-                )
+            if candidates[0] in self._gold:  # tests the contributor, whatever is known of the item
+                chosen.append(candidates[0])
+                continue
+            item = most_informative(
+                candidates,
+                contributor,
+                self._stream,
+                self._ledger.slots.__getitem__,
+                threshold_ppm=self._ledger.terms(self._ledger.epoch).threshold_ppm,
+                minimum=self.bounded.redundancy_min,
+                finish_first=self._finish_first,
             )
+            if item is None:
+                break
+            chosen.append(item)
         return chosen
 
     def _lease_reply(self, logged: LoggedEntry, items: Sequence[int]) -> LeaseReply:
@@ -440,7 +450,7 @@ class Gateway:
 
             logged = self._append(entry, stored, opening)
             for item, klass in zip(entry.items, classes, strict=True):
-                self._votes[item][klass] += 1
+                self._stream.add(item, entry.contributor, klass)
             return logged
 
     def _check_answers(
@@ -580,7 +590,7 @@ class Gateway:
             erased = self._store.erase(
                 self.campaign, [one.position for one in mine], now=self._clock.now()
             )
-            self._count_votes()
+            self._read_labels()
             return erased
 
     # --- appending -------------------------------------------------------------------------------
@@ -690,12 +700,13 @@ class Gateway:
                 "has lost blocks, or the database is of another; restore the chain's state"
             )
         self._numbers = {item: number for number, item in enumerate(self.item_ids)}
+        self._gold = ledger.secrets.gold
         self._chain_delegations: set[log.Delegation] = set()
         self._by_contributor: defaultdict[bytes, list[Leased]] = defaultdict(list)
         for leased in ledger.leases.values():
             self._by_contributor[leased.contributor].append(leased)
         self._ledger = ledger
-        self._count_votes()
+        self._read_labels()
         return ledger
 
     def _reload(self) -> None:
@@ -738,17 +749,17 @@ class Gateway:
         epoch = receipt.epoch if receipt is not None else 0
         return {item for item, closed_in in ledger.closed.items() if closed_in <= epoch}
 
-    def _count_votes(self) -> None:
-        """Count plain labels by item and class, which `most_informative` ranks by."""
-        classes = len(self.manifest.classes)
-        self._votes: defaultdict[int, list[int]] = defaultdict(lambda: [0] * classes)
+    def _read_labels(self) -> None:
+        """Take all plain labels into a fresh posterior, which `most_informative` ranks by."""
+        self._stream = StreamingPosterior(len(self.manifest.classes))
         by_position: defaultdict[int, dict[int, int]] = defaultdict(dict)
         for (position, index), label in self._ledger.labels.items():
             by_position[position][index] = label.item
         for stored in self._store.submissions(self.campaign):
             for index, answer in enumerate(stored.answers or ()):
                 item = by_position[stored.position][index]
-                self._votes[item][self.manifest.class_numbers[answer]] += 1
+                self._stream.add(item, stored.contributor, self.manifest.class_numbers[answer])
+        self._stream.reconcile()
 
     def _leases_of(self, contributor: bytes) -> list[Leased]:
         return self._by_contributor.get(contributor, [])

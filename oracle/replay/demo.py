@@ -47,8 +47,8 @@ class Scale:
     """How large a demonstration is: `rounds` of leases per epoch, each of up to `lease` items."""
 
     items: int = 480
-    gold: int = 72
-    rounds: tuple[int, ...] = (7, 3, 2)
+    gold: int = 144
+    rounds: tuple[int, ...] = (7, 4, 3)
     lease: int = 10
     roster: Mapping[str, int] = field(default_factory=lambda: dict(ROSTER))
     budget: int = 160 * TOKEN
@@ -106,7 +106,6 @@ class Demo(Play):
         self.seed, self.scale, self.tell = seed, scale, tell
         files, truth = digit_campaign(
             digit_terms(
-                consensus=digit_terms()["consensus"] | {"threshold": 960_000},
                 gold={"share": 300_000, "newcomerShare": 400_000, "newcomerItems": 20},
                 slashing={"floor": 550_000, "cap": str(scale.stake)},
             ),

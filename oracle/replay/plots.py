@@ -73,6 +73,7 @@ def draw_plots(report: Report) -> dict[str, str]:
     return {
         "accuracy": _svg("accuracy", _accuracy, report, "Accuracy of the answers by epoch"),
         "agreement": _svg("agreement", _agreement, report, "Agreement by epoch and profile"),
+        "alpha": _svg("alpha", _alpha, report, "Krippendorff's alpha by epoch"),
         "earnings": _svg("earnings", _earnings, report, "Earnings against skill"),
         "gas": _svg("gas", _gas, report, "Gas by step, with its limit"),
     }
@@ -102,6 +103,18 @@ def _agreement(axes: Axes, report: Report) -> None:
     axes.set_ylabel("agreement above chance, %")
     axes.set_ylim(-4, 100)
     _legend(axes, 5)
+
+
+def _alpha(axes: Axes, report: Report) -> None:
+    for place, receipt in enumerate(report["receipts"]):
+        one = receipt["coefficients"][0]
+        if one["value"] is not None and one["low"] is not None:
+            around = [[one["value"] - one["low"]], [one["high"] - one["value"]]]
+            axes.errorbar([place], [one["value"]], around, color=ACCENT, marker="o", capsize=4)
+    names = _epochs(report)
+    axes.set_xticks(range(len(names)), names)
+    axes.set_ylabel("nominal α")
+    axes.set_ylim(min(0, *axes.get_ylim()), 1)
 
 
 def _earnings(axes: Axes, report: Report) -> None:

@@ -20,6 +20,7 @@ from oracle.consensus import METHODS, majority_vote
 from oracle.errors import InputError
 from oracle.evidence.signing import checksum
 from oracle.protocol.campaign import EpochResult
+from oracle.replay.coefficients import coefficients_report
 from oracle.replay.label_files import LabelFiles
 from oracle.replay.play import Played
 from oracle.replay.report import audit_report, money_report, transactions
@@ -107,6 +108,7 @@ def _receipt(run: ReplayedRun, result: EpochResult) -> dict[str, Any]:
         "items": receipt.item_count,
         "accuracy": accuracy(run, result),
         "agreement": round(receipt.agreement / PPM, 6),
+        "coefficients": coefficients_report(result, run.manifest.classes),
         "payout_total": str(receipt.payout_total),
         "payout_root": "0x" + receipt.payout_root.hex(),
         "slash_root": "0x" + receipt.slash_root.hex(),

@@ -21,6 +21,7 @@ from oracle.chain.proofs import to_int, transaction_hash
 from oracle.consensus import dawid_skene, majority_vote
 from oracle.evidence.signing import checksum
 from oracle.protocol.campaign import EpochResult
+from oracle.replay.coefficients import coefficients_report
 from oracle.replay.play import Played
 from oracle.replay.profiles import PPM, Crowd, Member
 
@@ -141,6 +142,7 @@ def _receipt(run: Run, result: EpochResult) -> dict[str, Any]:
         "agreement_by_profile": {
             name: round(sum(values) / len(values) / PPM, 4) for name, values in by_profile.items()
         },
+        "coefficients": coefficients_report(result, run.manifest.classes),
         "reward": str(terms.reward),
         "threshold": terms.threshold_ppm / PPM,
         "payout_total": str(receipt.payout_total),

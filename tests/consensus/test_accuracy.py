@@ -56,7 +56,7 @@ def float_posterior(method, columns, sizes):
         "one-coin": one_coin_rates,
         "bayesian-dawid-skene": hierarchical_rates,
     }[method]
-    return float_em(columns, sizes, lambda counts, crowd: [rates(counts, crowd)])
+    return float_em(columns, sizes, rates)
 
 
 @pytest.mark.parametrize("seed", range(3))

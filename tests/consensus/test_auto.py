@@ -1,6 +1,7 @@
 """What `auto` averages, and how it chooses: by how well labels foretell one another."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from oracle.consensus import (
@@ -15,13 +16,15 @@ from oracle.consensus import (
     one_coin,
     softmax_ppm,
 )
-from oracle.consensus.held_out import held_out, log_likelihood
+from oracle.consensus.auto import stack
+from oracle.consensus.estimators import Exact
+from oracle.consensus.held_out import held_out, label_chances, log_likelihood
 from oracle.consensus.labels import LabelTable
 from oracle.consensus.result import discounted
 from oracle.consensus.skills import Tally, crowd_accuracy_ppm, log_confusion_of
 from oracle.errors import InputError
 from tests.support.crowd import crowd
-from tests.support.float_methods import float_auto, float_log_likelihood, ladder
+from tests.support.float_methods import float_auto, float_chances, hierarchical_rates
 
 
 def correlated_crowd(seed, *, lean):
@@ -41,7 +44,10 @@ def correlated_crowd(seed, *, lean):
 
 def test_auto__independent_labels__finds_no_correlation():
     columns, sizes, _ = correlated_crowd(0, lean=0.0)
-    assert auto(*columns, **sizes).correlation_permille <= 20
+    coin, rows, hierarchy = auto(*columns, **sizes).members
+    assert (coin.correlation_permille, hierarchy.correlation_permille) == (0, 0)
+    # Rows of some 20 labels under a weak prior are too sure of themselves for another reason.
+    assert rows.correlation_permille <= 100
 
 
 def test_auto__labels_that_lean_together__finds_it_and_is_less_sure():
@@ -60,35 +66,72 @@ def test_auto__labels_that_lean_together__finds_it_and_is_less_sure():
 def test_auto__simulated__matches_the_float_one(n_classes):
     people = crowd(1, n_items=200, n_classes=n_classes)
     result = auto(*people.columns, **people.sizes)
-    posterior, correlation = float_auto(people.columns, people.sizes)
-    assert result.correlation_permille == round(1000 * correlation)
-    assert np.abs(result.posterior_ppm / PPM - posterior).max() < 1e-4
+    posterior, weights, correlations = float_auto(people.columns, people.sizes)
+    assert [one.correlation_permille for one in result.members] == [
+        round(1000 * correlation) for correlation in correlations
+    ]
+    assert sum(result.weights_ppm) == PPM
+    assert np.array(result.weights_ppm) / PPM == pytest.approx(weights, abs=0.002)
+    assert np.abs(result.posterior_ppm / PPM - posterior).max() < 0.002
     assert np.array_equal(result.answer, posterior.argmax(axis=1))
 
 
-def test_log_likelihood__simulated__is_each_labels_chance_given_the_others():
+def test_label_chances__simulated__are_those_of_each_label_given_the_others():
     people = crowd(2, n_items=60, n_classes=3)
-    result = auto(*people.columns, **people.sizes)
-    expected = float_log_likelihood(
+    result = bayesian_dawid_skene(*people.columns, **people.sizes)
+    posterior = result.posterior_ppm / PPM
+    expected = float_chances(
         people.columns,
-        people.sizes,
-        result.posterior_ppm / PPM,
-        ladder,
-        class_weight=4.0,
-        correlation=result.correlation_permille / 1000,
+        (result.skills / PPM, result.class_counts / PPM),
+        posterior,
+        hierarchical_rates,
+        class_weight=1.0,
+        correlation=0.0,
     )
     table = LabelTable.of(*people.columns, **people.sizes)
-    assert log_likelihood(result, table) / 2**24 == pytest.approx(expected, abs=1e-2)
+    chances = label_chances(result, table)
+    assert chances / 2**30 == pytest.approx(expected, abs=1e-4)
+    assert log_likelihood(chances) / 2**24 == pytest.approx(np.log(expected).sum(), abs=1e-2)
 
 
-def test_log_likelihood__certain_gold__counts_the_rate_on_the_gold_answer_alone():
+def test_label_chances__certain_gold__are_the_rates_on_the_gold_answer_alone():
     columns = [0, 0, 1], [0, 1, 0], [1, 1, 0]
     table = LabelTable.of(*columns, n_items=2, n_workers=2, n_classes=2, gold=[1, 0])
     result = one_coin(*columns, n_items=2, n_workers=2, n_classes=2, gold=[1, 0])
     # All are right, and the crowd's accuracy is 3.7 of 4. Without the label: 1 + 3.7 of 1 + 4 for
     # the worker of two labels, 3.7 of 4 for the other.
-    expected = 2 * np.log((1 + 3.7) / 5) + np.log(3.7 / 4)
-    assert log_likelihood(result, table) / 2**24 == pytest.approx(expected, abs=1e-5)
+    expected = [(1 + 3.7) / 5, 3.7 / 4, (1 + 3.7) / 5]
+    assert label_chances(result, table) / 2**30 == pytest.approx(expected, abs=1e-5)
+
+
+def test_stack__one_model_foretells_all_better__weighs_all_but_nothing_else():
+    good, poor = np.full(500, 9 << 26), np.full(500, 2 << 26)
+    assert stack([good, poor]).tolist() == [PPM, 0]
+    assert stack([good, good]).tolist() == [PPM // 2, PPM // 2]
+    assert stack([good[:0], poor[:0]]).tolist() == [PPM // 2, PPM // 2]
+
+
+def test_stack__models_that_foretell_different_labels__shares_by_how_many():
+    first = np.where(np.arange(1_000) < 700, 900 << 20, 50 << 20)
+    assert stack([first, (950 << 20) - first])[0] == pytest.approx(700_000, abs=60_000)
+
+
+def test_auto__workers_who_confuse_classes__weighs_confusions_and_who_only_err__accuracies():
+    weights = []
+    for biased in (True, False):
+        random = np.random.default_rng(3)
+        truth = random.integers(0, 2, 400)
+        items = np.repeat(np.arange(400), 6)
+        workers = np.concatenate([random.choice(12, 6, replace=False) for _ in truth])
+        accuracy = random.uniform(0.6, 0.95, (12, 1)).repeat(2, axis=1)
+        if biased:
+            accuracy[::2], accuracy[1::2] = (0.55, 0.95), (0.95, 0.55)
+        right = random.random(items.size) < accuracy[workers, truth[items]]
+        labels = np.where(right, truth[items], 1 - truth[items])
+        sizes = {"n_items": 400, "n_workers": 12, "n_classes": 2}
+        weights.append(auto(items, workers, labels, **sizes).weights_ppm[0])
+    assert weights[0] < 100_000
+    assert weights[1] > 3 * weights[0]
 
 
 def test_held_out__chunks_of_any_size__are_the_same(monkeypatch):
@@ -96,23 +139,34 @@ def test_held_out__chunks_of_any_size__are_the_same(monkeypatch):
     result = auto(*people.columns, **people.sizes)
     table = LabelTable.of(*people.columns, **people.sizes)
     whole = leave_one_out(result, *people.columns, **people.sizes)
-    likelihood = log_likelihood(result, table)
+    chances = label_chances(result.members[0], table)
     monkeypatch.setattr("oracle.consensus.held_out.CHUNK_NUMBERS", 7)
-    assert sum(1 for _ in held_out(result, table)) > 40
+    assert sum(1 for _ in held_out(result.members[0], table)) > 40
     parts = leave_one_out(result, *people.columns, **people.sizes)
     assert all(np.array_equal(*pair) for pair in zip(whole, parts, strict=True))
-    assert log_likelihood(result, table) == likelihood
+    assert np.array_equal(label_chances(result.members[0], table), chances)
 
 
-def test_leave_one_out__auto__averages_the_models_posteriors():
+def test_leave_one_out__auto__averages_the_members_posteriors():
     people = crowd(5, n_items=50, n_classes=3)
     result = auto(*people.columns, **people.sizes)
     table = LabelTable.of(*people.columns, **people.sizes)
     reference, _ = leave_one_out(result, *people.columns, **people.sizes)
-    for chunk in held_out(result, table):
-        assert len(chunk.without) == 3
-        mean = sum(softmax_ppm(score) for score in chunk.without)
-        assert np.array_equal(reference[chunk.rows], mean.argmax(axis=1))
+    found = np.zeros((table.items.size, 3), dtype=np.int64)
+    for weight, member in zip(result.weights_ppm, result.members, strict=True):
+        for chunk in held_out(member, table):
+            found[chunk.rows] += weight * softmax_ppm(chunk.without)
+    assert np.array_equal(reference, found.argmax(axis=1))
+
+
+def test_exact_auto__string_tasks_shuffled__gives_the_same():
+    people = crowd(6, n_items=120, n_classes=3)
+    frame = pd.DataFrame(
+        {"task": people.items, "worker": people.workers, "label": people.labels}
+    ).astype(str)
+    expected = Exact().fit(frame).posterior_ppm_
+    shuffled = Exact().fit(frame.sample(frac=1, random_state=1)).posterior_ppm_
+    assert shuffled.loc[expected.index].equals(expected)
 
 
 @pytest.mark.parametrize("scores", [-(10**17), -12_345_678, -1, 0])

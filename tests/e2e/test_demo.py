@@ -163,7 +163,7 @@ def test_page__opened_anywhere__asks_for_nothing_else(demo) -> None:
     assert not re.search(r"<script|<link|<img|<iframe|@import|\bsrc=", page)
     addresses = set(re.findall(r"https?://[^\s\"'<>)]+", page))
     assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 5
     assert "#0" not in re.sub(r'(href|id)="#?[^"]*"|url\(#[^)]*\)', "", page.split("</style>")[-1])
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))

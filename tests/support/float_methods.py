@@ -27,13 +27,6 @@ def hierarchical_rates(counts, crowd, weight=16.0):
     return smoothed / smoothed.sum(axis=2, keepdims=True)
 
 
-def ladder(counts, crowd):
-    """The models that `auto` averages."""
-    yield hierarchical_rates(counts, crowd, 4.0)
-    yield hierarchical_rates(counts, crowd, 16.0)
-    yield one_coin_rates(counts, crowd)
-
-
 def _softmax(scores):
     posterior = np.exp(scores - scores.max(axis=1, keepdims=True))
     return posterior / posterior.sum(axis=1, keepdims=True)
@@ -47,10 +40,14 @@ def _counts(columns, sizes, posterior):
     return counts
 
 
-def float_em(columns, sizes, models, *, class_weight=1.0, correlation=0.0, iterations=30):
+def _crowd(counts):
+    return (np.einsum("wtt->", counts) + 0.7) / (counts.sum() + 1)
+
+
+def float_em(columns, sizes, model, *, class_weight=1.0, correlation=0.0, iterations=30):
     """Expectation-maximisation from the shares of the vote: posteriors (n_items, n_classes).
 
-    `models` map counts and the crowd's accuracy to a list of rates.
+    `model` maps counts and the crowd's accuracy to rates. Items without labels count for nothing.
     """
     items, workers, labels = columns
     posterior = np.zeros((sizes["n_items"], sizes["n_classes"]))
@@ -60,54 +57,75 @@ def float_em(columns, sizes, models, *, class_weight=1.0, correlation=0.0, itera
     posterior /= np.maximum(n_labels, 1)
     for _ in range(iterations):
         counts = _counts(columns, sizes, posterior)
-        crowd = (np.einsum("wtt->", counts) + 0.7) / (counts.sum() + 1)
-        shares = posterior.sum(axis=0) + class_weight
-        found = []
-        for rates in models(counts, crowd):
-            scores = np.zeros(posterior.shape)
-            np.add.at(scores, items, np.log(rates)[workers, :, labels])
-            found.append(_softmax(scores * discount + np.log(shares / shares.sum())))
-        posterior = np.mean(found, axis=0)
-    return posterior
+        shares = (posterior * (n_labels > 0)).sum(axis=0) + class_weight
+        scores = np.zeros(posterior.shape)
+        np.add.at(scores, items, np.log(model(counts, _crowd(counts)))[workers, :, labels])
+        posterior = _softmax(scores * discount + np.log(shares / shares.sum()))
+    return posterior * (n_labels > 0)
 
 
-def float_log_likelihood(columns, sizes, posterior, models, *, class_weight, correlation):
-    """Sum over labels of the log chance that the others give them, label by label."""
-    n_items = len(posterior)
-    counts = _counts(columns, sizes, posterior)
-    crowd = (np.einsum("wtt->", counts) + 0.7) / (counts.sum() + 1)
-    by_item = [[] for _ in range(n_items)]
-    for item, worker, label in zip(*columns, strict=True):
-        by_item[item].append((worker, label))
-    total = 0.0
-    for item, given in enumerate(by_item):
-        chances = np.zeros(len(given))
+def float_chances(columns, counted, own, model, *, class_weight, correlation):
+    """Chance that the others give each label (L,), label by label.
+
+    `counted`: soft counts and class sums; `own`: what each item (n_items, n_classes) has in them.
+    """
+    counts, class_sums = counted
+    by_item = {}
+    for row, (item, worker, label) in enumerate(zip(*columns, strict=True)):
+        by_item.setdefault(item, []).append((row, worker, label))
+    chances = np.zeros(len(columns[0]))
+    for item, given in by_item.items():
         elsewhere = counts.copy()
-        for worker, label in given:
-            elsewhere[worker, :, label] -= posterior[item]
-        shares = posterior.sum(axis=0) - posterior[item] + class_weight
-        tables = list(models(elsewhere, crowd))
-        for rates in tables:
-            parts = np.array([np.log(rates[worker, :, label]) for worker, label in given])
-            for row, part in enumerate(parts):
-                rest = parts.sum(axis=0) - part
-                rest = rest / (1 + correlation * max(len(given) - 2, 0)) + np.log(shares)
-                chances[row] += (_softmax(rest[None])[0] * np.exp(part)).sum() / len(tables)
-        total += np.log(chances).sum()
-    return total
+        for _, worker, label in given:
+            elsewhere[worker, :, label] -= own[item]
+        shares = class_sums - own[item] + class_weight
+        rates = model(elsewhere, _crowd(counts))
+        parts = np.array([np.log(rates[worker, :, label]) for _, worker, label in given])
+        for (row, _, _), part in zip(given, parts, strict=True):
+            rest = (parts.sum(axis=0) - part) / (1 + correlation * max(len(given) - 2, 0))
+            chances[row] = (_softmax((rest + np.log(shares))[None])[0] * np.exp(part)).sum()
+    return chances
+
+
+def _fitted(columns, sizes, model, correlation):
+    options = {"class_weight": 4.0, "correlation": correlation}
+    posterior = float_em(columns, sizes, model, **options)
+    return posterior, (_counts(columns, sizes, posterior), posterior.sum(axis=0)), options
+
+
+def _unseen_chances(columns, sizes, model, correlation):
+    """Chances by skills from the other three quarters of the items."""
+    fold = np.array([(item * 0x9E3779B97F4A7C15) % 2**64 >> 62 for item in columns[0].tolist()])
+    chances = np.zeros(len(columns[0]))
+    for number in range(4):
+        inside = fold == number
+        _, counted, options = _fitted([c[~inside] for c in columns], sizes, model, correlation)
+        nothing = np.zeros((sizes["n_items"], sizes["n_classes"]))
+        held = [c[inside] for c in columns]
+        chances[inside] = float_chances(held, counted, nothing, model, **options)
+    return chances
 
 
 def float_auto(columns, sizes, correlations=(0, 0.02, 0.05, 0.1, 0.2, 0.4)):
-    """Posteriors of the ladder under the correlation that foretells labels best, and which."""
-    best = None
-    for correlation in correlations:
-        options = {"class_weight": 4.0, "correlation": correlation}
-        posterior = float_em(columns, sizes, ladder, **options)
-        likelihood = float_log_likelihood(columns, sizes, posterior, ladder, **options)
-        if best is not None and likelihood <= best[0]:
-            break
-        best = likelihood, posterior, correlation
-    return best[1:]
+    """Posteriors, weights of the three models, and their correlations."""
+    posteriors, unseen, chosen = [], [], []
+    for model in (one_coin_rates, dirichlet_rates, hierarchical_rates):
+        best = None
+        for correlation in correlations:
+            posterior, counted, options = _fitted(columns, sizes, model, correlation)
+            chances = float_chances(columns, counted, posterior, model, **options)
+            likelihood = np.log(chances).sum()
+            if best is not None and likelihood <= best[0]:
+                break
+            best = likelihood, posterior, correlation
+        posteriors.append(best[1])
+        chosen.append(best[2])
+        unseen.append(_unseen_chances(columns, sizes, model, best[2]))
+    weights = np.full(3, 1 / 3)
+    for _ in range(60):
+        parts = weights[:, None] * np.array(unseen)
+        weights = (parts / parts.sum(axis=0)).mean(axis=1)
+    return np.tensordot(weights, posteriors, 1), weights, chosen
 
 
 def float_votes(columns, sizes, weighted):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from oracle.consensus.dawid_skene import dawid_skene
 from oracle.consensus.estimators.base import Estimator
-from oracle.consensus.estimators.frame import Labels
+from oracle.consensus.estimators.frame import Labels, ascending
 from oracle.consensus.fixed import PPM
 from oracle.consensus.methods import METHODS
 from oracle.consensus.result import Consensus
@@ -30,21 +30,26 @@ class ExactEstimator(Estimator):
         extra = () if true_labels is None else pd.unique(pd.Series(true_labels))
         labels = Labels.of(data, extra)
         n_tasks, n_workers, n_classes = labels.shape
+        # `auto` parts tasks by number: by name, then, and not by order of appearance.
+        order = ascending(labels.tasks)
+        number = np.argsort(order)
         result = self._infer(
-            labels.task,
+            number[labels.task],
             labels.worker,
             labels.label,
             n_items=n_tasks,
             n_workers=n_workers,
             n_classes=max(n_classes, 2),  # one class is two of which one never occurs
-            gold=labels.gold(true_labels),
+            gold=labels.gold(true_labels)[order],
         )
-        ppm = result.posterior_ppm[:, :n_classes]
+        ppm = result.posterior_ppm[number, :n_classes]
         if n_classes == 1:
             ppm = np.full_like(ppm, PPM)
         self.posterior_ppm_ = pd.DataFrame(ppm, labels.tasks, labels.classes)
         self.probas_ = self.posterior_ppm_ / PPM
-        self.labels_ = pd.Series(labels.classes.take(np.maximum(result.answer, 0)), labels.tasks)
+        self.labels_ = pd.Series(
+            labels.classes.take(np.maximum(result.answer[number], 0)), labels.tasks
+        )
         self.labels_.name = "agg_label"
         self.n_iter_, self.converged_ = result.n_iter, result.converged
         return self

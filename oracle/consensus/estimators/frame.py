@@ -53,7 +53,7 @@ class Labels:
         for klass in extra_classes:
             if klass not in classes:
                 classes = classes.append(_index([klass], "label"))
-        order = _ascending(classes)
+        order = ascending(classes)
         rank = np.empty(len(order), dtype=np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
         return cls(task, worker, rank[label], tasks, workers, classes[order].rename("label"))
@@ -132,10 +132,10 @@ def _index(names: Any, name: str) -> pd.Index:
     return pd.Index(names, name=name, tupleize_cols=False)
 
 
-def _ascending(classes: pd.Index) -> NDArray[np.intp]:
-    """Positions of the classes in ascending order; by type and text where they don't compare."""
+def ascending(names: pd.Index) -> NDArray[np.intp]:
+    """Positions of the names in ascending order; by type and text where they don't compare."""
     try:
-        return np.asarray(classes.argsort(), dtype=np.intp)
+        return np.asarray(names.argsort(), dtype=np.intp)
     except TypeError:
-        keys = [(type(klass).__qualname__, repr(klass)) for klass in classes]
+        keys = [(type(name).__qualname__, repr(name)) for name in names]
         return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.intp)

@@ -1,61 +1,104 @@
-"""Which candidate a gateway leases."""
+"""Which candidate a gateway leases, and when none."""
 
 from __future__ import annotations
 
-from itertools import permutations
+import numpy as np
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from oracle.consensus.streaming import KNOWN_LABELS, StreamingPosterior
+from oracle.gateway.choice import most_informative
 
-from oracle.gateway.choice import expected_gain, most_informative
+ANYBODY = b"contributor"
+THRESHOLD = 990_000
 
-VOTES = st.lists(st.integers(0, 50), min_size=2, max_size=20)
+
+def stream_of(labels: dict[int, list[int]], classes: int = 3) -> StreamingPosterior:
+    """Labels by item, of strangers: each of somebody else."""
+    stream = StreamingPosterior(classes)
+    for item, given in labels.items():
+        for place, klass in enumerate(given):
+            stream.add(item, (item, place), klass)
+    return stream
+
+
+def busy_stream(items: int = 60) -> StreamingPosterior:
+    """Five people who agree on all items but the last, where they are torn."""
+    stream = StreamingPosterior(2)
+    for item in range(items):
+        for worker in range(4):
+            stream.add(item, worker, item % 2 if item < items - 1 else worker % 2)
+    stream.reconcile()
+    return stream
+
+
+def choose(
+    left: list[int],
+    stream: StreamingPosterior,
+    slots: dict[int, int] | None = None,
+    *,
+    finish_first: bool = False,
+) -> int | None:
+    return most_informative(
+        left,
+        ANYBODY,
+        stream,
+        (slots or dict.fromkeys(left, 0)).__getitem__,
+        threshold_ppm=THRESHOLD,
+        minimum=3,
+        finish_first=finish_first,
+    )
 
 
 def test_most_informative__uncertain_items__come_before_decided_ones() -> None:
-    votes = {1: [4, 0, 0], 2: [2, 2, 0], 3: [1, 0, 0], 4: [0, 0, 0]}
-    order = []
-    left = [1, 2, 3, 4]
+    stream = stream_of({1: [0, 0, 0, 0], 2: [0, 0, 1, 1], 3: [0], 4: []})
+    order, left = [], [1, 2, 3, 4]
     while left:
-        order.append(most_informative(left, votes.__getitem__, lambda _: 0))
-        left.remove(order[-1])
+        best = choose(left, stream)
+        assert best is not None
+        order.append(best)
+        left.remove(best)
     assert order[0] == 4
     assert order[-1] == 1
 
 
 def test_most_informative__equals__fewest_slots_then_the_first() -> None:
-    votes = {item: [0, 0] for item in range(4)}
-    assert most_informative([3, 1, 2], votes.__getitem__, lambda _: 0) == 3
-    slots = {3: 2, 1: 1, 2: 1}
-    assert most_informative([3, 1, 2], votes.__getitem__, slots.__getitem__) == 1
+    stream = stream_of({})
+    assert choose([3, 1, 2], stream) == 3
+    assert choose([3, 1, 2], stream, {3: 2, 1: 1, 2: 1}) == 1
 
 
 def test_most_informative__finishing__takes_begun_items_before_new_ones() -> None:
-    votes = {1: [0, 0], 2: [1, 0], 3: [1, 1], 4: [3, 0], 5: [2, 2]}
+    stream = stream_of({1: [], 2: [0], 3: [0, 1], 4: [0, 0, 0], 5: [0, 0, 1, 1]}, classes=2)
     slots = {1: 0, 2: 1, 3: 2, 4: 3, 5: 4}
-    order = []
-    left = [1, 2, 3, 4, 5]
+    order, left = [], [1, 2, 3, 4, 5]
     while left:
-        best = most_informative(left, votes.__getitem__, slots.__getitem__, finish=3)
+        best = choose(left, stream, slots, finish_first=True)
+        assert best is not None
         order.append(best)
         left.remove(best)
-    # At the minimum an item counts by what is uncertain: the torn one nearly as a new one.
-    assert order == [3, 2, 1, 5, 4]
+    # At the minimum an item counts by what is uncertain.
+    assert order[:3] == [3, 2, 1]
+    assert order[-1] == 4
 
 
-@given(VOTES)
-def test_expected_gain__any_votes__lies_between_nothing_and_a_first_label(
-    votes: list[int],
-) -> None:
-    assert 0 <= expected_gain(votes) <= expected_gain([0] * len(votes))
+def test_most_informative__all_settled__is_nothing() -> None:
+    stream = busy_stream()
+    assert choose([0, 1, 2], stream) is None
+    assert choose([0, 1, 59], stream) == 59
+    assert choose([0, 1, 77], stream) == 77  # nobody has labeled it yet
 
 
-def test_expected_gain__classes_renamed__is_the_same() -> None:
-    gains = {expected_gain(votes) for votes in permutations([3, 1, 0, 0])}
-    assert len(gains) == 1
+def test_most_informative__labelers_nobody_knows__settle_nothing() -> None:
+    """As many agree, but none has the labels elsewhere that would show what that is worth."""
+    stream = busy_stream(KNOWN_LABELS - 1)
+    assert int(stream.posterior([0])[0].max()) >= THRESHOLD
+    assert choose([0, 1, 2], stream) is not None
 
 
-@pytest.mark.parametrize("votes", [[], [7]])
-def test_expected_gain__one_class_or_none__is_nothing(votes: list[int]) -> None:
-    assert expected_gain(votes) == 0
+def test_most_informative__a_better_contributor__has_more_to_tell() -> None:
+    stream = busy_stream()
+    for item in range(60):
+        stream.add(item, "careless", item // 2 % 2)
+    stream.reconcile()
+    gains = [int(stream.gains([77], who)[0]) for who in (0, "careless")]
+    assert gains[0] > 10 * gains[1]
+    assert np.all(stream.gains([0, 1, 59, 77], 0) >= 0)
