@@ -73,6 +73,8 @@ FORKED: constant(uint256) = 1 << 255
 # A fork costs the gateway one part in so many of its bond.
 FORK_DIVISOR: constant(uint256) = 4
 AMOUNT: constant(uint256) = 160
+# The key of a claim: campaign (96) | account (160).
+CLAIM_CAMPAIGN: constant(uint256) = 160
 
 # --------------------------------------------------------------- immutables
 
@@ -114,8 +116,9 @@ _notices: HashMap[uint256, uint256]
 _bond_payers: HashMap[uint256, address]
 # campaign -> epoch -> root of the payout tree; by settle
 _payout_roots: HashMap[uint256, HashMap[uint64, bytes32]]
-# campaign -> account -> cumulative (128) | accepted (64) | submitted (64); by claims
-_claims: HashMap[uint256, HashMap[address, uint256]]
+# campaign (96) | account (160) -> cumulative (128) | accepted (64) | submitted (64); by claims. One
+# key for both, since a nested slot would be computed twice. Ids are counted: they stay below 2**96
+_claims: HashMap[uint256, uint256]
 # payer -> requester -> token -> base units; by pledge_bond, withdraw_pledge, create
 _pledges: HashMap[address, HashMap[address, HashMap[address, uint256]]]
 # token -> quorum -> base units that its members and the treasury earned together; by settle and
@@ -826,7 +829,7 @@ def claimed(campaign: uint256, account: address) -> ICampaignEscrow.Claimed:
     @param account Who.
     @return Cumulative base units, accepted and submitted labels.
     """
-    word: uint256 = self._claims[campaign][account]
+    word: uint256 = self._claims[(campaign << CLAIM_CAMPAIGN) | convert(account, uint256)]
     return ICampaignEscrow.Claimed(
         cumulative=word >> 128,
         accepted=convert((word >> 64) & LOW_64, uint64),
@@ -1193,7 +1196,8 @@ def _record(
 ) -> uint256:
     # one word per campaign and account, each part the maximum seen
     assert cumulative < 2**128, "CampaignEscrow: cumulative too large"
-    last: uint256 = self._claims[campaign][account]
+    key: uint256 = (campaign << CLAIM_CAMPAIGN) | convert(account, uint256)
+    last: uint256 = self._claims[key]
     drawn: uint256 = last >> 128
     word: uint256 = (
         (max(cumulative, drawn) << 128)
@@ -1202,7 +1206,7 @@ def _record(
     )
     if word == last:
         return 0
-    self._claims[campaign][account] = word
+    self._claims[key] = word
     # the word holds the maximum of drawn and cumulative, so nothing can underflow
     owed: uint256 = unsafe_sub(word >> 128, drawn)
     log ICampaignEscrow.Paid(
