@@ -122,7 +122,7 @@ def item_posterior(
         joint = block.posterior(likelihoods, log_prior)
         posterior[block.items] = class_shares(joint, n_classes)
 
-    over_threads(infer, blocks_of(table))
+    over_threads(infer, blocks_of(table, n_classes * len(CROWD_PPM)))
     return posterior
 
 

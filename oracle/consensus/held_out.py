@@ -25,7 +25,7 @@ from oracle.consensus.labels import LabelTable, stable_order
 from oracle.consensus.result import Consensus, clamp_gold, discounted
 from oracle.consensus.skills import Tally, crowd_accuracy_ppm
 
-CHUNK_NUMBERS = 1 << 20  # labels × classes held at a time
+CHUNK_NUMBERS = 1 << 17  # labels × classes held at a time
 
 
 @dataclass(frozen=True)

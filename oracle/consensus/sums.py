@@ -22,7 +22,7 @@ from oracle.consensus.result import discounted
 P = TypeVar("P")
 T = TypeVar("T")
 BLOCK_LABELS = 1 << 17
-BLOCK_NUMBERS = 1 << 17  # of one table, items × classes
+BLOCK_NUMBERS = 1 << 17  # of one table, items × scores of an item
 SHORT = 256  # a level with fewer keys costs more as a step of its own than in the tail
 
 
@@ -102,8 +102,8 @@ class Block:
         return softmax_ppm(scores.T)
 
 
-def blocks_of(table: LabelTable) -> list[Block]:
-    """The table in blocks of whole items."""
+def blocks_of(table: LabelTable, n_scores: int | None = None) -> list[Block]:
+    """The table in blocks of whole items, each with `n_scores` numbers: one a class by default."""
     by_item = stable_order(table.items, table.n_items)
     items = table.items[by_item]
     cells = (table.workers * table.n_classes + table.labels)[by_item]
@@ -120,7 +120,7 @@ def blocks_of(table: LabelTable) -> list[Block]:
         by_cell = Jagged.by(cells[rows], inside, n_cells)
         return Block(slice(first, last), by_item, by_cell, place)
 
-    return over_threads(block, _bounds(starts, table.n_classes, n_cells))
+    return over_threads(block, _bounds(starts, n_scores or table.n_classes, n_cells))
 
 
 def by_cell(log_confusion: Int64) -> Int64:
@@ -157,10 +157,10 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _bounds(starts: NDArray[np.intp], n_classes: int, n_cells: int) -> list[tuple[int, int]]:
-    """First and last item of each block: bounded in labels and in items times classes."""
+def _bounds(starts: NDArray[np.intp], n_scores: int, n_cells: int) -> list[tuple[int, int]]:
+    """First and last item of each block: bounded in labels and in items times scores."""
     labels = max(BLOCK_LABELS, n_cells)  # so that summing up cells costs less than labels do
-    most = max(1, BLOCK_NUMBERS // n_classes)
+    most = max(1, BLOCK_NUMBERS // n_scores)
     bounds, first, n_items = [], 0, starts.size - 1
     while first < n_items:
         full = int(np.searchsorted(starts, starts[first] + labels, side="right")) - 1
