@@ -166,8 +166,8 @@ def test_dawid_skene__converged__stays_where_it_is():
     assert digest(short) == digest(long)
 
 
-def test_dawid_skene__of_its_own_model__agrees_with_closing():
-    """The last E-step and the closing rule are one formula: same skills, prior and labels."""
+def test_dawid_skene__of_its_own_model__answers_as_closing():
+    """Closing reads the same skills, and integrates over the quality of the crowd besides."""
     people = crowd(4, n_items=150)
     result = dawid_skene(*people.columns, **people.sizes, iterations=300)
     assert result.converged
@@ -178,7 +178,7 @@ def test_dawid_skene__of_its_own_model__agrees_with_closing():
         class_counts=result.class_counts,
         prior=SkillPrior(),
     )
-    assert np.array_equal(posterior, result.posterior_ppm)
+    assert np.array_equal(posterior.argmax(axis=1), result.posterior_ppm.argmax(axis=1))
 
 
 @settings(deadline=None)
