@@ -127,18 +127,16 @@ class Poster:
 
     def withdraw_fees(self, token: bytes, quorums: Sequence[int]) -> Sent:
         """Withdraw this operator's share of the fees of quorums, as Settled names them."""
-        due = read_contract(
-            self.w3,
-            "CampaignEscrow",
-            self.deployment.escrow,
-            "fees_of",
-            self.address,
-            token,
-            list(quorums),
-        )
-        if not due:
-            return self._nothing()
-        return self._escrow("withdraw_fees", token, list(quorums))
+        return self._withdraw("withdraw_fees", self.address, token, quorums)
+
+    def withdraw_treasury_fees(self, token: bytes, quorums: Sequence[int]) -> Sent:
+        """Bring the treasury its share of the fees of quorums; anybody may."""
+        return self._withdraw("withdraw_treasury_fees", self.deployment.treasury, token, quorums)
+
+    def _withdraw(self, function: str, payee: bytes, token: bytes, quorums: Sequence[int]) -> Sent:
+        escrow, named = self.deployment.escrow, list(quorums)
+        due = read_contract(self.w3, "CampaignEscrow", escrow, "fees_of", payee, token, named)
+        return self._escrow(function, token, named) if due else self._nothing()
 
     # -- campaigns -----------------------------------------------------------------------------
 

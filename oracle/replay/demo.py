@@ -62,7 +62,7 @@ class Scale:
 
 
 def run_demo(
-    out: Path, *, seed: int = 7, scale: Scale | None = None, tell: Tell = lambda what, share: None
+    out: Path, *, seed: int = 11, scale: Scale | None = None, tell: Tell = lambda what, share: None
 ) -> Report:
     """Run the demonstration, write its folder `out` anew, and return what `report.json` says.
 

@@ -115,7 +115,7 @@ class Play:
         self.jump_to(self.devnet.timestamp() + self.manifest.lease_seconds)
 
     def wind_up(self, result: EpochResult) -> None:
-        """After the final receipt: execute proven slashes, refund, pay the operators out."""
+        """After the final receipt: execute proven slashes, refund, pay out operators and treasury."""
         evidence = result.evidence
         tree = evidence.slash_tree
         for number, leaf in enumerate(evidence.slashes):
@@ -133,6 +133,7 @@ class Play:
             if signed:
                 operator = Poster(self.devnet.w3, account, self.deployment)
                 operator.withdraw_fees(self.deployment.token, signed)
+        self.relayer.withdraw_treasury_fees(self.deployment.token, sorted(quorums))
 
     def record(self, folder: Path) -> ChainRecord:
         """Write what an audit reads beside the content: the chain, and what is deployed on it."""

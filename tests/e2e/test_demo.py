@@ -97,7 +97,8 @@ def test_report__money__adds_up_to_the_base_unit(demo) -> None:
     out = ("paid", "refunded", "fees", "unclaimed")
     assert amounts["funded"] == sum(amounts[name] for name in out)
     assert report["money"]["left_over"] == "0"
-    assert report["money"]["fees_withdrawn"] == report["fees"]
+    kept = amounts["fees"] - int(report["money"]["fees_withdrawn"])
+    assert 0 <= kept < 3 * len(report["receipts"])  # less than a unit per member and quorum
     for column in ("paid", "slashed"):
         assert sum(int(one[column]) for one in report["people"]) == amounts[column]
         assert sum(int(one[column]) for one in report["profiles"]) == amounts[column]
