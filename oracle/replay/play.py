@@ -115,7 +115,7 @@ class Play:
         self.jump_to(self.devnet.timestamp() + self.manifest.lease_seconds)
 
     def wind_up(self, result: EpochResult) -> None:
-        """After the final receipt: execute proven slashes, refund, pay out operators and treasury."""
+        """After the final receipt: execute proven slashes, refund, pay operators and treasury."""
         evidence = result.evidence
         tree = evidence.slash_tree
         for number, leaf in enumerate(evidence.slashes):
