@@ -36,13 +36,16 @@ started, cpu = time.perf_counter(), time.process_time()
 from oracle.auditor import audit
 report = audit(sys.argv[1], cores=int(sys.argv[2]) or None)
 children = resource.getrusage(resource.RUSAGE_CHILDREN)
+# not ru_maxrss, which a new process takes over from the one that starts it
+with open("/proc/self/status") as status:
+    peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
 print(json.dumps({
     "verdict": report.verdict,
     "checks": report.checks,
     "labels": report.campaigns[0].labels,
     "seconds": time.perf_counter() - started,
     "cpu_seconds": time.process_time() - cpu + children.ru_utime + children.ru_stime,
-    "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    "peak_mib": peak / 1024,
     "worker_mib": children.ru_maxrss / 1024,
 }))
 """
