@@ -82,6 +82,15 @@ def test_claim__token_that_returns_nothing__is_paid(system: System, silent: Any)
     assert silent.balanceOf(system.contributor) == 7 * UNIT
 
 
+def test_refund__token_that_returns_nothing__pays_the_payers(system: System, silent: Any) -> None:
+    campaign = system.create(token=silent.address)
+    system.close(campaign)
+    system.settle(system.receipt(campaign, final=True))
+    system.escrow.refund(campaign, sender=system.requester)
+    assert silent.balanceOf(system.requester) == 2**100
+    assert system.escrow.pledge(system.requester, system.requester, silent.address) == 0
+
+
 def test_claim__token_that_returns_false__stays_due(system: System) -> None:
     with boa.env.prank(system.governance):
         token = load("mocks/FalseToken")

@@ -177,8 +177,9 @@ def test_register__by_owner__lets_a_contract_lock_until_taken_off(staked: System
 def test_register__by_stranger_or_wiring__is_refused(staked: System) -> None:
     with staked.refused("ownable: caller is not the owner"):
         staked.vault.register(staked.stranger, True, sender=staked.stranger)
-    with staked.refused("StakeVault: wiring is fixed"):
-        staked.vault.register(staked.escrow.address, False, sender=staked.governance)
+    for wired in (staked.escrow, staked.board):
+        with staked.refused("StakeVault: wiring is fixed"):
+            staked.vault.register(wired.address, False, sender=staked.governance)
 
 
 def test_ban__by_stranger__is_refused(staked: System) -> None:
