@@ -410,20 +410,20 @@ class PaperRun(World):
                 transfer(at["CampaignEscrow"], operator, share),
             )
 
-    def refund(self, more: int = 0) -> None:
-        """Budget and bond go back; `more` is what a lying escrow would add."""
+    def refund(self, more: int = 0, forfeited: int = 0) -> None:
+        """Budget and bond go back but for what is forfeited; `more` is what a lying escrow adds."""
         if (self.block + 1) % self.manifest.anchor_blocks == 0:
             self.pass_time(BLOCK_SECONDS)  # an anchor is sealed at once; frauds rewrite this block
         last, escrow = self.results[-1].receipt, addresses()["CampaignEscrow"]
         budget = self.budget - (_total(last) - last.bond_charge) + more
-        bond = self.bond - last.bond_charge
+        bond = self.bond - last.bond_charge - forfeited
         values = {
             "campaign": 1,
             "requester": self.requester,
             "bond_payer": self.requester,
             "budget": budget,
             "bond": bond,
-            "forfeited": 0,
+            "forfeited": forfeited,
         }
         self.mine(
             transfer(escrow, self.requester, budget),

@@ -45,8 +45,16 @@ def test_audit__honest_slash_and_withdrawal__verified(tmp_path: Path) -> None:
     assert audit(run.write(tmp_path / "withdrawal")).findings == ()
 
 
-@pytest.mark.parametrize("name", ["dismiss_and_settle", "void_of_a_right_receipt"])
-def test_audit__honest_challenge__verified(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dismiss_and_settle",
+        "void_of_a_right_receipt",
+        "fork_and_refund",
+        "fork_and_refund_refused",
+    ],
+)
+def test_audit__honest_dispute_or_fork__verified(name: str, tmp_path: Path) -> None:
     report = audit(getattr(disputes, name)().write(tmp_path))
     assert report.findings == ()
     assert report.verdict == "verified"

@@ -374,14 +374,57 @@ def paused_for_ever(run: PaperRun) -> None:
     run.mine(event_log("ReceiptBoard", "Paused", until=now(run) + 10**9))
 
 
+def fork_proven(run: PaperRun, *texts: bytes) -> Log:
+    """What the escrow says of two heads that the gateway signed for one position."""
+    signed = []
+    for text in texts:
+        entry, head = keccak256(b"entry " + text), keccak256(b"head " + text)
+        digest = Head(1, 3, entry, head).digest(run.facts.escrow_domain)
+        signed.append((entry, head, *compact(sign(run.gateway_key, digest))))
+    heads = {"position": 3, "first": signed[0], "second": signed[1]}
+    return event_log("CampaignEscrow", "ForkProven", campaign=1, caller=THIEF, **heads)
+
+
 @chain("FORK-UNPROVEN")
 def fork_of_one_head(run: PaperRun) -> None:
     """A campaign is marked as forked by a head that its gateway signed once."""
-    entry, head = keccak256(b"entry"), keccak256(b"head")
-    digest = Head(1, 3, entry, head).digest(run.facts.escrow_domain)
-    signed = (entry, head, *compact(sign(run.gateway_key, digest)))
-    values = {"campaign": 1, "caller": THIEF, "position": 3, "first": signed, "second": signed}
-    run.mine(event_log("CampaignEscrow", "ForkProven", **values))
+    run.mine(fork_proven(run, b"one", b"one"))
+
+
+@chain("REFUND-AMOUNT", at="final")
+def fork_forgiven(run: PaperRun) -> None:
+    """A gateway is proven to have forked, and its whole bond goes back."""
+    run.mine(fork_proven(run, b"one", b"another"))
+    run.claim(run.results[-1])
+    run.refund()
+
+
+def fork_and_refund() -> PaperRun:
+    """A fork is proven, and at the refund a quarter of the bond is for those harmed: no fraud."""
+    run = stage("final")
+    run.mine(fork_proven(run, b"one", b"another"))
+    run.claim(run.results[-1])
+    run.refund(forfeited=run.bond // 4)
+    forfeited = credited(1, 1, run.bond // 4, sender=ESCROW)
+    run.transactions[run.block][-1][-1:-1] = forfeited
+    return run
+
+
+def fork_and_refund_refused() -> PaperRun:
+    """The same, where the token refuses the treasury, which gets its part later: no fraud."""
+    run = stage("final")
+    run.mine(fork_proven(run, b"one", b"another"))
+    run.claim(run.results[-1])
+    amount = run.bond // 4
+    run.refund(forfeited=amount)
+    about = {"token": TOKEN_AT, "amount": amount}
+    held = event_log("CampaignEscrow", "RefundHeld", campaign=1, payee=TREASURY, **about)
+    run.transactions[run.block][-1].insert(-1, held)
+    taken = event_log(
+        "CampaignEscrow", "PledgeWithdrawn", payer=TREASURY, requester=TREASURY, **about
+    )
+    run.mine(taken, *credited(0, 0, amount, sender=ESCROW))
+    return run
 
 
 @chain("STAKE-LOCKED")
