@@ -13,30 +13,11 @@ from tests.support.system import UNIT, ZERO_ADDRESS, System, events, load, payou
 
 MOST = 2**96 - 1
 
-SILENT = """
-# pragma version ==0.4.3
-balanceOf: public(HashMap[address, uint256])
-
-@external
-def mint(owner: address, amount: uint256):
-    self.balanceOf[owner] += amount
-
-@external
-def transfer(to: address, amount: uint256):
-    self.balanceOf[msg.sender] -= amount
-    self.balanceOf[to] += amount
-
-@external
-def transferFrom(owner: address, to: address, amount: uint256):
-    self.balanceOf[owner] -= amount
-    self.balanceOf[to] += amount
-"""
-
 
 @pytest.fixture
 def silent(system: System) -> Any:
     """A token without limits that returns nothing, allowed, much of it the requester's."""
-    token = boa.loads(SILENT)
+    token = load("mocks/SilentToken")
     token.mint(system.requester, 2**100)
     system.escrow.set_token(token.address, True, sender=system.governance)
     return token

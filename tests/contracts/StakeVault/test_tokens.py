@@ -12,29 +12,6 @@ from tests.support.system import CONTRIBUTOR, UNIT, System, load
 SUBJECT = b"\x09" * 32
 MAX_AMOUNT = 2**128 - 1
 
-SILENT = """
-# pragma version ==0.4.3
-balanceOf: public(HashMap[address, uint256])
-
-@external
-def mint(owner: address, amount: uint256):
-    self.balanceOf[owner] += amount
-
-@external
-def approve(spender: address, amount: uint256):
-    pass
-
-@external
-def transfer(to: address, amount: uint256):
-    self.balanceOf[msg.sender] -= amount
-    self.balanceOf[to] += amount
-
-@external
-def transferFrom(owner: address, to: address, amount: uint256):
-    self.balanceOf[owner] -= amount
-    self.balanceOf[to] += amount
-"""
-
 
 class Vault:
     """A vault for one token, wired to plain addresses."""
@@ -112,7 +89,7 @@ def test_slash__token_that_returns_false__is_refused(false: Vault, system: Syste
 
 
 def test_stake__token_that_returns_nothing__works_throughout(system: System) -> None:
-    silent = Vault(system, boa.loads(SILENT))
+    silent = Vault(system, load("mocks/SilentToken"))
     silent.stake(10 * UNIT)
     silent.lock(4 * UNIT)
     assert silent.slash(UNIT, system.stranger) == UNIT
@@ -124,7 +101,7 @@ def test_stake__token_that_returns_nothing__works_throughout(system: System) -> 
 
 
 def test_stake__half_a_word__is_the_most_with_what_unbonds(system: System) -> None:
-    huge = Vault(system, boa.loads(SILENT), 2**129)
+    huge = Vault(system, load("mocks/SilentToken"), 2**129)
     huge.stake(MAX_AMOUNT)
     before = huge.books()
     with boa.reverts("StakeVault: amount too large"):
