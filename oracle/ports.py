@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from oracle.evidence.codec import Link
 from oracle.evidence.entries import LogRow
-from oracle.evidence.results import PayoutLeaf
+from oracle.evidence.results import PayoutLeaf, SlashLeaf
 from oracle.evidence.structs import Receipt
-from oracle.evidence.supplement import GoldOpening
+from oracle.evidence.supplement import GoldOpening, Supplement
 from oracle.protocol.facts import Block, ChainFacts
 
 # --- time (adapter: oracle/bootstrap)
@@ -313,6 +313,16 @@ class ReceiptPoster(Protocol):
         """Finalize a posted receipt whose window is over."""
         ...
 
+    def execute_slash(
+        self, campaign: int, epoch: int, leaf: SlashLeaf, proof: Sequence[bytes]
+    ) -> Sent:
+        """Take from an account's lock what a finalized slash tree says."""
+        ...
+
+    def prove_fork(self, campaign: int, first: LogRow, second: LogRow) -> Sent:
+        """Show two rows of one position whose Heads the gateway signed; the campaign closes."""
+        ...
+
     def claim(self, claim: PayoutClaim) -> Sent:
         """Pay one leaf out to its account."""
         ...
@@ -322,8 +332,226 @@ class ReceiptPoster(Protocol):
         ...
 
 
-# --- operators (adapters: oracle/gateway for the log, oracle/chain for receipts)
-# -------------------
+# --- operators (oracle/service; adapters: oracle/gateway/feed for the log, oracle/store/operators) -
+
+
+@dataclass(frozen=True)
+class LogPage:
+    """Consecutive log rows with the gateway's signature of every Head, and the sealed opening
+    blocks of the submissions among them, in any order."""
+
+    rows: tuple[LogRow, ...]
+    openings: tuple[bytes, ...]
+
+
+class LogFeed(Protocol):
+    """A campaign's gateway, as an operator sees it. What it says is checked before it is kept.
+
+    Any DDLPError means that it can't or won't answer now.
+    """
+
+    def page(self, after: int, limit: int) -> LogPage:
+        """Return up to `limit` (1 to 512) rows behind position `after`; none at the log's end."""
+        ...
+
+    def reveal(self, epoch: int, *, final: bool) -> tuple[bytes, tuple[GoldOpening, ...]]:
+        """Return the draw seed of `epoch` and the gold of all batches up to it (all there are when
+        `final`), in order.
+
+        GatewayRefusal before the cut: a seed that is known early steers draws.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Filing:
+    """A submission that its contributor brings to operators: the log entry's bytes as the gateway
+    should have taken them, and the sealed opening block."""
+
+    entry: bytes
+    opening: bytes
+
+
+@dataclass(frozen=True)
+class OpenedSubmission:
+    """What opens a submission: its entry's keccak-256, answers (canonical JSON each) and seed."""
+
+    entry_hash: bytes
+    answers: tuple[bytes, ...]
+    seed: bytes
+
+
+@dataclass(frozen=True)
+class LeaseCertificate:
+    """That a quorum of operators confirmed a lease: its row, and their signatures of Confirmation
+    (65 bytes each)."""
+
+    row: LogRow
+    signatures: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What an operator tells its peers of: the newest row of its log (None: it has none), and the
+    entry hashes of the filings and opened submissions that the next receipt may need, sorted."""
+
+    newest: LogRow | None
+    filings: tuple[bytes, ...]
+    opened: tuple[bytes, ...]
+    certificates: tuple[LeaseCertificate, ...]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A leader's inputs for a receipt: the log behind the last finalized receipt's position up to
+    the cut, and the supplement. `signature` is the leader's of EIP-712 `Proposal`."""
+
+    campaign: int
+    epoch: int
+    attempt: int
+    round: int
+    final: bool
+    rows: tuple[LogRow, ...]
+    supplement: Supplement
+    signature: bytes
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a peer held within the time of exchange and a proposal left out, handed over."""
+
+    rows: tuple[LogRow, ...] = ()
+    filings: tuple[Filing, ...] = ()
+    opened: tuple[OpenedSubmission, ...] = ()
+    certificates: tuple[LeaseCertificate, ...] = ()
+    seed: bytes = b""
+    gold: tuple[GoldOpening, ...] = ()
+
+
+@dataclass(frozen=True)
+class Vote:
+    """A peer's answer to a proposal: 65 bytes over the Receipt that it derived, or a refusal with
+    its reason (`code` and `place` of a ProtocolFault) and what was left out.
+
+    A `code` of NOT-YET means: ask again, for this peer isn't there yet.
+    """
+
+    signature: bytes | None
+    code: str = ""
+    place: str = ""
+    message: str = ""
+    missing: Missing = Missing()
+
+
+class Peer(Protocol):
+    """One campaign at another operator. The transport authenticates both sides: only members of the
+    operator set may ask. Answers are checked before they are kept; any DDLPError means that the
+    peer can't be reached now.
+    """
+
+    @property
+    def address(self) -> bytes:
+        """The operator's 20-byte address."""
+        ...
+
+    def holding(self) -> Holding:
+        """Say what the peer holds."""
+        ...
+
+    def rows(self, after: int, limit: int) -> tuple[LogRow, ...]:
+        """Return up to `limit` (1 to 512) rows of the peer's log behind position `after`."""
+        ...
+
+    def filings(self, wanted: Sequence[bytes]) -> tuple[Filing, ...]:
+        """Return the filings of up to 256 entry hashes, as far as the peer has them."""
+        ...
+
+    def openings(self, wanted: Sequence[bytes]) -> tuple[OpenedSubmission, ...]:
+        """Return what opens up to 256 submissions (by entry hash), as far as the peer has it."""
+        ...
+
+    def vote(self, proposal: Proposal) -> Vote:
+        """Derive the proposal's receipt and sign it, or refuse."""
+        ...
+
+
+class FilingDesk(Protocol):
+    """What one operator offers contributors beside the gateway; anybody may call.
+
+    GatewayRefusal, with a stable code, for what it declines; nothing has changed then.
+    """
+
+    def confirm(self, position: int, entry_hash: bytes) -> bytes:
+        """Sign (65 bytes, EIP-712 `Confirmation`) that this operator's log has the lease at
+        `position`, and that it is backed."""
+        ...
+
+    def certify(self, certificate: LeaseCertificate) -> None:
+        """Keep a quorum's confirmations: from then on the operator signs no log that lacks the
+        lease. Work starts when a quorum has taken it."""
+        ...
+
+    def file(self, filing: Filing) -> bytes:
+        """Take a submission that the gateway doesn't log; return a signature (65 bytes) of EIP-712
+        `Acknowledgement` over it, once it is stored durably."""
+        ...
+
+
+class OperatorStore(Protocol):
+    """What one operator keeps of one campaign. Every method is one durable transaction; `now` is in
+    Unix seconds. Errors: StoreConflict, StoreError.
+    """
+
+    def rows(self, first: int = 1, last: int | None = None) -> list[LogRow]:
+        """Return the rows kept at positions `first` to `last` (both included), ascending."""
+        ...
+
+    def last_row(self) -> LogRow | None:
+        """Return the newest row; None for an empty log."""
+        ...
+
+    def append(
+        self, rows: Sequence[LogRow], opened: Sequence[OpenedSubmission], *, now: int
+    ) -> None:
+        """Add consecutive rows and what opens submissions, all or none; StoreConflict unless the
+        first row is next."""
+        ...
+
+    def adopt(self, rows: Sequence[LogRow], *, now: int) -> None:
+        """Replace what the log holds from the first row's position on by `rows`."""
+        ...
+
+    def position_at(self, time: int) -> int:
+        """Return the last position of those received at `time` or before, 0 where there is none."""
+        ...
+
+    def add_filing(self, filing: Filing, opened: OpenedSubmission | None, *, now: int) -> None:
+        """Keep a filing once, and what opens it."""
+        ...
+
+    def filings(self) -> dict[bytes, Filing]:
+        """Return the filings by entry hash."""
+        ...
+
+    def add_opened(self, opened: Sequence[OpenedSubmission], *, now: int) -> None:
+        """Keep what opens submissions; the first one kept stays."""
+        ...
+
+    def opened(self) -> dict[bytes, OpenedSubmission]:
+        """Return what opens submissions, by entry hash."""
+        ...
+
+    def forget(self, submissions: Sequence[bytes]) -> None:
+        """Delete filings and openings of submissions (by entry hash) that are settled."""
+        ...
+
+    def note(self, kind: str, key: bytes, data: bytes, *, now: int) -> None:
+        """Keep bytes under a kind and key; the first one kept stays."""
+        ...
+
+    def notes(self, kind: str) -> dict[bytes, bytes]:
+        """Return everything kept under a kind, by key."""
+        ...
 
 
 class CutSource(Protocol):
