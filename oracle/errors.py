@@ -48,6 +48,10 @@ class ChainError(DDLPError):
     """The chain can't be reached, answered nonsense, or reverted a transaction."""
 
 
+class NodeUnreachable(ChainError):
+    """No node gave an answer: whether one acted on the request is unknown."""
+
+
 class ChainReorg(ChainError):
     """Blocks read before are no longer the chain's: what was derived from them is void."""
 

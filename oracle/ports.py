@@ -73,6 +73,15 @@ class StoredSubmission:
 
 
 @dataclass(frozen=True)
+class NewEntry:
+    """A log row to be written; for a submission also its openings, plain and sealed."""
+
+    row: LogRow
+    submission: StoredSubmission | None = None
+    opening_block: bytes | None = None
+
+
+@dataclass(frozen=True)
 class ClaimJob:
     """A claim whose gas the relayer pays; `state` is queued, sent, done or failed."""
 
@@ -103,18 +112,11 @@ class LabelStore(Protocol):
         """Return the ids of the campaigns registered, ascending."""
         ...
 
-    def append(
-        self,
-        campaign: int,
-        row: LogRow,
-        *,
-        now: int,
-        submission: StoredSubmission | None = None,
-        opening_block: bytes | None = None,
-    ) -> None:
-        """Write a log row with its signed head, and a submission's openings, all or none.
+    def append(self, campaign: int, entries: Sequence[NewEntry], *, now: int) -> None:
+        """Write consecutive log rows with their openings durably, all or none.
 
-        StoreConflict unless `row` is next and a submission's session key and sequence are new.
+        StoreConflict unless the first row is next and every submission's session key and sequence
+        are new.
         """
         ...
 
@@ -206,6 +208,110 @@ class ChainEvent:
     block: int
     index: int
     transaction: bytes
+
+
+@dataclass(frozen=True)
+class ChainLog:
+    """A log as the chain holds it, not decoded: topics 32 bytes each; `index` is its place in the
+    block, `transaction` the transaction's hash.
+    """
+
+    block: int
+    index: int
+    transaction: bytes
+    address: bytes
+    topics: tuple[bytes, ...]
+    data: bytes
+
+
+class EventStore(Protocol):
+    """The logs of one deployment as far as they were read, and the blocks that say from which
+    chain (adapters: oracle/store/events, oracle/chain/memory).
+
+    Every method is one transaction. Errors: StoreConflict where another writer was first, or the
+    store is another deployment's; StoreError where the database can't be used.
+    """
+
+    def open(self, deployment: bytes) -> None:
+        """Note the 32-byte digest of the deployment whose logs these are; StoreConflict where they
+        are another's."""
+        ...
+
+    def recent(self) -> list[Block]:
+        """Return the checkpoint (the last block read that can't be undone) and the blocks read
+        after it, ascending; empty before the first. The last one is how far the chain was read."""
+        ...
+
+    def logs(self, first: int = 0) -> list[ChainLog]:
+        """Return the logs of block `first` and later ones, in chain order."""
+        ...
+
+    def append(
+        self, after: Block | None, blocks: Sequence[Block], logs: Sequence[ChainLog], final: int
+    ) -> None:
+        """Add what was read behind `after` (None: nothing was): logs in chain order and blocks,
+        ascending, the last of which is how far it was read.
+
+        Of these blocks and those known, the newest one up to number `final` becomes the checkpoint,
+        and blocks since the last one are forgotten. StoreConflict unless `after` is the last known.
+        """
+        ...
+
+    def rollback(self, to: Block) -> None:
+        """Forget all blocks and logs after `to`, one of the recent; StoreConflict where it isn't
+        known."""
+        ...
+
+    def block(self, number: int) -> Block | None:
+        """Return a block that was kept."""
+        ...
+
+    def keep(self, block: Block) -> None:
+        """Keep a block up to the checkpoint, for `block`."""
+        ...
+
+
+@dataclass(frozen=True)
+class SentTransaction:
+    """A transaction that was signed, and what became of it.
+
+    `raw` is as signed, `call` the keccak-256 of recipient and data, `purpose` for people. `state`:
+    signed (may have been sent), mined, replaced (another of its nonce was mined), refused (by the
+    node, before anybody had it). Fees are wei per gas.
+    """
+
+    sender: bytes
+    nonce: int
+    hash: bytes
+    raw: bytes
+    call: bytes
+    purpose: str
+    max_fee: int
+    priority_fee: int
+    state: str = "signed"
+
+
+class TransactionStore(Protocol):
+    """What accounts of one chain have signed (adapters: oracle/store/transactions,
+    oracle/chain/memory). Every method is one transaction. Errors as for EventStore."""
+
+    def add(self, transaction: SentTransaction, *, now: int) -> None:
+        """Keep a signed transaction, durably, before it is sent; StoreConflict where its nonce is
+        another call's that is still open."""
+        ...
+
+    def open(self, sender: bytes) -> list[SentTransaction]:
+        """Return the sender's transactions of state signed, by nonce, then in the order signed."""
+        ...
+
+    def close(self, sender: bytes, nonce: int, mined: bytes | None, *, now: int) -> None:
+        """Close what is open of a nonce: the transaction of hash `mined` as mined, the others as
+        replaced; all as refused where `mined` is None."""
+        ...
+
+    def history(self, sender: bytes) -> list[SentTransaction]:
+        """Return all of the sender's transactions, by nonce, then in the order signed."""
+        ...
 
 
 @dataclass(frozen=True)

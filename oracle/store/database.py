@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from oracle.errors import StoreError
+from oracle.errors import StoreConflict, StoreError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -56,6 +58,40 @@ def migrate(engine: Engine, revision: str = "head") -> None:
                 f"the database has tables of another version ({error}): run the version of ddlp "
                 "that wrote it, or a newer one"
             ) from error
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that only reads; StoreError where the database can't be used."""
+    with _translated(), engine.execution_options(writes=False).begin() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that may write; StoreConflict, StoreError where it can't be committed."""
+    with _translated(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        raise StoreConflict(
+            "another row is there already, or the one it belongs to is missing: read again and "
+            "retry"
+        ) from error
+    except SQLAlchemyError as error:
+        # The driver's own words may hold the values written; its code doesn't.
+        cause = getattr(error, "orig", None)
+        code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
+        raise StoreError(
+            f"the database refused ({code or type(error).__name__}): check that it runs, its disk "
+            "space and its permissions; what was under way has not happened, or wholly, and asking "
+            "again is safe"
+        ) from error
 
 
 def _prepare_sqlite(engine: Engine) -> None:

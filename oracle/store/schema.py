@@ -175,3 +175,61 @@ receipt_signatures = Table(
     Column("received_at", BigInteger, nullable=False),
     ForeignKeyConstraint(["campaign"], ["campaigns.campaign"]),
 )
+
+# --- the chain, as far as it was read ------------------------------------------------------------
+
+# One row: whose logs these are, how far they were read, and the last block that can't be undone.
+chain_progress = Table(
+    "chain_progress",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("deployment", LargeBinary(32), nullable=False),  # digest of its deployment.json
+    Column("read_to", BigInteger, nullable=True),
+    Column("checkpoint", BigInteger, nullable=True),
+    CheckConstraint("id = 1", name="one_row"),
+    CheckConstraint("(read_to IS NULL) = (checkpoint IS NULL)", name="both_or_none"),
+)
+
+# The checkpoint, the blocks after it, and earlier ones that were asked for.
+chain_blocks = Table(
+    "chain_blocks",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("timestamp", BigInteger, nullable=False),
+)
+
+# Logs as the chain holds them; what they mean follows from the ABI. `topics` stand end to end, 32
+# bytes each.
+chain_logs = Table(
+    "chain_logs",
+    metadata,
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    Column("log_index", Integer, primary_key=True, autoincrement=False),
+    Column("transaction_hash", LargeBinary(32), nullable=False),
+    Column("address", LargeBinary(20), nullable=False),
+    Column("topics", LargeBinary(128), nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+# What was signed, written before it is sent. Of a nonce at most one call is ever open.
+sent_transactions = Table(
+    "sent_transactions",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("sender", LargeBinary(20), nullable=False),
+    Column("nonce", BigInteger, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("call", LargeBinary(32), nullable=False),  # keccak256(recipient ‖ data)
+    Column("purpose", Text, nullable=False),
+    Column("max_fee", Uint256, nullable=False),  # wei per gas
+    Column("priority_fee", Uint256, nullable=False),
+    Column("state", Text, nullable=False),  # signed, mined, replaced, refused
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    UniqueConstraint("chain_id", "hash"),
+    CheckConstraint("state IN ('signed', 'mined', 'replaced', 'refused')", name="state"),
+    Index(None, "chain_id", "sender", "state"),
+)
