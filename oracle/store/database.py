@@ -28,9 +28,11 @@ def open_database(url: str) -> Engine:
     database can't be reached, or was written by a newer version.
     """
     try:
-        engine = create_engine(url)
+        engine = create_engine(url, pool_pre_ping=True)
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
+        else:
+            _prepare_postgres(engine)
         migrate(engine)
     except ImportError as error:
         raise StoreError(
@@ -116,3 +118,15 @@ def _prepare_sqlite(engine: Engine) -> None:
         # it without waiting.
         writes = connection.get_execution_options().get("writes", True)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _prepare_postgres(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _: ConnectionPoolEntry) -> None:
+        with connection.cursor() as cursor:
+            # A server's default may be to answer before a commit is on disk.
+            cursor.execute("SET synchronous_commit = on")
+            # Behind another writer, or a dead one's transaction: the same wait as on SQLite.
+            cursor.execute("SET lock_timeout = '15s'")
+            cursor.execute("SET idle_in_transaction_session_timeout = '60s'")
+        connection.commit()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy import Engine, Row, func, insert, select, update
 
-from oracle.errors import StoreConflict, StoreError
+from oracle.errors import StoreConflict
 from oracle.evidence.entries import Delegation, LogRow
 from oracle.evidence.hashing import keccak256
-from oracle.ports import ClaimJob, StoredSubmission
+from oracle.ports import ClaimJob, NewEntry, StoredSubmission
+from oracle.store.database import reading, writing
 from oracle.store.schema import (
     campaigns,
     claim_jobs,
@@ -32,7 +31,6 @@ class SqlLabelStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._readers = engine.execution_options(writes=False)
 
     # --- campaigns and the log -------------------------------------------------------------------
 
@@ -40,7 +38,7 @@ class SqlLabelStore:
         self, campaign: int, *, chain_id: int, escrow: bytes, manifest: bytes, now: int
     ) -> None:
         """Note a campaign once; StoreConflict where it is known with other values."""
-        with self._write() as connection:
+        with writing(self._engine) as connection:
             known = connection.execute(
                 select(campaigns).where(campaigns.c.campaign == campaign)
             ).first()
@@ -62,46 +60,30 @@ class SqlLabelStore:
 
     def campaigns(self) -> list[int]:
         """Return the ids of the campaigns registered, ascending."""
-        with self._read() as connection:
+        with reading(self._engine) as connection:
             return list(
                 connection.scalars(select(campaigns.c.campaign).order_by(campaigns.c.campaign))
             )
 
-    def append(
-        self,
-        campaign: int,
-        row: LogRow,
-        *,
-        now: int,
-        submission: StoredSubmission | None = None,
-        opening_block: bytes | None = None,
-    ) -> None:
-        """Write a log row with its signed head, and a submission's openings, all or none."""
-        with self._write() as connection:
+    def append(self, campaign: int, entries: Sequence[NewEntry], *, now: int) -> None:
+        """Write consecutive log rows with their openings durably, all or none."""
+        with writing(self._engine) as connection:
             last = connection.scalar(
                 select(func.max(log_entries.c.position)).where(log_entries.c.campaign == campaign)
             )
-            if row.position != (last or 0) + 1:
-                raise StoreConflict(
-                    f"the log of campaign {campaign} ends at {last or 0}, so position "
-                    f"{row.position} isn't next: read the log again and retry"
-                )
-            connection.execute(
-                insert(log_entries).values(
-                    campaign=campaign,
-                    position=row.position,
-                    kind=row.data[0],
-                    entry=row.data,
-                    entry_hash=row.entry_hash,
-                    head=row.head,
-                    signature=row.signature,
-                    written_at=now,
-                )
-            )
-            if row.data[0] == Delegation.KIND:
-                _insert_delegation(connection, campaign, row)
-            if submission is not None:
-                _insert_submission(connection, campaign, submission, opening_block)
+            for position, new in enumerate(entries, (last or 0) + 1):
+                if new.row.position != position:
+                    raise StoreConflict(
+                        f"the log of campaign {campaign} ends at {last or 0}, so position "
+                        f"{new.row.position} isn't next: read the log again and retry"
+                    )
+            for table, values in (
+                (log_entries, [_entry_values(campaign, new.row, now) for new in entries]),
+                (delegations, _delegation_values(campaign, entries)),
+                (submissions, _submission_values(campaign, entries)),
+            ):
+                if values:
+                    connection.execute(insert(table), values)
 
     def rows(self, campaign: int, first: int = 1, last: int | None = None) -> list[LogRow]:
         """Return the log's rows at positions `first` to `last` (both included), ascending."""
@@ -112,7 +94,7 @@ class SqlLabelStore:
         )
         if last is not None:
             query = query.where(log_entries.c.position <= last)
-        with self._read() as connection:
+        with reading(self._engine) as connection:
             return [_log_row(row) for row in connection.execute(query)]
 
     def last_row(self, campaign: int) -> LogRow | None:
@@ -123,7 +105,7 @@ class SqlLabelStore:
             .order_by(log_entries.c.position.desc())
             .limit(1)
         )
-        with self._read() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(query).first()
         return None if row is None else _log_row(row)
 
@@ -132,7 +114,7 @@ class SqlLabelStore:
         query = select(log_entries).where(
             log_entries.c.campaign == campaign, log_entries.c.entry_hash == entry_hash
         )
-        with self._read() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(query).first()
         return None if row is None else _log_row(row)
 
@@ -143,7 +125,7 @@ class SqlLabelStore:
             .where(delegations.c.campaign == campaign, delegations.c.contributor == contributor)
             .order_by(delegations.c.position)
         )
-        with self._read() as connection:
+        with reading(self._engine) as connection:
             return list(dict.fromkeys(connection.scalars(query)))
 
     # --- openings --------------------------------------------------------------------------------
@@ -171,7 +153,7 @@ class SqlLabelStore:
             query = query.where(
                 submissions.c.session_key == session[0], submissions.c.sequence == session[1]
             )
-        with self._read() as connection:
+        with reading(self._engine) as connection:
             found = [_submission(row) for row in connection.execute(query)]
         if positions is not None:
             wanted = set(positions)
@@ -185,14 +167,14 @@ class SqlLabelStore:
             submissions.c.opening == digest,
             submissions.c.opening_block.is_not(None),
         )
-        with self._read() as connection:
+        with reading(self._engine) as connection:
             block: bytes | None = connection.scalar(query.limit(1))
         return block
 
     def erase(self, campaign: int, positions: Sequence[int], *, now: int) -> int:
         """Delete answers, seed and sealed block of submissions; return how many still had them."""
         erased = 0
-        with self._write() as connection:
+        with writing(self._engine) as connection:
             for position in positions:
                 changed = connection.execute(
                     update(submissions)
@@ -221,7 +203,7 @@ class SqlLabelStore:
             & (claim_jobs.c.epoch == epoch)
             & (claim_jobs.c.account == account)
         )
-        with self._write() as connection:
+        with writing(self._engine) as connection:
             known = connection.execute(select(claim_jobs).where(same)).first()
             if known is None:
                 connection.execute(
@@ -251,7 +233,7 @@ class SqlLabelStore:
             query = query.where(claim_jobs.c.state == state)
         if account is not None:
             query = query.where(claim_jobs.c.account == account)
-        with self._read() as connection:
+        with reading(self._engine) as connection:
             return [_claim_job(row) for row in connection.execute(query)]
 
     def update_claim(
@@ -264,7 +246,7 @@ class SqlLabelStore:
         error: str | None = None,
     ) -> None:
         """Note what became of a claim job; StoreConflict for a job that isn't there."""
-        with self._write() as connection:
+        with writing(self._engine) as connection:
             changed = connection.execute(
                 update(claim_jobs)
                 .where(claim_jobs.c.job == job)
@@ -279,7 +261,7 @@ class SqlLabelStore:
         self, campaign: int, receipt: bytes, operator: bytes, signature: bytes, *, now: int
     ) -> None:
         """Keep an operator's signature of a receipt digest; the first one kept stays."""
-        with self._write() as connection:
+        with writing(self._engine) as connection:
             known = connection.execute(
                 select(receipt_signatures.c.signature).where(
                     receipt_signatures.c.campaign == campaign,
@@ -308,71 +290,64 @@ class SqlLabelStore:
             )
             .order_by(receipt_signatures.c.operator)
         )
-        with self._read() as connection:
+        with reading(self._engine) as connection:
             return {row.operator: row.signature for row in connection.execute(query)}
 
-    # --- transactions ----------------------------------------------------------------------------
 
-    @contextmanager
-    def _read(self) -> Iterator[Connection]:
-        with _translated(), self._readers.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        with _translated(), self._engine.begin() as connection:
-            yield connection
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError as error:
-        raise StoreConflict(
-            "another row is there already, or the one it belongs to is missing: read again and "
-            "retry"
-        ) from error
-    except SQLAlchemyError as error:
-        raise StoreError(
-            f"the database refused ({type(error).__name__}): check its disk space and permissions"
-        ) from error
+def _entry_values(campaign: int, row: LogRow, now: int) -> dict[str, Any]:
+    return {
+        "campaign": campaign,
+        "position": row.position,
+        "kind": row.data[0],
+        "entry": row.data,
+        "entry_hash": row.entry_hash,
+        "head": row.head,
+        "signature": row.signature,
+        "written_at": now,
+    }
 
 
-def _insert_delegation(connection: Connection, campaign: int, row: LogRow) -> None:
-    entry = row.entry
-    assert isinstance(entry, Delegation)
-    connection.execute(
-        insert(delegations).values(
-            campaign=campaign,
-            position=row.position,
-            contributor=entry.contributor,
-            session_key=entry.session_key,
-            generation=entry.generation,
-            valid_until=entry.valid_until,
-            consent=entry.consent,
-        )
-    )
+def _delegation_values(campaign: int, entries: Sequence[NewEntry]) -> list[dict[str, Any]]:
+    values = []
+    for new in entries:
+        if new.row.data[0] == Delegation.KIND:
+            entry = new.row.entry
+            assert isinstance(entry, Delegation)
+            values.append(
+                {
+                    "campaign": campaign,
+                    "position": new.row.position,
+                    "contributor": entry.contributor,
+                    "session_key": entry.session_key,
+                    "generation": entry.generation,
+                    "valid_until": entry.valid_until,
+                    "consent": entry.consent,
+                }
+            )
+    return values
 
 
-def _insert_submission(
-    connection: Connection, campaign: int, submission: StoredSubmission, block: bytes | None
-) -> None:
-    answers = submission.answers
-    connection.execute(
-        insert(submissions).values(
-            campaign=campaign,
-            position=submission.position,
-            contributor=submission.contributor,
-            session_key=submission.session_key,
-            sequence=submission.sequence,
-            digest=submission.digest,
-            opening=submission.opening,
-            answers=None if answers is None else json.dumps([part.decode() for part in answers]),
-            seed=submission.seed,
-            opening_block=block,
-        )
-    )
+def _submission_values(campaign: int, entries: Sequence[NewEntry]) -> list[dict[str, Any]]:
+    return [
+        {
+            "campaign": campaign,
+            "position": one.position,
+            "contributor": one.contributor,
+            "session_key": one.session_key,
+            "sequence": one.sequence,
+            "digest": one.digest,
+            "opening": one.opening,
+            "answers": _answers_text(one.answers),
+            "seed": one.seed,
+            "opening_block": new.opening_block,
+        }
+        for new in entries
+        if (one := new.submission) is not None
+    ]
+
+
+def _answers_text(answers: Sequence[bytes] | None) -> str | None:
+    return None if answers is None else json.dumps([answer.decode() for answer in answers])
 
 
 def _log_row(row: Row[Any]) -> LogRow:

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, inspect
 from oracle.errors import StoreConflict, StoreError
 from oracle.evidence.entries import Anchor, Delegation, LogRow, chain_rows, encode_entry
 from oracle.evidence.hashing import ZERO32, sha256
-from oracle.ports import LabelStore, StoredSubmission
+from oracle.ports import LabelStore, NewEntry, StoredSubmission
 from oracle.store.database import MIGRATIONS, migrate, open_database
 from oracle.store.labels import SqlLabelStore
 from oracle.store.schema import metadata
@@ -94,7 +94,7 @@ def test_append__rows_in_order__are_read_back(store: LabelStore) -> None:
     written = rows(5)
     assert store.last_row(CAMPAIGN) is None
     for row in written:
-        store.append(CAMPAIGN, row, now=NOW)
+        store.append(CAMPAIGN, [NewEntry(row)], now=NOW)
     assert store.rows(CAMPAIGN) == written
     assert store.rows(CAMPAIGN, 2, 3) == written[1:3]
     assert store.rows(CAMPAIGN, 6) == []
@@ -106,29 +106,24 @@ def test_append__rows_in_order__are_read_back(store: LabelStore) -> None:
 @pytest.mark.parametrize("index", [0, 2])
 def test_append__a_row_that_is_not_next__is_refused(store: LabelStore, index: int) -> None:
     written = rows(3)
-    store.append(CAMPAIGN, written[0], now=NOW)
+    store.append(CAMPAIGN, [NewEntry(written[0])], now=NOW)
     with pytest.raises(StoreConflict, match="ends at 1"):
-        store.append(CAMPAIGN, written[index], now=NOW)
+        store.append(CAMPAIGN, [NewEntry(written[index])], now=NOW)
     assert store.rows(CAMPAIGN) == written[:1]
 
 
 def test_append__unknown_campaign__is_refused(store: LabelStore) -> None:
     with pytest.raises(StoreConflict):
-        store.append(1, rows(1)[0], now=NOW)
+        store.append(1, [NewEntry(rows(1)[0])], now=NOW)
     assert store.rows(1) == []
 
 
 def test_append__a_used_sequence__writes_neither_entry_nor_opening(store: LabelStore) -> None:
     first, second = rows(2)
-    store.append(CAMPAIGN, first, now=NOW, submission=submission(1), opening_block=b"sealed")
+    store.append(CAMPAIGN, [NewEntry(first, submission(1), b"sealed")], now=NOW)
+    used = submission(2, sequence=2**64 - 1)
     with pytest.raises(StoreConflict):
-        store.append(
-            CAMPAIGN,
-            second,
-            now=NOW,
-            submission=submission(2, sequence=2**64 - 1),
-            opening_block=b"other",
-        )
+        store.append(CAMPAIGN, [NewEntry(second, used, b"other")], now=NOW)
     assert store.rows(CAMPAIGN) == [first]
     assert store.submissions(CAMPAIGN) == [submission(1)]
     assert store.opening_block(CAMPAIGN, submission(2).opening) is None
@@ -141,7 +136,7 @@ def test_append__two_writers_at_once__let_one_through(engine: Engine, store: Lab
     def write() -> None:
         barrier.wait()
         try:
-            SqlLabelStore(engine).append(CAMPAIGN, row, now=NOW)
+            SqlLabelStore(engine).append(CAMPAIGN, [NewEntry(row)], now=NOW)
         except StoreConflict as error:
             refused.append(error)
 
@@ -161,7 +156,7 @@ def test_append__delegations__are_indexed_by_contributor(store: LabelStore) -> N
         for n, key in enumerate(keys)
     ]
     for row in chain_rows((entry, b"\x02" * 65) for entry in entries):
-        store.append(CAMPAIGN, row, now=NOW)
+        store.append(CAMPAIGN, [NewEntry(row)], now=NOW)
     assert store.session_keys(CAMPAIGN, CONTRIBUTOR) == keys[:2]
     assert store.session_keys(CAMPAIGN, OPERATOR) == []
 
@@ -180,7 +175,7 @@ def test_register__twice__keeps_the_first_and_refuses_another(store: LabelStore)
 def test_submissions__narrowed__return_only_those(store: LabelStore) -> None:
     kept = [submission(1), submission(2, contributor=OPERATOR), submission(3)]
     for row, one in zip(rows(3), kept, strict=True):
-        store.append(CAMPAIGN, row, now=NOW, submission=one)
+        store.append(CAMPAIGN, [NewEntry(row, one)], now=NOW)
     assert store.submissions(CAMPAIGN) == kept
     assert store.submissions(CAMPAIGN, positions=[3, 1, 99]) == [kept[0], kept[2]]
     assert store.submissions(CAMPAIGN, positions=range(2, 2000)) == kept[1:]
@@ -192,7 +187,7 @@ def test_submissions__narrowed__return_only_those(store: LabelStore) -> None:
 def test_erase__a_submission__leaves_the_row_without_its_secrets(store: LabelStore) -> None:
     for row in rows(2):
         one = submission(row.position)
-        store.append(CAMPAIGN, row, now=NOW, submission=one, opening_block=b"sealed")
+        store.append(CAMPAIGN, [NewEntry(row, one, b"sealed")], now=NOW)
     assert store.opening_block(CAMPAIGN, submission(1).opening) == b"sealed"
     assert store.erase(CAMPAIGN, [1, 2, 3], now=NOW) == 2
     assert store.erase(CAMPAIGN, [1, 2], now=NOW) == 0
@@ -208,7 +203,7 @@ def test_erase__on_sqlite__leaves_no_byte_on_disk(sqlite: Engine, tmp_path: Path
     secret, sealed = b'"a very private answer"', b"a very sealed block"
     for row in rows(2):
         one = submission(row.position, answers=(secret,), seed=b"\x77" * 32)
-        store.append(CAMPAIGN, row, now=NOW, submission=one, opening_block=sealed)
+        store.append(CAMPAIGN, [NewEntry(row, one, sealed)], now=NOW)
     on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"a very private answer" in on_disk
 
