@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,15 @@ from oracle.gateway.campaign_files import CampaignFiles
 from oracle.gateway.desk import Desk
 from oracle.gateway.gateway import Gateway
 from oracle.gateway.secrets import GatewaySecrets
+from oracle.operations.health import (
+    Check,
+    check_content,
+    check_database,
+    check_disk,
+    check_head,
+    looked_at,
+)
+from oracle.operations.loop import Measured
 from oracle.ports import ContentStore, Network
 from oracle.protocol.campaign import Campaign
 from oracle.service.epochs import EpochService, Progress
@@ -107,10 +116,12 @@ class Platform:
         self.reader = Web3Reader(w3, deployment, finality)
         self.content = content if content is not None else LocalContent(state_dir / "content")
         url = database_url or f"sqlite:///{(state_dir / 'ddlp.sqlite').resolve()}"
-        self.store = SqlLabelStore(open_database(url))
+        self.engine = open_database(url)
+        self.store = SqlLabelStore(self.engine)
         self.relayer = Poster(w3, keys.relayer, deployment)
         self._gateways: dict[int, Gateway] = {}
         self._services: dict[int, EpochService] = {}
+        self._unopened: dict[int, bytes] = {}  # campaign -> manifest, found but not opened yet
         self._unserved: set[int] = set()
         self._lock = threading.RLock()
 
@@ -152,25 +163,34 @@ class Platform:
             return dict(self._gateways)
 
     def discover(self) -> None:
-        """Open a gateway for every campaign on chain that is this process' to serve."""
+        """Look for campaigns on chain that are this process' to serve; `gateway` opens
+        one when it is first asked for it."""
         address = bytes.fromhex(self._gateway_account().address[2:])
         for event in self.reader.events():
             if event.name != "CampaignCreated" or event.arguments["gateway"] != address:
                 continue
-            campaign = event.arguments["campaign"]
+            campaign, manifest = event.arguments["campaign"], event.arguments["manifest"]
             with self._lock:
                 if campaign in self._gateways or campaign in self._unserved:
                     continue
-                if not self._secrets_path(event.arguments["manifest"]).exists():
+                if self._secrets_path(manifest).exists():
+                    self._unopened[campaign] = manifest
+                else:
                     self._unserved.add(campaign)
-                    continue
-                self._gateways[campaign] = self._open_gateway(campaign, event.arguments["manifest"])
+
+    def served(self) -> list[int]:
+        """Return the campaigns that are this process' to serve, opened or not, ascending."""
+        with self._lock:
+            return sorted({*self._gateways, *self._unopened})
 
     def gateway(self, campaign: int) -> Gateway:
         """Return a campaign's gateway; InputError where this process doesn't serve it."""
-        if campaign not in self._gateways:
+        if campaign not in self._gateways and campaign not in self._unopened:
             self.discover()
         with self._lock:
+            if campaign in self._unopened:
+                self._gateways[campaign] = self._open_gateway(campaign, self._unopened[campaign])
+                del self._unopened[campaign]
             if campaign not in self._gateways:
                 raise InputError(
                     f"campaign {campaign} isn't served here: start the process that has its "
@@ -213,16 +233,48 @@ class Platform:
     def step(self) -> dict[int, Progress]:
         """Do what is due everywhere: follow the chain, cut, post, finalize."""
         self.discover()
-        progress = {}
-        for campaign, gateway in self.gateways().items():
-            gateway.follow()
-            progress[campaign] = self.service(campaign).step()
-        return progress
+        return {campaign: self.step_campaign(campaign) for campaign in self.served()}
+
+    def step_campaign(self, campaign: int) -> Progress:
+        """Do what is due for one campaign."""
+        self.gateway(campaign).follow()
+        return self.service(campaign).step()
+
+    def measure(self, campaign: int) -> Measured:
+        """Return how far a campaign is."""
+        gateway, head = self.gateway(campaign), self.reader.head()
+        facts = self.reader.facts(campaign, gateway.manifest.anchor_blocks)
+        last = facts.created
+        if facts.settlements:
+            last = self.reader.block(facts.settlements[-1].posted_block)
+        newest = gateway.head()
+        return Measured(
+            head.number,
+            max(0, head.number - gateway.followed),
+            newest.position if newest is not None else 0,
+            max(0, head.timestamp - last.timestamp),
+        )
+
+    def checks(self, *, max_head_age: int, max_lag: int) -> list[Check]:
+        """Look at every part, as `/readyz` tells of it; an age in seconds, a lag in blocks."""
+        gateways = self.gateways().values()
+        followed = min((gateway.followed for gateway in gateways), default=None)
+        clock = WallClock()
+        return [
+            looked_at(
+                "chain", lambda: check_head(self.reader, clock, max_head_age, followed, max_lag)
+            ),
+            check_database(self.engine),
+            looked_at("content", lambda: check_content(self.content)),
+            check_disk(self.state_dir),
+        ]
 
     # -- people ------------------------------------------------------------------------------
 
-    def desk(self, *, name: str) -> Desk:
-        """Return the contributors' desk over this process' gateways; `name` is the chain's."""
+    def desk(self, *, name: str, paused: Callable[[], Collection[object]] = tuple) -> Desk:
+        """Return the contributors' desk over this process' gateways; `name` is the chain's,
+        `paused` tells which campaigns lease nothing for now.
+        """
         network = Network(
             chain_id=self.deployment.chain_id,
             name=name,
@@ -233,7 +285,7 @@ class Platform:
             symbol="DDLP",
             decimals=18,
         )
-        return Desk(network, self.gateways, self.reader, self.content, self.relayer)
+        return Desk(network, self.gateways, self.reader, self.content, self.relayer, paused)
 
     # -- small parts -------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ from oracle.errors import ConfigError
 
 PREFIX = "DDLP_"
 FINALITIES = ("latest", "finalized")
+LOG_FORMATS = ("text", "json")
+RPC_SCHEMES = frozenset({"http", "https", "ws", "wss"})
 SECRETS = ("gateway_key", "operator_keys", "relayer_key", "requester_key", "web_secret")
 
 
@@ -27,7 +29,7 @@ class Settings:
 
     A secret has no default, is left out of ``repr``, and is fetched by `secret`, which raises
     where it is unset. ``None`` means "use the embedded default": a devnet for ``rpc_url``, a local
-    folder for ``ipfs_url``.
+    folder for ``ipfs_url``, none for ``monitor_port``. ``max_head_age`` is in seconds.
     """
 
     rpc_url: str | None = None
@@ -38,6 +40,10 @@ class Settings:
     state_dir: Path = Path("build/serve")
     host: str = "127.0.0.1"
     port: int = 8000
+    monitor_port: int | None = None
+    log_format: str = "text"
+    max_lag_blocks: int = 30
+    max_head_age: int = 900
     data: Path = Path("../shared/data")
     gateway_key: str | None = field(default=None, repr=False)
     operator_keys: tuple[str, ...] | None = field(default=None, repr=False)
@@ -55,6 +61,18 @@ class Settings:
         if not isinstance(value, str):
             raise ConfigError(f"a secret is missing: set {PREFIX}{name.upper()}")
         return value
+
+    @property
+    def secret_texts(self) -> tuple[str, ...]:
+        """Every text that must not reach a log: secrets, and passwords and paths within URLs."""
+        keys = [getattr(self, name) for name in SECRETS if name != "operator_keys"]
+        texts = [*(key for key in keys if key is not None), *(self.operator_keys or ())]
+        for url in (*(self.rpc_url or "").split(","), self.database_url):
+            parts = urlsplit(url.strip())
+            texts += [parts.password or ""]
+            if parts.scheme in RPC_SCHEMES:  # providers put their API keys there
+                texts += [parts.path.strip("/"), parts.query]
+        return tuple(text for text in texts if text)
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -91,7 +109,7 @@ def _parse(name: str, text: str) -> object:
     variable = PREFIX + name.upper()
     match name:
         case "rpc_url":
-            if urlsplit(text).scheme not in {"http", "https", "ws", "wss"}:
+            if urlsplit(text).scheme not in RPC_SCHEMES:
                 raise ConfigError(
                     f"{variable} is no http or ws URL: give one such as http://127.0.0.1:8545"
                 )
@@ -103,7 +121,14 @@ def _parse(name: str, text: str) -> object:
                 raise ConfigError(
                     f"{variable} is no database URL: give one such as sqlite:///ddlp.sqlite"
                 )
-        case "port":
+        case "log_format":
+            if text not in LOG_FORMATS:
+                raise ConfigError(f"{variable} is {text!r}: set it to {' or '.join(LOG_FORMATS)}")
+        case "max_lag_blocks" | "max_head_age":
+            if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**31):
+                raise ConfigError(f"{variable} is {text!r}: set it to a whole number above 0")
+            return int(text)
+        case "port" | "monitor_port":
             if not (text.isascii() and text.isdecimal() and 0 <= int(text) <= 65_535):
                 raise ConfigError(f"{variable} is {text!r}: set it to a port from 0 to 65535")
             return int(text)

@@ -8,9 +8,9 @@ import os
 import secrets
 import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from oracle.bootstrap import Keys, Platform, establish_devnet, open_content
@@ -20,17 +20,19 @@ from oracle.chain.wallets import DevWallets
 from oracle.config import Settings
 from oracle.errors import ConfigError, DDLPError
 from oracle.evidence.signing import address_of
+from oracle.operations.logs import start_logging
+from oracle.operations.loop import Loop
+from oracle.operations.metrics import Metrics
+from oracle.operations.monitor import monitoring
 from oracle.ports import ContentStore
 from oracle.replay.companions import Companions
 from oracle.replay.digits import TOKEN, digit_campaign, digit_terms
-from oracle.requester import NODE
+from oracle.requester.commands import NODE
 
 log = logging.getLogger(__name__)
 
 BLOCK_SECONDS = 1
-STEP_SECONDS = 1.0
 COMPANIONS = 4
-FAILURES = 30  # in a row, about half a minute: then something is wrong that waiting won't mend
 
 # Short epochs, so that somebody who tries the page sees pay within minutes.
 DIGITS = {
@@ -41,69 +43,13 @@ DIGITS = {
 }
 
 
-class Loop:
-    """Runs `platform.step` about once a second in a thread of its own until `stop`.
+@dataclass(frozen=True)
+class Served:
+    """What `local_platform` runs: the platform, the loop that steps it, the loop's metrics."""
 
-    A failing step is logged and tried again; after FAILURES in a row the loop ends, `failure` says
-    why, and `on_failure` is called, since a page without operators takes labels that nobody pays.
-    """
-
-    def __init__(
-        self,
-        platform: Platform,
-        devnet: Devnet | None,
-        on_failure: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.failure: Exception | None = None
-        self._platform, self._devnet, self._on_failure = platform, devnet, on_failure
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="operators", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the step under way."""
-        self._stop.set()
-        self._thread.join(timeout=30)
-
-    def _run(self) -> None:
-        self._work()
-        if self.failure is not None and not self._stop.is_set():
-            self._on_failure()
-
-    def _work(self) -> None:
-        failures = 0
-        while not self._stop.wait(STEP_SECONDS):
-            try:
-                if self._devnet is not None:
-                    # Only what a kill can't take back is followed into the log: "finalized" is two
-                    # blocks behind, and a burst of transactions may have outrun the checkpoint.
-                    newest = self._devnet.block_number()
-                    self._devnet.checkpoint()
-                    if self._platform.reader.head().number > newest:
-                        continue
-                for campaign, progress in self._platform.step().items():
-                    if progress.result is not None:
-                        log.info(
-                            "campaign %d, epoch %d: %d labels, %d items closed",
-                            campaign,
-                            progress.result.receipt.epoch,
-                            progress.result.receipt.label_count,
-                            progress.result.receipt.item_count,
-                        )
-                failures = 0
-            except DDLPError as error:
-                failures += 1
-                log.warning("%s", error)
-                if failures >= FAILURES:
-                    self.failure = error
-                    return
-            except Exception as error:
-                log.exception("the operators' loop ends")
-                self.failure = error
-                return
+    platform: Platform
+    loop: Loop
+    metrics: Metrics
 
 
 @contextmanager
@@ -114,12 +60,13 @@ def local_platform(
     companions: int = 0,
     content: ContentStore | None = None,
     on_failure: Callable[[], None] = lambda: None,
-) -> Iterator[Platform]:
+) -> Iterator[Served]:
     """Run a devnet with a platform and a digit campaign to label; the operators' loop runs inside.
 
     `companions` simulated contributors label beside whoever comes; `content` is in `state_dir` by
     default. A folder used before goes on where it stood, also after a kill. `on_failure` is called,
-    by the loop's thread, when the loop gives up; the block's end then raises why.
+    by the loop's thread, when the loop gives up, since the chain fails again and again; the block's
+    end then raises why. A single campaign that fails is left alone for a while instead.
     """
     _check_folder(state_dir)
     with Devnet(state_dir / "chain", block_seconds=BLOCK_SECONDS) as devnet:
@@ -137,7 +84,7 @@ def local_platform(
         _wait_until_final(devnet, platform)
         platform.discover()
         own = own_campaigns(platform)
-        for campaign in sorted(own.keys() - platform.gateways().keys()):
+        for campaign in sorted(own.keys() - set(platform.served())):
             log.warning(
                 "campaign %d isn't served: restore secrets/%s.json in %s from a backup",
                 campaign,
@@ -148,7 +95,11 @@ def local_platform(
             create_digit_campaign(platform, epoch_seconds=epoch_seconds)
             _wait_until_final(devnet, platform)
             platform.discover()
-        loop = Loop(platform, devnet, on_failure)
+        _open_all(platform)
+        metrics = Metrics()
+        loop = Loop(
+            platform, metrics, before=lambda: _checkpoint(devnet, platform), on_failure=on_failure
+        )
         digit_scans = min(
             own_campaigns(platform)
         )  # the first; whatever came later is a requester's
@@ -157,7 +108,7 @@ def local_platform(
         loop.start()
         crowd.start()
         try:
-            yield platform
+            yield Served(platform, loop, metrics)
         finally:
             crowd.stop()
             loop.stop()
@@ -205,6 +156,7 @@ def serve(settings: Settings, *, companions: int = COMPANIONS) -> None:
 
     if settings.rpc_url is not None:
         raise ConfigError("serve runs a development chain of its own: unset DDLP_RPC_URL")
+    start_logging(settings.log_format, settings.secret_texts)
     port = _port(settings.host, settings.port)
     origins = tuple(f"http://{host}:{port}" for host in dict.fromkeys((settings.host, "localhost")))
     with local_platform(
@@ -212,13 +164,35 @@ def serve(settings: Settings, *, companions: int = COMPANIONS) -> None:
         companions=companions,
         content=open_content(settings),
         on_failure=_end_this_process,
-    ) as platform:
+    ) as served:
         page = PageSettings(origins=origins, secret_key=_cookie_key(settings))
-        app = create_app(platform.desk(name="Local devnet"), page)
-        print(
-            f"DDLP is at {origins[0]}  (Ctrl-C ends it; state in {settings.state_dir})", flush=True
-        )
-        serve_page(app, settings.host, port)
+        desk = served.platform.desk(name="Local devnet", paused=lambda: served.loop.paused)
+        with monitoring(settings, served.metrics, served.loop, served.platform.checks):
+            print(
+                f"DDLP is at {origins[0]}  (Ctrl-C ends it; state in {settings.state_dir})",
+                flush=True,
+            )
+            serve_page(create_app(desk, page), settings.host, port)
+
+
+def _open_all(platform: Platform) -> None:
+    """Open every gateway now, so that the page shows all; one that can't be waits for the loop."""
+    for campaign in platform.served():
+        try:
+            platform.gateway(campaign)
+        except DDLPError as error:
+            log.warning("campaign %d can't be opened: %s", campaign, error)
+
+
+def _checkpoint(devnet: Devnet, platform: Platform) -> bool:
+    """Keep the chain; say whether all that is final is kept.
+
+    Only what a kill can't take back is followed into the log: "finalized" is two blocks behind, and
+    a burst of transactions may have outrun the checkpoint.
+    """
+    newest = devnet.block_number()
+    devnet.checkpoint()
+    return platform.reader.head().number <= newest
 
 
 def _end_this_process() -> None:

@@ -3,7 +3,7 @@ content."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from oracle.errors import GatewayBusy, InputError, UnknownCampaign
@@ -27,6 +27,8 @@ from oracle.ports import (
 )
 from oracle.quality.payment import expected_reward
 
+PAUSED = "this campaign can't be paid out just now, so it gives no new items: ask again later"
+PAUSED_SECONDS = 60
 _Entry = TypeVar("_Entry", log.Delegation, log.Submission)
 
 
@@ -34,6 +36,8 @@ class Desk:
     """A `LabelingDesk` over the gateways of this process.
 
     `gateways` returns them by campaign, as they come and go; `relayer` pays the gas of claims.
+    `paused` returns the campaigns whose operators can't go on now: they take labels of running
+    leases, but draw no lease, since nobody would pay for it soon.
     """
 
     def __init__(
@@ -43,9 +47,11 @@ class Desk:
         reader: ChainReader,
         content: ContentStore,
         relayer: ReceiptPoster,
+        paused: Callable[[], Collection[object]] = tuple,
     ) -> None:
         self._network, self._gateways = network, gateways
         self._reader, self._content, self._relayer = reader, content, relayer
+        self._paused = paused
         self._evidence: dict[bytes, Evidence] = {}
 
     def network(self) -> Network:
@@ -98,6 +104,8 @@ class Desk:
         running = gateway.running(contributor)
         if running is not None:
             return running
+        if campaign in self._paused():
+            return LeaseReply(None, (), PAUSED, PAUSED_SECONDS)
         try:
             return gateway.lease(contributor, count)
         except GatewayBusy as busy:

@@ -120,7 +120,8 @@ def test_first_visit__to_tokens_in_the_wallet(tmp_path: Path) -> None:
     require_chromium()
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
-    with local_platform(tmp_path) as platform, chromium() as browser:
+    with local_platform(tmp_path) as served, chromium() as browser:
+        platform = served.platform
         number, truth = small_campaign(platform)
         wait_for("the new campaign", lambda: serves(platform, number))
         gateway = platform.gateway(number)

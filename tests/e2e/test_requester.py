@@ -11,29 +11,27 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from unittest.mock import patch
 
 import psutil
 import pytest
 
-from oracle import serving
 from oracle.bootstrap import Keys, Platform
 from oracle.chain.deployment import Deployment
 from oracle.chain.rpc import connect, request
 from oracle.chain.wallets import DevWallets
 from oracle.cli import main
-from oracle.errors import ConfigError, InputError
+from oracle.errors import ConfigError
 from oracle.evidence.hashing import keccak256
 from oracle.evidence.signing import checksum
 from oracle.gateway.gateway import Gateway
 from oracle.replay.contributors import SimulatedContributor
-from oracle.requester import TOKEN
+from oracle.requester.plan import TOKEN
 from oracle.serving import local_platform
 from oracle.store.database import open_database
 from oracle.store.labels import SqlLabelStore
@@ -184,8 +182,8 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     monkeypatch.setenv("DDLP_STATE_DIR", str(tmp_path / "state"))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    with local_platform(tmp_path / "state") as platform:
-        yield Scene(platform, tmp_path)
+    with local_platform(tmp_path / "state") as served:
+        yield Scene(served.platform, tmp_path)
 
 
 def quick_example(folder: Path) -> Path:
@@ -417,18 +415,3 @@ def test_serve__folder_that_is_a_file__is_refused(tmp_path: Path) -> None:
         local_platform(tmp_path / "state"),
     ):
         pytest.fail("it served")
-
-
-def test_loop__failing_again_and_again__ends_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "STEP_SECONDS", 0.0)
-    told = threading.Event()
-
-    class Broken:
-        def step(self) -> None:
-            raise InputError("nothing works: mend it")
-
-    loop = serving.Loop(cast(Platform, Broken()), None, told.set)
-    loop.start()
-    assert told.wait(10)
-    assert str(loop.failure) == "nothing works: mend it"
-    loop.stop()

@@ -14,7 +14,8 @@ import pytest
 from flask import Flask
 
 from oracle.errors import ConfigError
-from webapp.server import running, serve
+from oracle.operations.listener import running
+from webapp.server import serve
 
 ROOT = Path(__file__).parents[2]
 SERVE = """

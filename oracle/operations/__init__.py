@@ -1,0 +1,1 @@
+"""What keeps a service running for months: its loop, health, metrics, logs and doctor."""
