@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from oracle.consensus.streaming import StreamingPosterior
@@ -24,6 +25,7 @@ from oracle.errors import (
     GatewayRefusal,
     InputError,
     ProtocolFault,
+    SignatureError,
     StoreConflict,
 )
 from oracle.evidence import entries as log
@@ -39,11 +41,12 @@ from oracle.evidence.entries import LogRow, encode_entry, next_head
 from oracle.evidence.hashing import ZERO32, keccak256, sha256
 from oracle.evidence.manifest import Manifest
 from oracle.evidence.results import Evidence
-from oracle.evidence.signing import address_of, recover, sign
+from oracle.evidence.signing import address_of, sign
 from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import GoldOpening, Opening
 from oracle.gateway.campaign_files import Item, answer_validator, decode_item
 from oracle.gateway.choice import most_informative
+from oracle.gateway.group_commit import GroupCommit
 from oracle.gateway.secrets import GatewaySecrets
 from oracle.ports import (
     ChainReader,
@@ -54,6 +57,7 @@ from oracle.ports import (
     LeaseReply,
     LoggedEntry,
     Media,
+    NewEntry,
     StoredSubmission,
 )
 from oracle.protocol.campaign import Campaign
@@ -95,6 +99,16 @@ class Followed:
 
 
 @dataclass(frozen=True)
+class _Opened:
+    """A submission's opening, found to be what was signed; `classes` are the answers'."""
+
+    answers: tuple[bytes, ...]
+    classes: list[int]
+    seed: bytes
+    block: bytes
+
+
+@dataclass(frozen=True)
 class Standing:
     """A contributor's place in the log.
 
@@ -117,9 +131,13 @@ class Gateway:
     `manifest` is the one whose digest is on chain, `reader` reads finalized blocks; `private` holds
     a restricted campaign's records and media (`content` by default); `operator_keys` are the
     X25519 keys that every opening must be sealed to; `finish_first` leases begun items before new
-    ones (oracle/gateway/choice.py weighs that). Threads may share a gateway: one lock orders
-    its writes, and the database refuses a second writer. Refusals are `GatewayRefusal` (or its
+    ones (oracle/gateway/choice.py weighs that). Refusals are `GatewayRefusal` (or its
     `GatewayBusy`, which says when to ask again) and change nothing.
+
+    Threads may share a gateway: one lock orders its writes, those that wait share a transaction,
+    and the database refuses a second writer. What a method returns is on disk. Where the database
+    fails (StoreError) nothing happened, or all of it did: asking the same again tells, and the
+    gateway takes its state from the database before it does anything else.
     """
 
     def __init__(
@@ -145,6 +163,9 @@ class Gateway:
         self._records = private if private is not None else content
         self._finish_first = finish_first
         self._lock = threading.RLock()
+        self._group = GroupCommit(self._transaction)
+        self._pending: dict[bytes, tuple[LoggedEntry, NewEntry]] = {}  # by entry hash, not on disk
+        self._behind = False  # whether the ledger holds what the database may not
 
         known = self._read_facts()
         if known.gateway != self.address:
@@ -158,6 +179,8 @@ class Gateway:
         self._gold_commitments = commitments
         Campaign(manifest, self.item_ids, commitments, known)  # refuses another one's manifest
         self._check_answer = answer_validator(self.manifest)
+        self._domain = known.escrow_domain
+        self._allowed: dict[bytes, tuple[int, bytes]] = {}  # answers met: class and digest
         store.register(
             campaign,
             chain_id=known.chain_id,
@@ -167,7 +190,7 @@ class Gateway:
         )
         self._evidence: tuple[bytes, Evidence] | None = None
         self._unread = ""
-        self._ledger = self._load(known)
+        self._load(known)
 
     @property
     def bounded(self) -> Bounded:
@@ -196,21 +219,23 @@ class Gateway:
     def follow(self) -> Followed:
         """Read new finalized blocks: append every anchor, note receipts and delegations."""
         facts = self._read_facts()
-        with self._lock:
-            self._check_same_chain(facts)
-            before = {
-                one.receipt.digest(facts.board_domain)
-                for one in self._ledger.facts.settlements
-                if one.finalized_block is not None
-            }
-            self._ledger.follow(facts, self._closed(facts))
-            count = 0
-            while (block := facts.anchors.get(self._ledger.next_anchor())) is not None:
-                self._append(log.Anchor(block.number, block.hash))
-                self._take_chain_delegations()
-                count += 1
-            if count and self._stream.is_due:
-                self._stream.reconcile()
+        return self._group.run(lambda: self._follow(facts))
+
+    def _follow(self, facts: ChainFacts) -> Followed:
+        self._check_same_chain(facts)
+        before = {
+            one.receipt.digest(facts.board_domain)
+            for one in self._ledger.facts.settlements
+            if one.finalized_block is not None
+        }
+        self._ledger.follow(facts, self._closed(facts))
+        count = 0
+        while (block := facts.anchors.get(self._ledger.next_anchor())) is not None:
+            self._append(log.Anchor(block.number, block.hash))
+            self._take_chain_delegations()
+            count += 1
+        if count and self._stream.is_due:
+            self._stream.reconcile()
         finalized = tuple(
             one.receipt
             for one in facts.settlements
@@ -221,49 +246,51 @@ class Gateway:
 
     def delegate(self, entry: log.Delegation) -> LoggedEntry:
         """Take a wallet's signed delegation; the same one again returns where it stands."""
-        with self._lock:
-            return self._known(entry) or self._append(entry)
+        return self._group.run(lambda: self._known(entry) or self._append(entry))
 
     def skip(self, contributor: bytes, item: int, reason: int) -> LoggedEntry:
         """Give a leased item back; `reason` 0 skipped, 1 unclear, 2 broken media, 3 offensive."""
         if not 0 <= reason <= 3:
             raise GatewayRefusal("SKIP-REASON", f"{reason} is no reason: give 0, 1, 2 or 3")
         entry = log.Skip(contributor, item, reason)
-        with self._lock:
-            return self._known(entry) or self._append(entry)
+        return self._group.run(lambda: self._known(entry) or self._append(entry))
 
     def appeal(self, entry: log.Appeal) -> LoggedEntry:
         """Record a contributor's signed appeal against how one of their labels was judged."""
-        with self._lock:
-            for known in self._store.submissions(self.campaign, contributor=entry.contributor):
-                if known.digest == entry.submission:
-                    if (known.position, entry.index) not in self._ledger.labels:
-                        break
-                    return self._known(entry) or self._append(entry)
+        return self._group.run(lambda: self._appeal(entry))
+
+    def _appeal(self, entry: log.Appeal) -> LoggedEntry:
+        for known in self._store.submissions(self.campaign, contributor=entry.contributor):
+            if known.digest == entry.submission:
+                if (known.position, entry.index) not in self._ledger.labels:
+                    break
+                return self._known(entry) or self._append(entry)
         raise GatewayRefusal(
             "APPEAL-LABEL", "the log holds no such label of yours: name a submission and its index"
         )
 
     def adjudicate(self, entry: log.Adjudication) -> LoggedEntry:
         """Record an expert's signed answer to an item that they have not labeled."""
-        with self._lock:
-            if entry.item not in self._numbers:
-                raise GatewayRefusal(
-                    "ADJUDICATION-ITEM", "the campaign has no such item: name the item's id"
-                )
-            if entry.answer_digest not in self.manifest.answer_digests:
-                raise GatewayRefusal(
-                    "ADJUDICATION-ANSWER", "no class has this digest: answer with one of them"
-                )
-            if self._ledger.generation(entry.expert) < 0:
-                raise GatewayRefusal(
-                    "ADJUDICATION-EXPERT", "only contributors adjudicate: delegate first"
-                )
-            if (entry.expert, self._numbers[entry.item]) in self._ledger.leases:
-                raise GatewayRefusal(
-                    "ADJUDICATION-EXPERT", "you were given this item to label: leave it to others"
-                )
-            return self._known(entry) or self._append(entry)
+        return self._group.run(lambda: self._adjudicate(entry))
+
+    def _adjudicate(self, entry: log.Adjudication) -> LoggedEntry:
+        if entry.item not in self._numbers:
+            raise GatewayRefusal(
+                "ADJUDICATION-ITEM", "the campaign has no such item: name the item's id"
+            )
+        if entry.answer_digest not in self.manifest.answer_digests:
+            raise GatewayRefusal(
+                "ADJUDICATION-ANSWER", "no class has this digest: answer with one of them"
+            )
+        if self._ledger.generation(entry.expert) < 0:
+            raise GatewayRefusal(
+                "ADJUDICATION-EXPERT", "only contributors adjudicate: delegate first"
+            )
+        if (entry.expert, self._numbers[entry.item]) in self._ledger.leases:
+            raise GatewayRefusal(
+                "ADJUDICATION-EXPERT", "you were given this item to label: leave it to others"
+            )
+        return self._known(entry) or self._append(entry)
 
     # --- leases ----------------------------------------------------------------------------------
 
@@ -276,36 +303,36 @@ class Gateway:
         """
         if not 1 <= count <= log.MAX_LABELS:
             raise GatewayRefusal("LEASE-COUNT", f"{count} items: ask for 1 to 100")
-        with self._lock:
-            expiry = self._check_may_lease(contributor)
-            allowed = self._allowance(contributor)
-            if (items is not None) != (self.manifest.assignment == "given"):
-                raise GatewayRefusal(
-                    "LEASE-ASSIGNMENT",
-                    f"this campaign's items are {self.manifest.assignment}: "
-                    + ("name the items" if items is None else "name none"),
-                )
-            if items is None:
-                chosen = self._draw(contributor, min(count, allowed))
-            else:
-                chosen = [int(item) for item in items][: min(count, allowed)]
-            if not chosen:
-                raise GatewayBusy(
-                    "LEASE-NONE",
-                    "nothing is left that you may label now: ask again after the next receipt",
-                    self._wait(1),
-                )
-            entry = log.Lease(contributor, self._ledger.reward(), expiry, tuple(chosen))
-            faults = [fault for fault in self._ledger.lease_faults(entry) if fault is not None]
-            if faults:
-                raise GatewayRefusal(
-                    faults[0], "these items can't be leased to you: ask for others"
-                )
-            return self._lease_reply(self._append(entry), chosen)
+        return self._group.run(lambda: self._lease(contributor, count, items))
+
+    def _lease(self, contributor: bytes, count: int, items: Sequence[int] | None) -> LeaseReply:
+        expiry = self._check_may_lease(contributor)
+        allowed = self._allowance(contributor)
+        if (items is not None) != (self.manifest.assignment == "given"):
+            raise GatewayRefusal(
+                "LEASE-ASSIGNMENT",
+                f"this campaign's items are {self.manifest.assignment}: "
+                + ("name the items" if items is None else "name none"),
+            )
+        if items is None:
+            chosen = self._draw(contributor, min(count, allowed))
+        else:
+            chosen = [int(item) for item in items][: min(count, allowed)]
+        if not chosen:
+            raise GatewayBusy(
+                "LEASE-NONE",
+                "nothing is left that you may label now: ask again after the next receipt",
+                self._wait(1),
+            )
+        entry = log.Lease(contributor, self._ledger.reward(), expiry, tuple(chosen))
+        faults = [fault for fault in self._ledger.lease_faults(entry) if fault is not None]
+        if faults:
+            raise GatewayRefusal(faults[0], "these items can't be leased to you: ask for others")
+        return self._lease_reply(self._append(entry), chosen)
 
     def running(self, contributor: bytes) -> LeaseReply | None:
         """Return the oldest running lease with those of its items that wait for an answer."""
-        with self._lock:
+        with self._fresh():
             held = self._ledger.unsubmitted(contributor)
             if not held:
                 return None
@@ -425,38 +452,37 @@ class Gateway:
 
         The same entry again returns where it stands.
         """
-        with self._lock:
-            known = self._known(entry)
-            if known is not None:
-                return known
-            classes = self._check_answers(entry, answers, seed)
-            self._check_opening(entry, opening)
-            if entry.guideline != self.manifest.guidelines:
-                raise GatewayRefusal(
-                    "SUBMISSION-GUIDELINE",
-                    "names a guideline that this campaign hasn't: read the current one, sign again",
-                )
-            digest = entry.struct(self.campaign).digest(self._ledger.facts.escrow_domain)
-            position = self._ledger.position + 1
+        try:
+            # Most of the work, and it needs no ledger: it is done before the lock is taken.
+            opened = self._check_opened(entry, answers, seed, opening)
+            return self._group.run(lambda: self._submit(entry, opened))
+        except GatewayRefusal:
+            with self._fresh():
+                known = self._known(entry)
+            if known is None:
+                raise
+            return known
 
-            def stored() -> StoredSubmission:
-                # Called once the ledger has found the signature to be a live session key's.
-                session_key = recover(digest, entry.signature)
-                return StoredSubmission(
-                    position,
-                    entry.contributor,
-                    session_key,
-                    entry.sequence,
-                    digest,
-                    entry.opening,
-                    tuple(answers),
-                    seed,
-                )
+    def _submit(self, entry: log.Submission, opened: _Opened) -> LoggedEntry:
+        logged = self._append(entry, opened)
+        for item, klass in zip(entry.items, opened.classes, strict=True):
+            self._stream.add(item, entry.contributor, klass)
+        return logged
 
-            logged = self._append(entry, stored, opening)
-            for item, klass in zip(entry.items, classes, strict=True):
-                self._stream.add(item, entry.contributor, klass)
-            return logged
+    def _check_opened(
+        self, entry: log.Submission, answers: Sequence[bytes], seed: bytes, opening: bytes
+    ) -> _Opened:
+        """Check what only a gateway can: answers, seed and sealed block against what was signed."""
+        classes = self._check_answers(entry, answers, seed)
+        self._check_opening(entry, opening)
+        if entry.guideline != self.manifest.guidelines:
+            raise GatewayRefusal(
+                "SUBMISSION-GUIDELINE",
+                "names a guideline that this campaign hasn't: read the current one, sign again",
+            )
+        with suppress(FormatError, SignatureError):  # the ledger refuses it, in its rules' order
+            entry.signer(self.campaign, self._domain)  # kept with the entry
+        return _Opened(tuple(answers), classes, seed, opening)
 
     def _check_answers(
         self, entry: log.Submission, answers: Sequence[bytes], seed: bytes
@@ -473,26 +499,33 @@ class Gateway:
         classes = []
         rows = zip(entry.items, entry.labels, answers, strict=True)
         for index, (item, label, answer) in enumerate(rows):
-            try:
-                problem = self._check_answer(decode_json(answer))
-            except FormatError as error:
-                problem = str(error)
-            if problem is not None:
-                raise GatewayRefusal(
-                    "SUBMISSION-ANSWER", f"answer {index}: {problem}: give an answer of the schema"
-                )
+            known = self._allowed.get(answer) or self._check_first(answer, index)
             if item >= len(self.item_ids):
                 raise GatewayRefusal(
                     "SUBMISSION-ITEMS", f"there is no item {item}: label leased items"
                 )
-            salt = label_salt(seed, index)
-            if commit_label(self.item_ids[item], sha256(answer), salt) != label:
+            klass, digest = known
+            if commit_label(self.item_ids[item], digest, label_salt(seed, index)) != label:
                 raise GatewayRefusal(
                     "SUBMISSION-COMMITMENT",
                     f"label {index} doesn't commit to its answer under this seed: sign again",
                 )
-            classes.append(self.manifest.class_numbers[answer])
+            classes.append(klass)
         return classes
+
+    def _check_first(self, answer: bytes, index: int) -> tuple[int, bytes]:
+        """Return the class and digest of an answer not met before; at most one a class is kept."""
+        try:
+            problem = self._check_answer(decode_json(answer))
+        except FormatError as error:
+            problem = str(error)
+        if problem is not None:
+            raise GatewayRefusal(
+                "SUBMISSION-ANSWER", f"answer {index}: {problem}: give an answer of the schema"
+            )
+        found = self.manifest.class_numbers[answer], sha256(answer)
+        self._allowed[answer] = found
+        return found
 
     def _check_opening(self, entry: log.Submission, opening: bytes) -> None:
         if len(opening) > MAX_BLOCK or sha256(opening) != entry.opening:
@@ -513,7 +546,7 @@ class Gateway:
 
     def status(self, contributor: bytes) -> Standing:
         """Return a contributor's standing in the log."""
-        with self._lock:
+        with self._fresh():
             ledger = self._ledger
             closed = self._finalized_items()
             mine = self._leases_of(contributor)
@@ -547,7 +580,7 @@ class Gateway:
 
         For operators only: they hold the same openings sealed. Erased ones are absent.
         """
-        with self._lock:
+        with self._fresh():
             labels = [label for item in items for label in self._ledger.by_item.get(item, ())]
             stored = {
                 one.position: one
@@ -575,7 +608,7 @@ class Gateway:
 
         GatewayBusy before the log holds the cut: a seed known early lets draws be steered.
         """
-        with self._lock:
+        with self._fresh():
             facts = self._ledger.facts
             campaign = Campaign(self.manifest, self.item_ids, self._gold_commitments, facts)
             if cut_of(campaign, None, epoch, final=final, rows=self.rows()) is None:
@@ -590,7 +623,7 @@ class Gateway:
 
         Labels of items that are still open then count for nothing.
         """
-        with self._lock:
+        with self._fresh():
             mine = self._store.submissions(self.campaign, contributor=contributor)
             erased = self._store.erase(
                 self.campaign, [one.position for one in mine], now=self._clock.now()
@@ -600,13 +633,11 @@ class Gateway:
 
     # --- appending -------------------------------------------------------------------------------
 
-    def _append(
-        self,
-        entry: log.Entry,
-        submission: Callable[[], StoredSubmission] | None = None,
-        opening: bytes | None = None,
-    ) -> LoggedEntry:
-        """Apply an entry, sign its head and write both; GatewayRefusal where a rule forbids it."""
+    def _append(self, entry: log.Entry, opened: _Opened | None = None) -> LoggedEntry:
+        """Apply an entry and sign its head, to be written with the transaction it runs in.
+
+        GatewayRefusal, and no change, where a rule forbids it.
+        """
         ledger = self._ledger
         try:
             data = encode_entry(entry)
@@ -614,44 +645,77 @@ class Gateway:
             raise GatewayRefusal("ENTRY-FORMAT", f"{error}: encode the entry anew") from error
         entry_hash = keccak256(data)
         row = LogRow(ledger.position + 1, data, entry_hash, next_head(ledger.head, entry_hash), b"")
-        digest = row.signed_head(self.campaign).digest(ledger.facts.escrow_domain)
+        digest = row.signed_head(self.campaign).digest(self._domain)
         row = replace(row, signature=sign(self._key, digest))
-        before = ledger.head
         try:
             ledger.apply(entry, row.position)
         except ProtocolFault as fault:
             remedy = REMEDIES.get(fault.code, "ask the campaign's requester for help")
             raise GatewayRefusal(fault.code, f"{fault.message}: {remedy}") from fault
-        try:
-            self._store.append(
-                self.campaign,
-                row,
-                now=self._clock.now(),
-                submission=None if submission is None else submission(),
-                opening_block=opening,
-            )
-        except StoreConflict as error:
-            self._reload()
-            raise GatewayBusy(
-                "WRITER", "another process writes this log: stop one of them, then retry", 1
-            ) from error
-        except BaseException:
-            # The ledger is ahead of the disk: what isn't written never happened.
-            self._reload()
-            raise
+        logged = LoggedEntry(ledger.head, row)
+        self._pending[entry_hash] = logged, self._new_entry(row, entry, opened)
         ledger.position, ledger.head = row.position, row.head
         if isinstance(entry, log.Lease):
             self._by_contributor[entry.contributor].extend(
                 ledger.leases[entry.contributor, item] for item in entry.items
             )
-        return LoggedEntry(before, row)
+        return logged
+
+    def _new_entry(self, row: LogRow, entry: log.Entry, opened: _Opened | None) -> NewEntry:
+        if opened is None:
+            return NewEntry(row)
+        assert isinstance(entry, log.Submission)
+        stored = StoredSubmission(
+            row.position,
+            entry.contributor,
+            entry.signer(self.campaign, self._domain),
+            entry.sequence,
+            entry.struct(self.campaign).digest(self._domain),
+            entry.opening,
+            opened.answers,
+            opened.seed,
+        )
+        return NewEntry(row, stored, opened.block)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Write what is appended inside, all or none, and only then let others see the ledger."""
+        with self._fresh():
+            try:
+                yield
+                written = [new for _, new in self._pending.values()]
+                if written:
+                    self._store.append(self.campaign, written, now=self._clock.now())
+            except StoreConflict as error:
+                self._behind = True
+                raise GatewayBusy(
+                    "WRITER", "another process writes this log: stop one of them, then retry", 1
+                ) from error
+            except BaseException:
+                # The ledger is ahead of the disk: what isn't written never happened.
+                self._behind = True
+                raise
+            finally:
+                self._pending = {}
+
+    @contextmanager
+    def _fresh(self) -> Iterator[None]:
+        """Hold the lock, over a ledger that is what the database says."""
+        with self._lock:
+            if self._behind:
+                self._load(self._ledger.facts)
+                self._behind = False
+            yield
 
     def _known(self, entry: log.Entry) -> LoggedEntry | None:
-        """Return where exactly this entry stands, if the log holds it."""
+        """Return where exactly this entry stands, if the log or this transaction holds it."""
         try:
-            row = self._store.find_row(self.campaign, keccak256(encode_entry(entry)))
+            entry_hash = keccak256(encode_entry(entry))
         except (FormatError, OverflowError) as error:
             raise GatewayRefusal("ENTRY-FORMAT", f"{error}: encode the entry anew") from error
+        if entry_hash in self._pending:
+            return self._pending[entry_hash][0]
+        row = self._store.find_row(self.campaign, entry_hash)
         return None if row is None else self._logged(row)
 
     def _logged(self, row: LogRow) -> LoggedEntry:
@@ -684,7 +748,7 @@ class Gateway:
 
     # --- state -----------------------------------------------------------------------------------
 
-    def _load(self, facts: ChainFacts) -> Ledger:
+    def _load(self, facts: ChainFacts) -> None:
         """Build the ledger and the indexes beside it from the database."""
         seeds = {epoch: self._secrets.seed(epoch) for epoch in range(1, self._secrets.epochs + 1)}
         batches = {
@@ -712,10 +776,6 @@ class Gateway:
             self._by_contributor[leased.contributor].append(leased)
         self._ledger = ledger
         self._read_labels()
-        return ledger
-
-    def _reload(self) -> None:
-        self._ledger = self._load(self._ledger.facts)
 
     def _check_same_chain(self, facts: ChainFacts) -> None:
         anchor = self._ledger.anchor
