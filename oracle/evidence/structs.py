@@ -6,6 +6,7 @@ names are Python's, types are the contract's. Source: EIP-712.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
@@ -43,9 +44,9 @@ class Struct:
     @property
     def struct_hash(self) -> bytes:
         """EIP-712 hashStruct, 32 bytes; FormatError where a value doesn't fit its type."""
-        type_hash, types = _parse(self.TYPE)
-        values = [getattr(self, field.name) for field in fields(self)]  # type: ignore[arg-type]
-        return keccak256(type_hash + b"".join(map(_encode, types, values)))
+        type_hash, members = _layout(type(self))  # type: ignore[arg-type]
+        words = [encode(getattr(self, name)) for name, encode in members]
+        return keccak256(type_hash + b"".join(words))
 
     def digest(self, domain: Domain) -> bytes:
         """The 32 bytes that are signed under `domain`."""
@@ -222,25 +223,47 @@ def _members(type_string: str) -> tuple[str, tuple[tuple[str, str], ...]]:
 
 
 @lru_cache
-def _parse(type_string: str) -> tuple[bytes, tuple[str, ...]]:
-    return keccak256(type_string.encode()), tuple(kind for kind, _ in _members(type_string)[1])
+def _layout(struct: type[Struct]) -> tuple[bytes, tuple[tuple[str, Callable[[Any], bytes]], ...]]:
+    """Return the type's hash, and each field's name with the encoder of its type.
+
+    Made once a struct: a gateway hashes hundreds of submissions a second.
+    """
+    kinds = [kind for kind, _ in _members(struct.TYPE)[1]]
+    names = [field.name for field in fields(struct)]  # type: ignore[arg-type]
+    return keccak256(struct.TYPE.encode()), tuple(zip(names, map(_encoder, kinds), strict=True))
 
 
-def _encode(kind: str, value: Any) -> bytes:
+def _encoder(kind: str) -> Callable[[Any], bytes]:
     if kind == "address":
-        if not isinstance(value, bytes) or len(value) != 20:
-            raise FormatError("an address is 20 bytes")
-        return address_word(value)
+        return _address
     if kind == "bytes32":
-        if not isinstance(value, bytes) or len(value) != 32:
-            raise FormatError("a digest is 32 bytes")
-        return value
+        return _digest
     if kind == "bytes32[]":
-        return keccak256(b"".join(_encode("bytes32", part) for part in value))
+        return _digests
     bits = 1 if kind == "bool" else int(kind.removeprefix("uint"))
-    if not isinstance(value, int) or not 0 <= value < 1 << bits:
-        raise FormatError(f"{value!r} is no {kind}")
-    return word(int(value))
+
+    def number(value: Any) -> bytes:
+        if not isinstance(value, int) or not 0 <= value < 1 << bits:
+            raise FormatError(f"{value!r} is no {kind}")
+        return word(int(value))
+
+    return number
+
+
+def _address(value: Any) -> bytes:
+    if not isinstance(value, bytes) or len(value) != 20:
+        raise FormatError("an address is 20 bytes")
+    return address_word(value)
+
+
+def _digest(value: Any) -> bytes:
+    if not isinstance(value, bytes) or len(value) != 32:
+        raise FormatError("a digest is 32 bytes")
+    return value
+
+
+def _digests(values: Any) -> bytes:
+    return keccak256(b"".join(map(_digest, values)))
 
 
 def _plain(value: Any) -> Any:
