@@ -15,7 +15,7 @@ NPM := node_modules/stamp-$(shell sha256sum package.json package-lock.json | sha
 BUNDLE := webapp/static/app.js
 COVERED := --cov=contracts --cov-branch --cov-config=tests/branches/titanoboa.cfg
 
-.PHONY: help venv demo serve test test-browser test-contracts mutants invariants lint format bench bench-consensus bench-accuracy bench-gas abi locks clean
+.PHONY: help venv servers demo serve test test-browser test-services test-contracts mutants invariants lint format bench bench-consensus bench-accuracy bench-gas abi locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,12 @@ test: $(VENV) $(NPM) $(BUNDLE) ## all tests but those that need a browser or oth
 
 test-browser: $(VENV) $(NPM) $(BUNDLE) ## tests in a real Chromium (apt install chromium)
 	.venv/bin/pytest -m browser
+
+servers: $(VENV) ## build Kubo and geth from their Go modules, unless they are on PATH (needs Go 1.26)
+	.venv/bin/python -m tests.support.servers.programs
+
+test-services: $(VENV) $(NPM) $(BUNDLE) servers ## tests with Kubo, geth and PostgreSQL (apt install postgresql)
+	.venv/bin/pytest -m services -n 2 --dist loadfile
 
 test-contracts: $(VENV) $(NPM) ## the contracts' own tests, and the branches they take
 	.venv/bin/pytest -n 2 --dist loadfile $(COVERED) tests/contracts

@@ -16,6 +16,8 @@ import pytest
 
 from oracle.config import load_settings
 
+pytest_plugins = ["tests.support.servers.fixtures"]
+
 ROOT = Path(__file__).parents[1]
 IN_CI = os.environ.get("CI") == "true"
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)

@@ -55,15 +55,15 @@ def test_lean_lock__packages__hold_nothing_of_page_contracts_or_models() -> None
 
 def run_tests(folder: Path, body: str, **environ: str) -> str:
     """Run a test file under this project's conftest; return what pytest printed."""
-    (folder / "tests").mkdir()
-    shutil.copy(ROOT / "tests" / "conftest.py", folder / "tests")
+    (folder / "sample").mkdir()  # not "tests": the fixtures that conftest names are in ours
+    shutil.copy(ROOT / "tests" / "conftest.py", folder / "sample")
     shutil.copy(ROOT / "pyproject.toml", folder)
-    (folder / "tests" / "test_it.py").write_text(body, encoding="utf-8")
+    (folder / "sample" / "test_it.py").write_text(body, encoding="utf-8")
     kept = {key: value for key, value in os.environ.items() if key not in ("CI", "DDLP_DATA")}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:boa_test", "tests"],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:boa_test", "sample"],
         cwd=folder,
-        env=kept | environ,
+        env=kept | environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
@@ -102,7 +102,7 @@ def test_skip__in_ci__fails(tmp_path: Path) -> None:
 def test_module_skip__in_ci__fails(tmp_path: Path) -> None:
     body = 'import pytest\npytest.importorskip("flux_capacitor")\n'
     assert "1 skipped" in run_tests(tmp_path, body)
-    shutil.rmtree(tmp_path / "tests")
+    shutil.rmtree(tmp_path / "sample")
     assert "1 error" in run_tests(tmp_path, body, CI="true")
 
 
@@ -131,8 +131,8 @@ def test_unmarked():
 def test_socket__marked_test__reaches_loopback_alone(tmp_path: Path) -> None:
     printed = run_tests(tmp_path, SOCKETS)
     assert "2 failed, 1 passed" in printed
-    assert "FAILED tests/test_it.py::test_marked_far" in printed
-    assert "FAILED tests/test_it.py::test_unmarked" in printed
+    assert "FAILED sample/test_it.py::test_marked_far" in printed
+    assert "FAILED sample/test_it.py::test_unmarked" in printed
     assert "SocketBlocked" in printed
     assert "SocketConnectBlocked" in printed
 
