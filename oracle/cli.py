@@ -14,7 +14,7 @@ from oracle.errors import DDLPError
 # Command -> where it is defined; imported only when it is asked for.
 COMMANDS = {
     "audit": "oracle.auditor.commands:audit",
-    "campaign": "oracle.requester:campaign",
+    "campaign": "oracle.requester.commands:campaign",
     "demo": "oracle.replay.commands:demo",
     "replay": "oracle.replay.replay_command:replay",
     "serve": "oracle.cli:serve",

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from oracle.cli import COMMANDS, cli
-from oracle.requester import campaign, read_plan
+from oracle.requester.commands import campaign
+from oracle.requester.plan import read_plan
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

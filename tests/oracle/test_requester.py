@@ -10,7 +10,15 @@ import pytest
 
 from oracle.cli import main
 from oracle.errors import InputError
-from oracle.requester import CAMPAIGN_SCHEMA, TOKEN, ppm, read_plan, seconds, shown, tokens
+from oracle.requester.plan import (
+    CAMPAIGN_SCHEMA,
+    TOKEN,
+    ppm,
+    read_plan,
+    seconds,
+    shown,
+    tokens,
+)
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples"
 Change = Callable[[Path], object]

@@ -1,0 +1,1 @@
+"""What requesters do: describe a campaign, create and pay for it, watch it, take its results."""

@@ -1,0 +1,381 @@
+"""A requester's commands: `ddlp campaign create | fund | status | close | abandon | refund | …`.
+
+They talk to the chain that a running `ddlp serve` says it is on, or to DDLP_RPC_URL with the
+`deployment.json` of the state folder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from web3 import Web3
+
+from oracle.bootstrap import Keys, Platform, open_content
+from oracle.chain.deployment import Deployment, verify_code
+from oracle.chain.development import DEPLOYMENT_FILE
+from oracle.chain.poster import Poster
+from oracle.chain.rpc import connect
+from oracle.chain.wallets import DEV_CHAIN_IDS, DevWallets
+from oracle.config import Settings, load_settings
+from oracle.errors import ChainError, ConfigError, InputError, Reverted
+from oracle.evidence.signing import checksum
+from oracle.requester.plan import read_plan, shown, tokens
+from oracle.requester.recovery import Recovery
+from oracle.requester.results import finalized_receipts, write_export
+
+NODE = "node.json"  # where a running `ddlp serve` says how to reach its chain
+NUMBER = click.IntRange(1, 2**64 - 1)
+FILE = click.Path(path_type=Path)
+
+
+# -- the platform that commands talk to ------------------------------------------------------------
+
+
+def open_platform(settings: Settings) -> Platform:
+    """Connect to the chain of the state folder; ConfigError where nothing says which."""
+    url = settings.rpc_url or _served_url(settings.state_dir)
+    w3 = connect(url)
+    folder = settings.state_dir
+    for path in (folder / DEPLOYMENT_FILE, folder / "chain" / DEPLOYMENT_FILE):
+        if path.exists():
+            deployment = Deployment.load(path)
+            break
+    else:
+        raise ConfigError(f"no {DEPLOYMENT_FILE} in {settings.state_dir}: set DDLP_STATE_DIR")
+    _check_served(w3, deployment, settings)
+    development = deployment.chain_id in DEV_CHAIN_IDS
+    keys = Keys.of_devnet() if development else _configured_keys(settings)
+    return Platform(
+        w3,
+        deployment,
+        keys=keys,
+        state_dir=settings.state_dir,
+        finality="latest" if development else settings.finality,
+        content=open_content(settings),
+        database_url=settings.database_url,
+    )
+
+
+def _served_url(state_dir: Path) -> str:
+    try:
+        return str(json.loads((state_dir / NODE).read_text())["url"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"no chain is being served from {state_dir}: run `make serve`, or set DDLP_RPC_URL"
+        ) from error
+
+
+def _check_served(w3: Web3, deployment: Deployment, settings: Settings) -> None:
+    """Raise ConfigError where what `node.json` names is gone, as after a kill, or another chain."""
+    try:
+        verify_code(w3, deployment)
+    except ChainError as error:
+        if settings.rpc_url is not None:
+            raise
+        raise ConfigError(
+            f"the chain of {settings.state_dir} isn't being served any more: run `make serve`"
+        ) from error
+
+
+def _configured_keys(settings: Settings) -> Keys:
+    gateway = settings.secret("gateway_key")
+    relayer: LocalAccount = Account.from_key(settings.secret("requester_key"))
+    return Keys(bytes.fromhex(gateway[2:]), relayer, ())
+
+
+def _requester(settings: Settings, platform: Platform) -> LocalAccount:
+    if settings.requester_key is None and platform.deployment.chain_id in DEV_CHAIN_IDS:
+        return DevWallets(platform.deployment.chain_id).requester()
+    account: LocalAccount = Account.from_key(settings.secret("requester_key"))
+    return account
+
+
+@contextmanager
+def _session() -> Iterator[tuple[Platform, Poster]]:
+    settings = load_settings()
+    platform = open_platform(settings)
+    yield platform, Poster(platform.w3, _requester(settings, platform), platform.deployment)
+
+
+def _check_requester(kept: dict[str, Any], number: int, requester: Poster) -> None:
+    if kept["requester"] != requester.address:
+        raise InputError(
+            f"campaign {number} is {checksum(kept['requester'])}'s, not "
+            f"{checksum(requester.address)}'s: set DDLP_REQUESTER_KEY to its requester's key"
+        )
+
+
+def _free(kept: dict[str, Any]) -> int:
+    """Return what of a budget is neither earned, nor reserved by a pending receipt."""
+    committed = kept["payout_total"] + kept["fee_total"] + kept["reserved"] - kept["bond_charge"]
+    return int(kept["budget"] - committed)
+
+
+def _check_balance(platform: Platform, requester: Poster, needed: int) -> None:
+    held = platform.reader.balance(platform.deployment.token, requester.address)
+    if held < needed:
+        raise InputError(
+            f"{checksum(requester.address)} holds {shown(held)} tokens of the {shown(needed)} "
+            "needed: send it more, or lower the amount"
+        )
+
+
+# -- commands --------------------------------------------------------------------------------------
+
+
+@click.group()
+def campaign() -> None:
+    """Create, fund, watch, close, refund and export campaigns."""
+
+
+@campaign.command()
+@click.argument("file", type=FILE)
+@click.option(
+    "--recovery",
+    "place",
+    type=FILE,
+    help="The campaign's recovery file [default: beside FILE, as FILE.recovery.json].",
+)
+def create(file: Path, place: Path | None) -> None:
+    """Create the campaign that FILE (YAML) describes: publish its content, lock its money.
+
+    What its draws and gold come from goes into the recovery file first. Run again, the command
+    finds that file, and goes on with the same campaign.
+    """
+    place = place or Recovery.path_of(file)
+    known = Recovery.load(place) if place.exists() else None
+    secret = known.secret if known is not None else Recovery.draw()
+    plan = read_plan(file, secret)
+    manifest = plan.files.manifest.block.digest
+    if known is not None and known.manifest != manifest:
+        raise InputError(
+            f"{file} or a file it names has changed since {place} was written: undo the change, or "
+            "name another file by --recovery to create another campaign"
+        )
+    with _session() as (platform, requester):
+        number = _created(platform, requester, manifest)
+        if number is not None:
+            click.echo(f"campaign {number} was created before")
+            return
+        _check_balance(platform, requester, plan.budget + plan.bond)
+        if known is None:
+            Recovery(secret, manifest).save(place)
+        number = platform.create_campaign(
+            plan.files,
+            _requester(load_settings(), platform),
+            budget=plan.budget,
+            bond=plan.bond,
+            epoch_cap=plan.epoch_cap,
+            fee_bps=plan.fee_bps,
+        )
+        click.echo(f"campaign {number}: {plan.files.manifest.item_count} items, ", nl=False)
+        click.echo(f"{shown(plan.budget)} locked beside a bond of {shown(plan.bond)}")
+        click.echo(f"manifest {plan.files.manifest.link}")
+        click.echo(f"keep {place}: it brings draws and gold back if the gateway loses them")
+
+
+def _created(platform: Platform, requester: Poster, manifest: bytes) -> int | None:
+    """Return the campaign that this requester created with a manifest; None where there is none."""
+    for event in platform.reader.events():
+        if event.name != "CampaignCreated":
+            continue
+        made = event.arguments
+        if (made["manifest"], made["requester"]) == (manifest, requester.address):
+            return int(made["campaign"])
+    return None
+
+
+@campaign.command()
+@click.argument("file", type=FILE)
+@click.option("--recovery", "place", type=FILE, help="Its recovery file, as for create.")
+@click.option("--out", type=FILE, required=True, help="Where the secrets go; it must not exist.")
+def recover(file: Path, place: Path | None, out: Path) -> None:
+    """Write the draw seeds and gold of FILE's campaign anew, for a gateway that lost them.
+
+    Needs no chain. The gateway reads them as `secrets/<manifest>.json` of its state folder.
+    """
+    known = Recovery.load(place or Recovery.path_of(file))
+    plan = read_plan(file, known.secret)
+    if plan.files.manifest.block.digest != known.manifest:
+        raise InputError(
+            f"{file} or a file it names isn't what the campaign was created from: restore the "
+            "files as they were"
+        )
+    plan.files.secrets.save(out)
+    click.echo(f"{out}: put it into the gateway's state folder as")
+    click.echo(f"secrets/{known.manifest.hex()}.json, then start the gateway")
+
+
+@campaign.command()
+@click.argument("number", type=NUMBER)
+@click.argument("amount")
+def fund(number: int, amount: str) -> None:
+    """Add AMOUNT tokens to campaign NUMBER's budget."""
+    units = tokens(amount, "amount")
+    if not units:
+        raise InputError("amount: 0 adds nothing: write more than 0")
+    with _session() as (platform, requester):
+        if platform.reader.campaign(number)["refunded"]:
+            raise InputError(f"campaign {number} is refunded: create another one")
+        _check_balance(platform, requester, units)
+        requester.fund(number, units)
+        budget = platform.reader.campaign(number)["budget"]
+        click.echo(f"campaign {number}: budget is now {shown(budget)}")
+
+
+@campaign.command()
+@click.argument("number", type=NUMBER)
+@click.option("--json", "as_json", is_flag=True, help="As JSON; amounts in base units.")
+def status(number: int, as_json: bool) -> None:
+    """Say how far campaign NUMBER is, and what it has cost."""
+    with _session() as (platform, _):
+        state = campaign_status(platform, number)
+    if as_json:
+        click.echo(json.dumps(state, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # A title is anybody's text: no markup, nor anything that drives a terminal.
+    title = "".join(one for one in state["title"] if one.isprintable())
+    table = Table(title=Text(f"Campaign {number}: {title}"), show_header=False)
+    for name, value in state.items():
+        if name not in ("title", "money"):
+            table.add_row(name.replace("_", " "), str(value))
+    for name, value in state["money"].items():
+        table.add_row(name.replace("_", " "), shown(int(value)), style="bold")
+    Console().print(table)
+
+
+def campaign_status(platform: Platform, number: int) -> dict[str, Any]:
+    """Return a campaign's progress and money (decimal strings of base units)."""
+    read = platform.read_campaign(number)
+    kept = platform.reader.campaign(number)
+    receipts = finalized_receipts(platform, number)
+    last = receipts[-1] if receipts else None
+    labels = last.label_count if last is not None else 0
+    paid, fees = kept["payout_total"], kept["fee_total"]
+    phase = "open"
+    if kept["refunded"]:
+        phase = "refunded"
+    elif kept["closed_at"]:
+        phase = "closed, refund is due" if kept["complete"] else "closing"
+    return {
+        "title": read.manifest.document["title"],
+        "phase": phase,
+        "requester": checksum(kept["requester"]),
+        "gateway": checksum(kept["gateway"]),
+        "manifest": str(read.manifest.link),
+        "items": read.manifest.item_count,
+        "items_closed": last.item_count if last is not None else 0,
+        "labels": labels,
+        "epochs_finalized": len(receipts),
+        "agreement": f"{last.agreement / 10_000:.1f} %" if last is not None else "none yet",
+        "money": {
+            "budget": str(kept["budget"]),
+            "bond": str(kept["bond"]),
+            "earned": str(paid),
+            "claimed": str(kept["claimed"]),
+            "fees": str(fees),
+            "reserved": str(kept["reserved"]),
+            "free": str(_free(kept)),
+            "cost_per_label": str((paid + fees) // labels if labels else 0),
+        },
+    }
+
+
+@campaign.command()
+@click.argument("number", type=NUMBER)
+def close(number: int) -> None:
+    """Close campaign NUMBER: no new leases; a final receipt then pays what is owed."""
+    with _session() as (platform, requester):
+        kept = platform.reader.campaign(number)
+        _check_requester(kept, number, requester)
+        if kept["closed_at"]:
+            click.echo(f"campaign {number} was closed before: `ddlp campaign status {number}`")
+            return
+        requester.close(number)
+        click.echo(f"campaign {number} is closing: refund it once its final receipt is finalized")
+
+
+@campaign.command()
+@click.argument("number", type=NUMBER)
+def abandon(number: int) -> None:
+    """Announce that the money will leave campaign NUMBER, to which no final receipt came.
+
+    A notice runs from then on, in which a receipt still may come; `refund` takes what is left.
+    """
+    with _session() as (platform, requester):
+        kept = platform.reader.campaign(number)
+        if kept["refunded"]:
+            raise InputError(f"campaign {number} is refunded: nothing is left in it")
+        if not kept["closed_at"]:
+            raise InputError(f"campaign {number} is open: `ddlp campaign close {number}` first")
+        if kept["complete"]:
+            raise InputError(
+                f"campaign {number} has its final receipt: `ddlp campaign refund {number}`"
+            )
+        terms = platform.deployment.parameters
+        try:
+            requester.abandon(number)
+        except Reverted as error:
+            if "too early" not in error.reason:
+                raise
+            raise InputError(
+                f"campaign {number} may still get its final receipt: abandon it "
+                f"{_days(terms.abandon_seconds)} after its close and its last receipt"
+            ) from error
+        announced = platform.reader.campaign(number)["notice_at"]
+        due = datetime.fromtimestamp(announced + terms.notice_seconds, UTC)
+        click.echo(f"campaign {number} is abandoned: unless a receipt comes, it can be refunded")
+        click.echo(f"from {due:%Y-%m-%d %H:%M} UTC on: `ddlp campaign refund {number}`")
+
+
+def _days(duration: int) -> str:
+    """Say a duration in the largest unit that it is a whole number of."""
+    for unit, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if duration % unit == 0:
+            return f"{duration // unit} {name}"
+    return f"{duration} seconds"
+
+
+@campaign.command()
+@click.argument("number", type=NUMBER)
+def refund(number: int) -> None:
+    """Take back what campaign NUMBER neither paid nor owes, budget and bond."""
+    with _session() as (platform, requester):
+        kept = platform.reader.campaign(number)
+        if kept["refunded"]:
+            click.echo(f"campaign {number} was refunded before")
+            return
+        if not kept["closed_at"]:
+            raise InputError(f"campaign {number} is open: `ddlp campaign close {number}` first")
+        if not kept["complete"] and not kept["notice_at"]:
+            raise InputError(
+                f"campaign {number} has no final receipt yet that pays all it owes: wait for it, "
+                f"as `ddlp campaign status {number}` shows; should it never come, "
+                f"`ddlp campaign abandon {number}`"
+            )
+        requester.refund(number)
+        bond = kept["bond"] - kept["bond_charge"]
+        click.echo(f"campaign {number}: {shown(_free(kept))} of the budget refunded, ", nl=False)
+        click.echo(f"{shown(bond)} of the bond")
+
+
+@campaign.command()
+@click.argument("number", type=NUMBER)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
+def export(number: int, out: Path) -> None:
+    """Write campaign NUMBER's results to OUT: items.jsonl and labels.jsonl."""
+    with _session() as (platform, _):
+        items, labels = write_export(platform, number, out)
+    click.echo(f"{items} items and {labels} labels in {out}")
