@@ -146,7 +146,7 @@ SECTIONS: dict[str, dict[str, Code]] = {
         ),
         "LOG-HEAD": Code(FRAUD, "The evidence's log doesn't end at the receipt's log head."),
         "LOG-SIGNATURE": Code(FRAUD, "A log entry's head is not signed by the campaign's gateway."),
-        "LOG-SHORT": Code(FRAUD, "The log has no anchor at which the receipt's epoch can be cut."),
+        "LOG-SHORT": Code(FAULT, "The log has no anchor at which the receipt's epoch can be cut."),
         "LOG-CUT": Code(FRAUD, "A receipt is cut at another place of the log than the rules say."),
         "LEAVES-ROOT": Code(
             FRAUD, "The receipt's payout or slash root is not that of the leaves in its evidence."

@@ -12,10 +12,10 @@ from oracle.errors import InputError, ProtocolFault
 from oracle.evidence.hashing import ZERO32
 from oracle.evidence.signing import checksum
 from oracle.evidence.supplement import filing_of
-from oracle.protocol.campaign import EpochResult
+from oracle.protocol.campaign import Campaign, EpochResult
 from oracle.protocol.decide import decide
 from oracle.protocol.ledger import Ledger, Secrets
-from oracle.protocol.openings import read_log
+from oracle.protocol.openings import cut_of, read_log
 from oracle.protocol.resume import Settled, resume
 
 Difference = tuple[str, str, str]  # code, place after the receipt's, sentence
@@ -65,7 +65,7 @@ def check_consensus(
             found.cannot_tell("consensus", f"{one.place} can't be recomputed")
             return
         except InputError as error:
-            found.add("consensus", "LOG-SHORT", one.place, str(error), severity)
+            found.add("consensus", "LOG-SHORT", one.place, str(error), severity or Severity.FRAUD)
             if one.voided:
                 continue
             return
@@ -74,6 +74,9 @@ def check_consensus(
                 raise
             found.cannot_tell("consensus", f"{one.place} builds on false evidence: {error!r}")
             return
+        if not _reaches_cut(one, content.campaign, previous):
+            sentence = "the gateway stopped its log there, or the operators left its end out"
+            found.add("consensus", "LOG-SHORT", one.place, sentence, Severity.FAULT)
         found.checks += len(result.ledger.labels) + len(result.evidence.items)
         found.checks += len(result.evidence.leaves) + len(result.blocks) + len(one.rows)
         differences = list(_differences(one, result, content.campaign.manifest.classes))
@@ -110,6 +113,12 @@ class Trusted(Sequence[Settled]):
     def __getitem__(self, number: int) -> Settled:  # type: ignore[override]
         one = self._receipts[number]
         return one.receipt, one.evidence, one.supplement
+
+
+def _reaches_cut(one: Published, campaign: Campaign, previous: EpochResult | None) -> bool:
+    """Say whether the log has the anchor that cuts a receipt's epoch."""
+    epoch, final = one.supplement.epoch, one.supplement.final
+    return cut_of(campaign, previous, epoch, final=final, rows=one.rows) is not None
 
 
 def _report_entries(

@@ -17,7 +17,7 @@ from oracle.evidence.results import (
 )
 from oracle.evidence.structs import Receipt
 from oracle.protocol.columns import OpenLabels
-from oracle.protocol.facts import ChainFacts
+from oracle.protocol.facts import Block, ChainFacts
 from oracle.protocol.ledger import Ledger, Secrets
 from oracle.quality.incentives import Terms
 
@@ -60,8 +60,9 @@ class EpochResult:
     builds on.
 
     `blocks` holds every content block of the evidence (results, log shards, supplement) but not
-    those of earlier epochs. `rejected` lists log entries that break a rule and were skipped,
-    `gateway_faults` what the bond pays for.
+    those of earlier epochs. `cuts` are the log positions and blocks at which this receipt and those
+    before it cut the log, in order. `rejected` lists log entries that break a rule and were
+    skipped, `gateway_faults` what the bond pays for.
     """
 
     receipt: Receipt
@@ -69,6 +70,7 @@ class EpochResult:
     blocks: tuple[ContentBlock, ...]
     labels: OpenLabels
     filings: tuple[Filings, ...]
+    cuts: tuple[tuple[int, Block], ...]
     gold: Mapping[int, int]
     secrets: Secrets
     consensus: Consensus | None

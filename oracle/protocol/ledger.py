@@ -66,7 +66,9 @@ class Ledger:
     """The state of a campaign's log up to an entry.
 
     `closed` maps items that posted receipts have opened to the epoch they closed in. `secrets` lets
-    draws be checked; without a seed for an epoch they are left unchecked.
+    draws be checked; without a seed for an epoch they are left unchecked. `cuts` are the positions
+    and blocks at which finalized receipts have cut the log: where it lacks the block's anchor, it
+    is read as if that stood there.
     """
 
     def __init__(
@@ -76,8 +78,12 @@ class Ledger:
         *,
         closed: Mapping[int, int],
         secrets: Secrets,
+        cuts: Iterable[tuple[int, Block]] = (),
     ) -> None:
         self.manifest, self.facts, self.secrets = manifest, facts, secrets
+        self.cuts: defaultdict[int, list[Block]] = defaultdict(list)
+        for position, block in cuts:
+            self.cuts[position].append(block)
         self.bounded = Bounded.of(manifest, facts)
         self.closed = dict(closed)
         self.position, self.head = 0, b"\0" * 32
@@ -145,6 +151,16 @@ class Ledger:
             except ProtocolFault as fault:
                 self.rejected.append((row.position, fault))
             self.position, self.head = row.position, row.head
+            for block in self.cuts.get(row.position, ()):
+                self.cut(block)
+
+    def cut(self, block: Block) -> None:
+        """Go on as if `block`'s anchor stood here, unless the log has come there by itself.
+
+        Anchors that should have stood before it were skipped, as the gateway's fault.
+        """
+        if self.anchor is None or self.anchor.number < block.number:
+            self._anchor(entries.Anchor(block.number, block.hash), self.position)
 
     def _check_head_signature(self, row: LogRow) -> None:
         try:

@@ -36,22 +36,45 @@ def cut_of(
     An epoch is cut at the first anchor at or after its end; the final one at the first after close
     plus the longest lease; a further final one at the end of the last receipt's epoch.
     """
+    named = _cut_time(campaign, previous, epoch, final=final)
+    if named is None:
+        return None
+    for row in rows:
+        if row.data[:1] == b"\x07":
+            anchor = campaign.facts.anchors.get(int.from_bytes(row.data[1:9], "big"))
+            # Another hash names no block of this chain: the ledger skips such an anchor too.
+            if anchor is not None and anchor.timestamp >= named and anchor.hash == row.data[9:41]:
+                return row.position, anchor
+    return None
+
+
+def named_block(
+    campaign: Campaign, previous: EpochResult | None, epoch: int, *, final: bool
+) -> Block | None:
+    """Return the block that cuts `epoch`, whether or not the log has it: the chain's first anchor
+    at or after the time of the cut. None while the chain hasn't come there."""
+    named = _cut_time(campaign, previous, epoch, final=final)
+    if named is None:
+        return None
+    anchors = campaign.facts.anchors.values()
+    late = (block for block in anchors if block.timestamp >= named)
+    return min(late, key=lambda block: block.number, default=None)
+
+
+def _cut_time(
+    campaign: Campaign, previous: EpochResult | None, epoch: int, *, final: bool
+) -> int | None:
+    """The time from which on an anchor cuts; None for a final cut of an open campaign."""
     facts = campaign.facts
     bounded = Bounded.of(campaign.manifest, facts)
     if not final:
-        named = bounded.boundary(epoch)
-    elif facts.closed is None:
+        return bounded.boundary(epoch)
+    if facts.closed is None:
         return None
-    else:
-        named = facts.closed.timestamp + campaign.manifest.lease_seconds
-        if previous is not None and previous.receipt.final:
-            named = max(named, bounded.boundary(previous.receipt.epoch))
-    for row in rows:
-        if row.data[:1] == b"\x07":
-            anchor = facts.anchors.get(int.from_bytes(row.data[1:9], "big"))
-            if anchor is not None and anchor.timestamp >= named:
-                return row.position, anchor
-    return None
+    named = facts.closed.timestamp + campaign.manifest.lease_seconds
+    if previous is not None and previous.receipt.final:
+        named = max(named, bounded.boundary(previous.receipt.epoch))
+    return named
 
 
 def rows_to_cut(
@@ -63,14 +86,16 @@ def rows_to_cut(
 ) -> tuple[Sequence[LogRow], Block]:
     """Return the log up to the cut, and the cut's block.
 
-    ProtocolFault `LOG-FORK` where it doesn't extend the last receipt's log, InputError where it
-    doesn't reach the cut.
+    A log that lacks the cut's anchor is cut where it ends, as at the block that cuts the epoch.
+    ProtocolFault `LOG-FORK` where it doesn't extend the last receipt's log, InputError where the
+    chain hasn't come to the cut, or there is no log at all.
     """
-    cut = cut_of(campaign, previous, supplement.epoch, final=supplement.final, rows=log)
-    if cut is None:
-        raise InputError(f"{place}: the log holds no anchor for its cut yet: follow it further")
-    position, anchor = cut
-    rows = log[:position]
+    epoch, final = supplement.epoch, supplement.final
+    cut = cut_of(campaign, previous, epoch, final=final, rows=log)
+    anchor = named_block(campaign, previous, epoch, final=final) if cut is None else cut[1]
+    if anchor is None or not len(log):
+        raise InputError(f"{place}: the chain or the log isn't at its cut yet: follow them further")
+    rows = log[: cut[0]] if cut is not None else log
     if previous is not None:
         at = previous.receipt.log_position
         if len(rows) < at or (at and rows[at - 1].head != previous.receipt.log_head):
@@ -104,8 +129,12 @@ def read_log(
     """Apply the log up to the cut, then the filings; mark what an unopened seed or batch
     touches."""
     closed = previous.closed if previous is not None else {}
-    ledger = Ledger(campaign.manifest, campaign.facts, closed=closed, secrets=secrets)
+    cuts = previous.cuts if previous is not None else ()
+    ledger = Ledger(campaign.manifest, campaign.facts, closed=closed, secrets=secrets, cuts=cuts)
     ledger.read(rows)
+    named = named_block(campaign, previous, supplement.epoch, final=supplement.final)
+    if named is not None:
+        ledger.cut(named)
     for filings in all_filings(previous, supplement):
         _file(ledger, filings)
     _mark_unopened(ledger, supplement, secrets)

@@ -48,6 +48,10 @@ def resume(
             blocks=(),
             labels=OpenLabels.of([]),
             filings=all_filings(before, supplement),
+            cuts=(
+                *(before.cuts if before is not None else ()),
+                (receipt.log_position, campaign.facts.anchors[receipt.as_of]),
+            ),
             gold=gold,
             secrets=secrets,
             consensus=None,

@@ -148,6 +148,7 @@ def settle(
         blocks=(index, *shards, *log_blocks, supplement_index, *supplement_shards),
         labels=table.opened,
         filings=all_filings(previous, supplement),
+        cuts=(*(previous.cuts if previous is not None else ()), (rows[-1].position, anchor)),
         gold=gold,
         secrets=secrets,
         consensus=consensus,

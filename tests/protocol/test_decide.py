@@ -16,6 +16,7 @@ from oracle.evidence.signing import address_of
 from oracle.evidence.supplement import Supplement, filing_position
 from oracle.protocol.campaign import EpochResult
 from oracle.protocol.decide import decide, propose
+from oracle.protocol.openings import cut_of
 from oracle.quality.payment import fee_total
 from tests.support.world import TOKEN, World, key_of
 
@@ -360,12 +361,66 @@ def test_decide__tampered_supplement__is_a_fault_of_its_own(
     assert caught.value.code == code
 
 
-def test_decide__log_short_of_the_cut__asks_to_follow_further(
+def test_decide__chain_or_log_not_at_the_cut__asks_to_follow_further(
     cut: tuple[World, Supplement],
 ) -> None:
     world, supplement = cut
-    with pytest.raises(InputError, match="follow it further"):
-        decide(world.campaign, None, world.rows[:3], supplement)
+    with pytest.raises(InputError, match="follow them further"):
+        decide(world.campaign, None, [], supplement)
+    early = {number: block for number, block in world.facts.anchors.items() if number < 60}
+    campaign = replace(world.campaign, facts=replace(world.facts, anchors=early))
+    with pytest.raises(InputError, match="follow them further"):
+        decide(campaign, None, world.rows[:3], supplement)
+
+
+def test_decide__log_that_stopped__is_cut_where_it_ends_and_pays_what_is_filed() -> None:
+    world = World(gold_per_epoch=0)
+    world.delegate("ann")
+    world.pass_time(120)
+    items = world.lease("ann", 4)
+    entry, openings = world.submission("ann", items, [world.truth[item] for item in items])
+    stopped = len(world.rows)
+    world.pass_time(7200)
+    rows, epoch = world.rows[:stopped], world.newest_epoch(final=False)
+    filings = (entries.encode_entry(entry),)
+    opened = tuple(sorted(replace(one, position=filing_position(epoch, 0)) for one in openings))
+    held = Supplement(1, epoch, False, world.seeds[epoch], (), filings, opened)
+    supplement = propose(world.campaign, None, rows, held)
+    result = decide(world.campaign, None, rows, supplement)
+    assert (result.receipt.log_position, result.receipt.log_head) == (stopped, rows[-1].head)
+    named = result.cuts[-1][1]
+    assert result.receipt.as_of == named.number
+    assert named.timestamp >= result.ledger.bounded.boundary(epoch) > named.timestamp - 60
+    # The anchors between were skipped: what was leased then is the bond's to pay in full.
+    owed = 4 * world.manifest.reward
+    assert result.receipt.bond_charge == result.receipt.payout_total == owed
+
+    # Told on as if nothing had been cut, the log's late anchors and entries count for nothing.
+    world.results.append(result)
+    world.settle(result.receipt)
+    world.append(entry, check=False)
+    world.pass_time(3600)
+    later = world.newest_epoch(final=False)
+    assert later > epoch
+    second = decide(
+        world.campaign,
+        result,
+        world.rows,
+        Supplement(1, later, False, world.seeds[later], (), (), ()),
+    )
+    assert second.receipt.payout_total == owed
+    assert {fault.code for _, fault in second.rejected} == {"ANCHOR-ORDER", "SUBMISSION-LEASE"}
+
+
+def test_cut__anchor_of_another_hash__is_passed_over(cut: tuple[World, Supplement]) -> None:
+    world, supplement = cut
+    cut_there = cut_of(world.campaign, None, supplement.epoch, final=False, rows=world.rows)
+    assert cut_there is not None
+    at, block = cut_there
+    data = entries.encode_entry(entries.Anchor(block.number, b"\1" * 32))
+    rows = [*world.rows[: at - 1], replace(world.rows[at - 1], data=data), *world.rows[at:]]
+    found = cut_of(world.campaign, None, supplement.epoch, final=False, rows=rows)
+    assert found is None or found[0] > at
 
 
 def test_decide__item_closed_before__is_not_opened_again(run: World) -> None:

@@ -317,8 +317,9 @@ def cut_later(run: PaperRun, result: EpochResult) -> EpochResult:
 
 @quorum("LOG-SHORT")
 def cut_too_early(run: PaperRun, result: EpochResult) -> EpochResult:
-    """The log is cut before the anchor that the rules name, to leave labels out."""
-    return with_log(run, result, run.rows[: result.receipt.log_position - 5])
+    """The log ends before the anchor that the rules name: it stopped, or its end is left out."""
+    rows = run.rows[: result.receipt.log_position - 1]
+    return decide(run.campaign, run.results[0], rows, run.supplement())
 
 
 @quorum("LOG-HEAD")
