@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oracle.bootstrap import Keys, Platform, establish_devnet, open_content
-from oracle.chain.development import DEPLOYMENT_FILE
+from oracle.chain.development import DEPLOYMENT_FILE, NODE_FILE
 from oracle.chain.devnet import Devnet
 from oracle.chain.wallets import DevWallets
 from oracle.config import Settings
@@ -27,7 +27,6 @@ from oracle.operations.monitor import monitoring
 from oracle.ports import ContentStore
 from oracle.replay.companions import Companions
 from oracle.replay.digits import TOKEN, digit_campaign, digit_terms
-from oracle.requester.commands import NODE
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +79,7 @@ def local_platform(
             content=content,
             finish_first=True,  # so that what a visitor labels is judged soon
         )
-        (state_dir / NODE).write_text(json.dumps({"url": devnet.url}))
+        (state_dir / NODE_FILE).write_text(json.dumps({"url": devnet.url}))
         _wait_until_final(devnet, platform)
         platform.discover()
         own = own_campaigns(platform)
@@ -112,7 +111,7 @@ def local_platform(
         finally:
             crowd.stop()
             loop.stop()
-            (state_dir / NODE).unlink(missing_ok=True)
+            (state_dir / NODE_FILE).unlink(missing_ok=True)
             if loop.failure is not None:
                 raise loop.failure
 

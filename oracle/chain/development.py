@@ -4,6 +4,7 @@ that need some.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,12 +22,35 @@ from oracle.chain.poster import OPERATOR, Poster
 from oracle.chain.rpc import request
 from oracle.chain.transactions import Sender
 from oracle.chain.wallets import DevWallets
-from oracle.errors import ChainError
+from oracle.errors import ChainError, ConfigError
 from oracle.evidence.signing import checksum
 
 DEPLOYMENT_FILE = "deployment.json"
+NODE_FILE = "node.json"  # where a running `ddlp serve` says how to reach its chain
 REQUESTER_TOKENS = 10**24
 ARBITRATION_COST = 10**16  # wei
+
+
+def find_deployment(state_dir: Path) -> Deployment:
+    """Return the deployment that a state folder names, its own or its devnet's; ConfigError where
+    there is none.
+    """
+    for path in (state_dir / DEPLOYMENT_FILE, state_dir / "chain" / DEPLOYMENT_FILE):
+        if path.exists():
+            return Deployment.load(path)
+    raise ConfigError(f"no {DEPLOYMENT_FILE} in {state_dir}: set DDLP_STATE_DIR")
+
+
+def served_url(state_dir: Path) -> str:
+    """Return where the devnet that `ddlp serve` runs from a state folder answers; ConfigError where
+    none runs.
+    """
+    try:
+        return str(json.loads((state_dir / NODE_FILE).read_text())["url"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"no chain is being served from {state_dir}: run `make serve`, or set DDLP_RPC_URL"
+        ) from error
 
 
 def establish(

@@ -20,7 +20,7 @@ from web3 import Web3
 
 from oracle.bootstrap import Keys, Platform, open_content
 from oracle.chain.deployment import Deployment, verify_code
-from oracle.chain.development import DEPLOYMENT_FILE
+from oracle.chain.development import find_deployment, served_url
 from oracle.chain.poster import Poster
 from oracle.chain.rpc import connect
 from oracle.chain.wallets import DEV_CHAIN_IDS, DevWallets
@@ -31,7 +31,6 @@ from oracle.requester.plan import read_plan, shown, tokens
 from oracle.requester.recovery import Recovery
 from oracle.requester.results import finalized_receipts, write_export
 
-NODE = "node.json"  # where a running `ddlp serve` says how to reach its chain
 NUMBER = click.IntRange(1, 2**64 - 1)
 FILE = click.Path(path_type=Path)
 
@@ -41,15 +40,8 @@ FILE = click.Path(path_type=Path)
 
 def open_platform(settings: Settings) -> Platform:
     """Connect to the chain of the state folder; ConfigError where nothing says which."""
-    url = settings.rpc_url or _served_url(settings.state_dir)
-    w3 = connect(url)
-    folder = settings.state_dir
-    for path in (folder / DEPLOYMENT_FILE, folder / "chain" / DEPLOYMENT_FILE):
-        if path.exists():
-            deployment = Deployment.load(path)
-            break
-    else:
-        raise ConfigError(f"no {DEPLOYMENT_FILE} in {settings.state_dir}: set DDLP_STATE_DIR")
+    w3 = connect(settings.rpc_url or served_url(settings.state_dir))
+    deployment = find_deployment(settings.state_dir)
     _check_served(w3, deployment, settings)
     development = deployment.chain_id in DEV_CHAIN_IDS
     keys = Keys.of_devnet() if development else _configured_keys(settings)
@@ -62,15 +54,6 @@ def open_platform(settings: Settings) -> Platform:
         content=open_content(settings),
         database_url=settings.database_url,
     )
-
-
-def _served_url(state_dir: Path) -> str:
-    try:
-        return str(json.loads((state_dir / NODE).read_text())["url"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"no chain is being served from {state_dir}: run `make serve`, or set DDLP_RPC_URL"
-        ) from error
 
 
 def _check_served(w3: Web3, deployment: Deployment, settings: Settings) -> None:
