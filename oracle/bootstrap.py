@@ -22,9 +22,8 @@ from oracle.chain.devnet import Devnet
 from oracle.chain.poster import Poster
 from oracle.chain.reader import Web3Reader
 from oracle.chain.wallets import DEV_CHAIN_IDS, DevWallets
-from oracle.config import Settings
-from oracle.content.kubo import KuboContent
 from oracle.content.local import LocalContent
+from oracle.content.replicated import ReplicatedContent
 from oracle.content.sealing import encryption_key, open_sealed
 from oracle.errors import InputError, UnknownCampaign
 from oracle.evidence.campaign import decode_gold, decode_items
@@ -82,13 +81,6 @@ def establish_devnet(devnet: Devnet, keys: Keys, threshold: int = THRESHOLD) -> 
     """Return the platform's contracts on a development chain, deployed now or before."""
     sealed_to = [encryption_key(sealing_key(account)) for account in keys.operators]
     return establish(devnet, sealed_to, threshold)
-
-
-def open_content(settings: Settings) -> ContentStore:
-    """Return the content store that the settings name: a Kubo daemon, else a local folder."""
-    if settings.ipfs_url is not None:
-        return KuboContent(settings.ipfs_url)
-    return LocalContent(settings.content_dir)
 
 
 class Platform:
@@ -238,7 +230,10 @@ class Platform:
     def step_campaign(self, campaign: int) -> Progress:
         """Do what is due for one campaign."""
         self.gateway(campaign).follow()
-        return self.service(campaign).step()
+        progress = self.service(campaign).step()
+        if isinstance(self.content, ReplicatedContent):
+            self.content.repair()  # after what waits for nobody: a daemon that was down catches up
+        return progress
 
     def measure(self, campaign: int) -> Measured:
         """Return how far a campaign is."""

@@ -34,7 +34,8 @@ class Settings:
 
     rpc_url: str | None = None
     finality: str = "finalized"
-    ipfs_url: str | None = None
+    ipfs_url: tuple[str, ...] = ()
+    content_copies: int = 1
     content_dir: Path = Path("build/serve/content")
     database_url: str = "sqlite:///build/serve/ddlp.sqlite"
     state_dir: Path = Path("build/serve")
@@ -131,6 +132,12 @@ def _parse(name: str, text: str) -> object:
         case "port" | "monitor_port":
             if not (text.isascii() and text.isdecimal() and 0 <= int(text) <= 65_535):
                 raise ConfigError(f"{variable} is {text!r}: set it to a port from 0 to 65535")
+            return int(text)
+        case "ipfs_url":
+            return tuple(address.strip() for address in text.split(","))
+        case "content_copies":
+            if not (text.isascii() and text.isdecimal() and 0 < int(text) < 100):
+                raise ConfigError(f"{variable} is {text!r}: set it to a number from 1 to 99")
             return int(text)
         case "content_dir" | "state_dir" | "data":
             return Path(text).expanduser()

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from oracle.bootstrap import Keys, Platform, establish_devnet, open_content
+from oracle.bootstrap import Keys, Platform, establish_devnet
 from oracle.chain.development import DEPLOYMENT_FILE, NODE_FILE
 from oracle.chain.devnet import Devnet
 from oracle.chain.wallets import DevWallets
 from oracle.config import Settings
+from oracle.content.stores import open_content
 from oracle.errors import ConfigError, DDLPError
 from oracle.evidence.signing import address_of
 from oracle.operations.logs import start_logging

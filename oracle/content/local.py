@@ -31,6 +31,9 @@ class LocalContent:
                 "folder"
             ) from error
 
+    def __str__(self) -> str:
+        return str(self.root)
+
     def put(self, data: bytes, codec: int) -> bytes:
         """Store a block durably and return its SHA-256; FormatError where it is over 1 MiB."""
         link = Block(codec, data).link

@@ -18,13 +18,14 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
-from oracle.bootstrap import Keys, Platform, open_content
+from oracle.bootstrap import Keys, Platform
 from oracle.chain.deployment import Deployment, verify_code
 from oracle.chain.development import find_deployment, served_url
 from oracle.chain.poster import Poster
 from oracle.chain.rpc import connect
 from oracle.chain.wallets import DEV_CHAIN_IDS, DevWallets
 from oracle.config import Settings, load_settings
+from oracle.content.stores import open_content
 from oracle.errors import ChainError, ConfigError, InputError, Reverted
 from oracle.evidence.signing import checksum
 from oracle.requester.plan import read_plan, shown, tokens
