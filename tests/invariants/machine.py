@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from tests.invariants.books import CONTRACTS, Campaign
 from tests.invariants.calls import Reply, Tally, transact
 from tests.invariants.scene import Scene
+from tests.support.revm import running_in
 from tests.support.system import Receipt, Tree, boa
 
 FULL_CHECK_EVERY = 20  # steps; a full check costs as much as a dozen transactions
@@ -93,10 +94,8 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        boa.env.sha3_trace.clear()  # titanoboa keeps every hash it ever saw
-        boa.env.sstore_trace.clear()
-        self.anchor = boa.env.anchor()
-        self.anchor.__enter__()
+        self.interpreter = running_in(boa.env, self.scene.revm)
+        self.interpreter.__enter__()
         self.system = self.scene.system
         self.books = self.scene.books()
         self.courses: dict[int, Course] = {}
@@ -122,7 +121,7 @@ class Machine(RuleBasedStateMachine):
                 self.leave()
         finally:
             note("calls of this run:\n" + "\n".join(self.journal))
-            self.anchor.__exit__(None, None, None)
+            self.interpreter.__exit__(None, None, None)
 
     def leave(self) -> None:
         """With the quorum gone for ever, everybody takes out what is theirs."""

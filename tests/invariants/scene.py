@@ -10,9 +10,11 @@ from eth_account import Account
 from eth_utils import keccak
 
 from tests.invariants.books import CONTRACTS, Books, Token
+from tests.support.revm import Revm
 from tests.support.system import CONTRIBUTOR, OPERATOR, UNIT, System, boa, load
 
 PURSE = 10**6 * UNIT  # what everybody begins with of every token: nobody runs out
+START = 2_000_000_000  # Unix seconds; long after the deployment
 STAKE = 1_000  # base units that each contributor begins with
 
 
@@ -76,6 +78,9 @@ class Scene:
         }
         self.slots = {name: self._slots(token) for name, token in self.tokens.items()}
         self._books = self._open()
+        self.revm = Revm(boa.env, list(self.names))
+        # titanoboa's clock is the machine's; from here on every run has the same
+        self.revm.patch.timestamp = START
 
     def books(self) -> Books:
         """The books as every run finds them."""

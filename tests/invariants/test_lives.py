@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.invariants import machine
 from tests.invariants.life import Life, play
 
 
@@ -10,3 +17,18 @@ def test_lives__any_order_of_everything__money_is_safe_and_everybody_leaves() ->
     assert tally.total >= 2_000
     # the machine isn't stuck in refusals
     assert tally.accepted.total() > tally.total // 2
+
+
+@contextmanager
+def running_in_py_evm(env: Any, revm: Any) -> Iterator[None]:
+    """Stay in the interpreter that deployed everything, at the same time of day."""
+    with env.anchor():
+        env.evm.patch.timestamp = revm.patch.timestamp
+        yield
+
+
+def test_lives__in_another_interpreter__are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_revm = play(Life, calls=500, seed=3, shrink=False)
+    monkeypatch.setattr(machine, "running_in", running_in_py_evm)
+    in_py_evm = play(Life, calls=500, seed=3, shrink=False)
+    assert in_revm == in_py_evm
