@@ -15,7 +15,7 @@ NPM := node_modules/stamp-$(shell sha256sum package.json package-lock.json | sha
 BUNDLE := webapp/static/app.js
 COVERED := --cov=contracts --cov-branch --cov-config=tests/branches/titanoboa.cfg
 
-.PHONY: help venv servers demo serve test test-browser test-services test-contracts mutants invariants lint format bench bench-consensus bench-accuracy bench-gas abi locks clean
+.PHONY: help venv servers demo serve test test-browser test-services test-contracts mutants invariants lint format bench bench-consensus bench-accuracy bench-gas bench-intake abi locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -71,6 +71,9 @@ bench-consensus: $(VENV) ## truth inference beside crowd-kit: build/bench/consen
 
 bench-gas: $(VENV) $(NPM) ## gas beside HUMAN Protocol and Uniswap: build/bench/gas.json and .png
 	.venv/bin/python bench/gas.py
+
+bench-intake: $(VENV) ## signed labels a second into SQLite and PostgreSQL: build/bench/intake.json
+	.venv/bin/python bench/intake.py --minimum 5000
 
 bench-accuracy: $(VENV) ## truth inference on real labels (DDLP_DATA): build/bench/accuracy.json
 	.venv/bin/python bench/accuracy.py

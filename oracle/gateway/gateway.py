@@ -821,6 +821,8 @@ class Gateway:
         for (position, index), label in self._ledger.labels.items():
             by_position[position][index] = label.item
         for stored in self._store.submissions(self.campaign):
+            if stored.position > self._ledger.position:
+                break  # another process', written since the rows were read
             for index, answer in enumerate(stored.answers or ()):
                 item = by_position[stored.position][index]
                 self._stream.add(item, stored.contributor, self.manifest.class_numbers[answer])

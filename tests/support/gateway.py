@@ -129,9 +129,11 @@ class GatewayScene:
         budget: int = 1_000 * TOKEN,
         bond: int = 1_000 * TOKEN,
         epoch_cap: int = 500 * TOKEN,
+        database_url: str | None = None,
         **changes: Any,
     ) -> None:
         self.folder = folder
+        self.database_url = database_url or f"sqlite:///{folder / 'gateway.db'}"
         terms = manifest_document(**changes)
         sources = [Item(f"item {number}", text=f"What is {number}?") for number in range(items)]
         self.files = build_campaign(
@@ -152,8 +154,9 @@ class GatewayScene:
         self.gateway.follow()
 
     def start(self, **options: Any) -> Gateway:
-        """Start a gateway on the folder's database, as a process does after a restart."""
-        self.store = SqlLabelStore(open_database(f"sqlite:///{self.folder / 'gateway.db'}"))
+        """Start a gateway on the same database, as a process does after a restart."""
+        self.engine = open_database(self.database_url)
+        self.store = SqlLabelStore(self.engine)
         return Gateway(
             7,
             manifest=self.files.manifest,

@@ -1,9 +1,7 @@
-"""What was read of the chain and signed for it: in memory, on SQLite, and on PostgreSQL where
-TEST_POSTGRES_URL names one."""
+"""What was read of the chain and signed for it: in memory, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,12 +17,10 @@ from oracle.ports import ChainLog, EventStore, SentTransaction, TransactionStore
 from oracle.protocol.facts import Block
 from oracle.store.database import open_database
 from oracle.store.events import SqlEventStore
-from oracle.store.schema import chain_blocks, chain_logs, chain_progress, sent_transactions
 from oracle.store.transactions import SqlTransactionStore
 
 DEPLOYMENT, SENDER, OTHER = b"\x0d" * 32, b"\x05" * 20, b"\x06" * 20
 NOW = 1_700_000_000
-TABLES = (chain_progress, chain_blocks, chain_logs, sent_transactions)
 
 
 def block(number: int, branch: bytes = b"") -> Block:
@@ -50,17 +46,12 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine | 
     """The database, or None for the stores in memory."""
     url = f"sqlite:///{tmp_path / 'chain.db'}" if request.param == "sqlite" else None
     if request.param == "postgres":
-        url = os.environ.get("TEST_POSTGRES_URL")
-        if url is None:
-            pytest.skip("no PostgreSQL: set TEST_POSTGRES_URL to the URL of an empty database")
+        url = request.getfixturevalue("postgres_server").create_database()
     if url is None:
         yield None
         return
     found = open_database(url)
     yield found
-    with found.begin() as connection:
-        for table in TABLES:
-            connection.execute(table.delete())
     found.dispose()
 
 

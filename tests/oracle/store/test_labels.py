@@ -1,8 +1,7 @@
-"""The gateway's database: on SQLite files, and on PostgreSQL where TEST_POSTGRES_URL names one."""
+"""The gateway's database, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -34,22 +33,10 @@ def sqlite(tmp_path: Path) -> Engine:
 
 
 @pytest.fixture
-def postgres() -> Iterator[Engine]:
-    url = os.environ.get("TEST_POSTGRES_URL")
-    if url is None:
-        pytest.skip("no PostgreSQL: set TEST_POSTGRES_URL to the URL of an empty database")
-    engine = open_database(url)
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = open_database(database_url)
     yield engine
-    downgrade(engine)
     engine.dispose()
-
-
-@pytest.fixture(
-    params=["sqlite", pytest.param("postgres", marks=[pytest.mark.services])],
-)
-def engine(request: pytest.FixtureRequest) -> Engine:
-    found: Engine = request.getfixturevalue(request.param)
-    return found
 
 
 def downgrade(engine: Engine) -> None:
