@@ -1,12 +1,8 @@
 """One suite for every ContentStore, then what is each adapter's own."""
 
 import os
-import shutil
-import socket
-import subprocess
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,77 +11,42 @@ from hypothesis import strategies as st
 
 from oracle.content.kubo import KuboContent
 from oracle.content.local import LocalContent
+from oracle.content.replicated import ReplicatedContent
 from oracle.errors import ContentCorrupt, ContentMissing, ContentUnavailable, FormatError
 from oracle.evidence.codec import DAG_CBOR, MAX_BLOCK, RAW, Link, cbor_block
 from oracle.evidence.hashing import sha256
 from oracle.ports import ContentStore
+from tests.support.servers.kubo import Kubo
 
+STRICT = "ignore:The 'strict' parameter:FutureWarning"  # ipfshttpclient 0.7
 INDEX = cbor_block("items", {"count": 0, "shards": []})
 
 
+KUBO = (pytest.mark.services, pytest.mark.filterwarnings(STRICT))
+
+
 @pytest.fixture(scope="module")
-def kubo_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A fresh offline daemon on free loopback ports; it ends with the module."""
-    ipfs = shutil.which("ipfs")
-    if ipfs is None:
-        pytest.skip("no `ipfs` on PATH: build Kubo to run its adapter's tests")
-    environment = {
-        **os.environ,
-        "IPFS_PATH": str(tmp_path_factory.mktemp("ipfs")),
-        "IPFS_TELEMETRY": "off",
-    }
-
-    def run(*command: str) -> None:
-        subprocess.run([ipfs, *command], env=environment, check=True, capture_output=True)
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"/ip4/127.0.0.1/tcp/{port}"
-    run("init", "--profile=test")
-    run("config", "Addresses.API", address)
-    run("config", "--json", "Addresses.Gateway", "[]")
-    run("config", "--json", "Addresses.Swarm", "[]")
-    run("config", "Routing.Type", "none")
-    daemon = subprocess.Popen(
-        [ipfs, "daemon", "--offline"],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                assert daemon.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-        yield address + "/http"
-    finally:
-        daemon.terminate()
-        daemon.wait(20)
+def daemon(kubo: Callable[..., Kubo]) -> Kubo:
+    return kubo()
 
 
 @pytest.fixture(
     params=[
         "local",
-        pytest.param(
-            "kubo",
-            marks=[
-                pytest.mark.services,
-                pytest.mark.enable_socket,
-                pytest.mark.filterwarnings("ignore:The 'strict' parameter:FutureWarning"),
-            ],
-        ),
+        "replicated folders",
+        pytest.param("kubo", marks=KUBO),
+        pytest.param("replicated kubo", marks=KUBO),
     ]
 )
 def content(request: pytest.FixtureRequest, tmp_path: Path) -> ContentStore:
-    if request.param == "local":
-        return LocalContent(tmp_path / "content")
-    return KuboContent(request.getfixturevalue("kubo_address"), timeout=10)
+    local = LocalContent(tmp_path / "content")
+    match request.param:
+        case "local":
+            return local
+        case "replicated folders":
+            return ReplicatedContent([local, LocalContent(tmp_path / "other")], copies=2)
+    daemon = KuboContent(request.getfixturevalue("daemon").address, timeout=10)
+    return daemon if request.param == "kubo" else ReplicatedContent([local, daemon], copies=2)
 
 
 @pytest.mark.parametrize(("codec", "data"), [(RAW, b"hello"), (RAW, b""), (DAG_CBOR, INDEX.data)])
@@ -198,28 +159,3 @@ def test_open__where_a_file_stands__is_unavailable(tmp_path: Path) -> None:
 @given(data=st.binary(max_size=4096), codec=st.sampled_from([RAW, DAG_CBOR]))
 def test_put__any_bytes__round_trip(local: LocalContent, data: bytes, codec: int) -> None:
     assert local.get(local.put(data, codec), codec) == data
-
-
-# --- Kubo's own -----------------------------------------------------------------------------------
-
-
-@pytest.mark.enable_socket
-@pytest.mark.filterwarnings("ignore:The 'strict' parameter:FutureWarning")
-def test_kubo__nobody_listens__is_unavailable() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    kubo = KuboContent(f"/ip4/127.0.0.1/tcp/{port}/http", timeout=2)
-    for call in (
-        lambda: kubo.put(b"x", RAW),
-        lambda: kubo.get(sha256(b"x"), RAW),
-        lambda: kubo.has(sha256(b"x"), RAW),
-        lambda: list(kubo.iterate()),
-    ):
-        with pytest.raises(ContentUnavailable, match="ipfs daemon"):
-            call()
-
-
-def test_kubo__address_that_is_none__is_refused() -> None:
-    with pytest.raises(ContentUnavailable, match="/ip4/"):
-        KuboContent("nonsense")
