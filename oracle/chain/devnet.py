@@ -48,6 +48,8 @@ class Devnet:
         step_seconds: every block is exactly this much later than the one before, whatever the wall
             clock says, so that two runs make the same blocks. By default blocks follow the wall
             clock.
+        epoch_blocks: blocks are final two epochs later, so 2 blocks by default: a devnet has no
+            reorgs, and 64 blocks would be a long wait.
         block_seconds: a block is mined this often, besides one for each transaction. By default
             only for transactions.
         startup_seconds: how long to wait for the node's first answer.
@@ -65,6 +67,7 @@ class Devnet:
         genesis_timestamp: int | None = None,
         step_seconds: int | None = None,
         block_seconds: int | None = None,
+        epoch_blocks: int = 1,
         startup_seconds: float = 30.0,
         binary: Path | None = None,
     ) -> None:
@@ -77,6 +80,7 @@ class Devnet:
         self._genesis_timestamp = genesis_timestamp
         self._step_seconds = step_seconds
         self._block_seconds = block_seconds
+        self._epoch_blocks = epoch_blocks
         self._startup_seconds = startup_seconds
         self._binary = binary
         self._port = 0
@@ -227,9 +231,8 @@ class Devnet:
             "--accounts",
             str(FUNDED_ACCOUNTS),
         ]
-        # Blocks are final two blocks later: a devnet has no reorgs, and 64 blocks would be a long
-        # wait.
-        command += ["--slots-in-an-epoch", "1", "--cache-path", str(self.state_dir / "cache")]
+        command += ["--slots-in-an-epoch", str(self._epoch_blocks)]
+        command += ["--cache-path", str(self.state_dir / "cache")]
         if self.state_path.exists():
             command += ["--load-state", str(self.state_path)]
         elif self._genesis_timestamp is not None:

@@ -4,7 +4,7 @@ of a record.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from oracle.chain.codec import abi_type, signature, to_plain
 from oracle.chain.proofs import to_bytes
 from oracle.errors import ChainError, FormatError
 from oracle.evidence.hashing import keccak256
-from oracle.ports import ChainEvent
+from oracle.ports import ChainEvent, ChainLog
 
 
 class EventDecoder:
@@ -38,23 +38,39 @@ class EventDecoder:
 
         Raises ChainError where one of our contracts emitted what its ABI doesn't know.
         """
-        contract = self._names.get(to_bytes(log["address"], "address"))
+        return self.decode_log(read_log(log, block=block, index=index, transaction=transaction))
+
+    def decode_log(self, log: ChainLog) -> ChainEvent | None:
+        """Return the event in a log, as `decode` does."""
+        contract = self._names.get(log.address)
         if contract is None:
             return None
-        topics = [to_bytes(topic, "topic") for topic in log["topics"]]
-        entry = _events(contract).get(topics[0]) if topics else None
+        entry = _events(contract).get(log.topics[0]) if log.topics else None
         if entry is None:
             raise ChainError(
-                f"block {block}: {contract} emitted an event that its ABI doesn't know: the "
+                f"block {log.block}: {contract} emitted an event that its ABI doesn't know: the "
                 "deployment is of another version than this installation"
             )
         try:
-            arguments = _arguments(entry, topics[1:], to_bytes(log["data"], "data"))
+            arguments = _arguments(entry, log.topics[1:], log.data)
         except (DecodingError, FormatError, ValueError) as error:
             raise ChainError(
-                f"block {block}: {contract}.{entry['name']} is malformed: {error}"
+                f"block {log.block}: {contract}.{entry['name']} is malformed: {error}"
             ) from error
-        return ChainEvent(contract, entry["name"], arguments, block, index, transaction)
+        return ChainEvent(contract, entry["name"], arguments, log.block, log.index, log.transaction)
+
+
+def read_log(log: Mapping[str, Any], *, block: int, index: int, transaction: bytes) -> ChainLog:
+    """Return a JSON-RPC log (`address`, `topics`, `data`) that stands at the place given;
+    FormatError where a part isn't hex."""
+    return ChainLog(
+        block,
+        index,
+        transaction,
+        to_bytes(log["address"], "address"),
+        tuple(to_bytes(topic, "topic") for topic in log["topics"]),
+        to_bytes(log["data"], "data"),
+    )
 
 
 def event_topic(contract: str, name: str) -> bytes:
@@ -74,7 +90,7 @@ def _events(contract: str) -> Mapping[bytes, Mapping[str, Any]]:
     }
 
 
-def _arguments(entry: Mapping[str, Any], topics: list[bytes], data: bytes) -> Mapping[str, Any]:
+def _arguments(entry: Mapping[str, Any], topics: Sequence[bytes], data: bytes) -> Mapping[str, Any]:
     indexed = [part for part in entry["inputs"] if part["indexed"]]
     plain = [part for part in entry["inputs"] if not part["indexed"]]
     values = [decode([part["type"]], topic)[0] for part, topic in zip(indexed, topics, strict=True)]

@@ -344,7 +344,5 @@ def _plain(log: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _in_bloom(bloom: bytes, value: bytes) -> bool:
-    hashed = keccak256(value)
-    bits = (int.from_bytes(hashed[at : at + 2], "big") & 2047 for at in (0, 2, 4))
-    number = int.from_bytes(bloom, "big")
-    return all(number >> bit & 1 for bit in bits)
+    mask = proofs.bloom_mask(value)
+    return int.from_bytes(bloom, "big") & mask == mask

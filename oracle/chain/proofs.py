@@ -81,7 +81,7 @@ def header_hash(header: Mapping[str, Any]) -> bytes:
     """Return a block's hash, computed from its header; FormatError where a field is malformed."""
     present = _HEADER + tuple(field for field in _LATER if header.get(field[0]) is not None)
     return keccak256(
-        rlp.encode(
+        _rlp(
             [
                 _quantity(header, name) if is_quantity else to_bytes(header.get(name), name)
                 for name, is_quantity in present
@@ -142,6 +142,16 @@ def verify_storage(proof: Sequence[bytes], storage_root: bytes, slot: bytes) -> 
         raise FormatError(f"the proof of slot 0x{slot.hex()} ends in no word") from error
 
 
+def bloom_mask(value: bytes) -> int:
+    """Return the bits that a log's address or topic sets in its block's 2048-bit bloom (yellow
+    paper, section 4.3.1): where one of them isn't set, no log of the block has it.
+    """
+    hashed, mask = keccak256(value), 0
+    for at in (0, 2, 4):
+        mask |= 1 << (int.from_bytes(hashed[at : at + 2], "big") & 2047)
+    return mask
+
+
 def to_bytes(value: Any, name: str) -> bytes:
     """Return the bytes of a 0x-hex text; FormatError, naming `name`, where it is none."""
     if isinstance(value, str) and value.startswith("0x"):
@@ -186,14 +196,66 @@ def _receipt(receipt: Mapping[str, Any]) -> bytes:
         logs,
     ]
     kind = to_int(receipt.get("type", "0x0"), "type")
-    return (bytes([kind]) if kind else b"") + bytes(rlp.encode(body))
+    return (bytes([kind]) if kind else b"") + _rlp(body)
 
 
 def _list_root(values: Sequence[bytes]) -> bytes:
-    trie = HexaryTrie({})
-    for index, value in enumerate(values):
-        trie[rlp.encode(_minimal(index))] = value
-    return bytes(trie.root_hash)
+    """Return the root of the trie that holds `values` under their RLP-encoded indexes.
+
+    The trie is made in one pass from its sorted keys, dozens of times faster than by insertion.
+    """
+    if not values:
+        return EMPTY_ROOT
+    pairs = [(_rlp(_minimal(index)).hex(), value) for index, value in enumerate(values)]
+    return keccak256(_trie_node(sorted(pairs), 0))
+
+
+def _trie_node(pairs: Sequence[tuple[str, bytes]], depth: int) -> bytes:
+    """Return the RLP of the node over `pairs` of sorted hex keys, alike in their first `depth`
+    digits, and values (yellow paper, appendix D). No key begins another.
+    """
+    first, last = pairs[0][0], pairs[-1][0]
+    if len(pairs) == 1:
+        return _rlp([_hex_prefix(first[depth:], 2), pairs[0][1]])
+    shared = depth
+    while first[shared] == last[shared]:
+        shared += 1
+    branch = []
+    for digit in "0123456789abcdef":
+        below = [pair for pair in pairs if pair[0][shared] == digit]
+        branch.append(_trie_reference(_trie_node(below, shared + 1)) if below else _rlp(b""))
+    node = _rlp_list([*branch, _rlp(b"")])
+    if shared == depth:
+        return node
+    return _rlp_list([_rlp(_hex_prefix(first[depth:shared], 0)), _trie_reference(node)])
+
+
+def _trie_reference(node: bytes) -> bytes:
+    return node if len(node) < 32 else _rlp(keccak256(node))
+
+
+def _hex_prefix(digits: str, flag: int) -> bytes:
+    odd = len(digits) % 2
+    return bytes.fromhex(f"{flag + odd}{digits}" if odd else f"{flag}0{digits}")
+
+
+def _rlp(item: Any) -> bytes:
+    """Return the RLP of bytes, or of lists of them (yellow paper, appendix B)."""
+    if isinstance(item, bytes):
+        return item if len(item) == 1 and item[0] < 0x80 else _rlp_length(len(item), 0x80) + item
+    return _rlp_list([_rlp(one) for one in item])
+
+
+def _rlp_list(items: Sequence[bytes]) -> bytes:
+    payload = b"".join(items)
+    return _rlp_length(len(payload), 0xC0) + payload
+
+
+def _rlp_length(length: int, offset: int) -> bytes:
+    if length < 56:
+        return bytes([offset + length])
+    size = _minimal(length)
+    return bytes([offset + 55 + len(size)]) + size
 
 
 def _prove(proof: Sequence[bytes], root: bytes, key: bytes, what: str) -> bytes:

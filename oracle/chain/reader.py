@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,69 +12,77 @@ from web3 import Web3
 from oracle.chain.deployment import Deployment, verify_code
 from oracle.chain.events import EventDecoder
 from oracle.chain.facts import campaign_facts, operator_set
-from oracle.chain.proofs import to_bytes, to_int
-from oracle.chain.rpc import get_logs, request
+from oracle.chain.indexer import Indexer
+from oracle.chain.memory import MemoryEvents
 from oracle.chain.transactions import read_contract, read_struct
-from oracle.errors import ChainError, ChainReorg, UnknownCampaign
-from oracle.evidence.signing import checksum
-from oracle.ports import ChainEvent, Claimed, OperatorSet
+from oracle.errors import ChainError, StoreConflict, UnknownCampaign
+from oracle.evidence.hashing import keccak256
+from oracle.ports import ChainEvent, Claimed, EventStore, OperatorSet
 from oracle.protocol.facts import Block, ChainFacts
 
 
 class Web3Reader:
-    """A `ChainReader` over a node; safe for several threads.
+    """A `ChainReader` over one node or several; safe for several threads.
 
-    `finality` is "finalized" (what can't be undone) or "latest". Events are read once and kept;
-    every look at the head checks that the last block read is still the chain's.
+    `finality` is that of `Indexer`. Events are read once, and kept in `store`: with a store on disk
+    a process goes on where the last one was.
 
     Raises ChainError where the node's chain isn't the deployment's, or a contract's code isn't this
-    installation's.
+    installation's; StoreConflict where the store is another deployment's.
     """
 
-    def __init__(self, w3: Web3, deployment: Deployment, finality: str = "finalized") -> None:
-        if finality not in {"finalized", "latest"}:
-            raise ChainError(f"finality is {finality!r}: name finalized or latest")
+    def __init__(
+        self,
+        w3: Web3,
+        deployment: Deployment,
+        finality: str | int = "finalized",
+        store: EventStore | None = None,
+    ) -> None:
         self.w3 = w3
         self.deployment = deployment
         self.finality = finality
+        self._store = store if store is not None else MemoryEvents()
         self._decoder = EventDecoder(deployment.addresses)
+        self._indexer = Indexer(
+            w3, self._decoder.addresses, deployment.first_block, self._store, finality
+        )
         self._lock = threading.RLock()
-        self._events: list[ChainEvent] = []
-        self._blocks: dict[int, Block] = {}
         verify_code(w3, deployment)
-        # What was read last, and what the next look at the head compares with.
-        self._read_to = self._fetch(hex(deployment.first_block - 1))
+        self._store.open(keccak256(deployment.to_json().encode()))
+        # The events up to `_tip`; those up to `_checkpoint` can't change any more.
+        self._events: list[ChainEvent] = []
+        self._tip: Block | None = None
+        self._checkpoint = -1
+        self._blocks: dict[int, Block] = {}
 
     # -- blocks ------------------------------------------------------------------------------
 
     def head(self) -> Block:
-        """Return the newest block that counts; ChainReorg where blocks read before are gone."""
+        """Return the newest block that counts, read to its end; ChainReorg where blocks that can't
+        be undone are gone."""
         with self._lock:
-            head = self._fetch(self.finality)
-            if head.number < self._read_to.number:
-                newest = self._fetch("latest").number
-                if newest < self._read_to.number:
-                    self._raise_reorg(f"the chain ends at block {newest}")
-                # Nodes behind one address may be a little apart: what was final stays final.
-                return self._read_to
-            if self._fetch(hex(self._read_to.number)).hash != self._read_to.hash:
-                self._raise_reorg("it has another hash now")
+            try:
+                head = self._indexer.follow()
+            except StoreConflict:
+                head = self._indexer.follow()  # another process reads into the same database
+            self._take_in()
             return head
 
     def newest(self) -> Block:
         """Return the newest block, final or not: its time is the chain's clock."""
-        return self._fetch("latest")
+        return self._indexer.newest()
 
     def block(self, number: int) -> Block:
         """Return one block; ChainError where the chain has none of that number."""
         with self._lock:
-            known = self._blocks.get(number)
-        if known is None:
-            known = self._fetch(hex(number))
-            with self._lock:
-                # Only what counts is kept: newer blocks may still be replaced.
-                if number <= self._read_to.number:
-                    self._blocks[number] = known
+            known = self._blocks.get(number) or self._store.block(number)
+            if known is None:
+                known = self._indexer.block(number)
+                if number <= self._checkpoint:
+                    self._store.keep(known)
+            # Only what counts is remembered: newer blocks may still be replaced.
+            if number <= self._checkpoint:
+                self._blocks[number] = known
         return known
 
     # -- events ------------------------------------------------------------------------------
@@ -85,12 +94,7 @@ class Web3Reader:
             last = head.number if to_block is None else to_block
             if last > head.number:
                 raise ChainError(f"block {last} doesn't count yet: the head is block {head.number}")
-            if head.number > self._read_to.number:
-                self._read(self._read_to.number + 1, head.number)
-                if self._fetch(hex(head.number)).hash != head.hash:
-                    self._raise_reorg("it was replaced while it was read")
-                self._read_to = head
-            return [event for event in self._events if event.block <= last]
+            return self._events[: bisect_right(self._events, last, key=_block_of)]
 
     def facts(self, campaign: int, anchor_blocks: int, to_block: int | None = None) -> ChainFacts:
         """Return what the rules need of a campaign up to a block (the head by default)."""
@@ -144,32 +148,20 @@ class Web3Reader:
 
     # -- small parts ---------------------------------------------------------------------------
 
-    def _read(self, first: int, last: int) -> None:
-        """Append the events of blocks `first` to `last`."""
-        addresses = [checksum(address) for address in self._decoder.addresses]
-        logs = get_logs(self.w3, addresses, [], first, last)
-        self._events += [event for event in map(self._decode, logs) if event is not None]
+    def _take_in(self) -> None:
+        """Decode what the store holds beyond the events known here."""
+        recent = self._store.recent()
+        tip = recent[-1]
+        if tip == self._tip:
+            return
+        first = self._checkpoint + 1
+        if self._tip is not None and self._tip in recent:
+            first = self._tip.number + 1
+        del self._events[bisect_left(self._events, first, key=_block_of) :]
+        found = map(self._decoder.decode_log, self._store.logs(first))
+        self._events += [event for event in found if event is not None]
+        self._tip, self._checkpoint = tip, recent[0].number
 
-    def _decode(self, log: dict[str, Any]) -> ChainEvent | None:
-        return self._decoder.decode(
-            log,
-            block=to_int(log["blockNumber"], "blockNumber"),
-            index=to_int(log["logIndex"], "logIndex"),
-            transaction=to_bytes(log["transactionHash"], "transactionHash"),
-        )
 
-    def _fetch(self, tag: str) -> Block:
-        found = request(self.w3, "eth_getBlockByNumber", tag, False)
-        if found is None:
-            raise ChainError(f"the node has no block {tag}: let it catch up, or use another one")
-        return Block(
-            to_int(found["number"], "number"),
-            to_bytes(found["hash"], "hash"),
-            to_int(found["timestamp"], "timestamp"),
-        )
-
-    def _raise_reorg(self, how: str) -> None:
-        raise ChainReorg(
-            f"block {self._read_to.number} was read before, but {how}: the chain lost blocks. "
-            "Start again from a state that was saved together with this chain"
-        )
+def _block_of(event: ChainEvent) -> int:
+    return event.block

@@ -18,7 +18,7 @@ from oracle.evidence.hashing import MerkleTree
 from oracle.evidence.results import PayoutLeaf
 from oracle.evidence.signing import sign
 from oracle.evidence.structs import Domain, Receipt
-from oracle.ports import PayoutClaim
+from oracle.ports import EventStore, PayoutClaim
 
 GENESIS = 1_700_000_000
 OPERATOR_KEYS = [bytes([number + 1]) * 32 for number in range(3)]
@@ -41,8 +41,8 @@ class Platform:
     def requester(self) -> Poster:
         return Poster(self.devnet.w3, self.wallets.requester(), self.deployment)
 
-    def reader(self, finality: str = "latest") -> Web3Reader:
-        return Web3Reader(self.devnet.w3, self.deployment, finality)
+    def reader(self, finality: str | int = "latest", store: EventStore | None = None) -> Web3Reader:
+        return Web3Reader(self.devnet.w3, self.deployment, finality, store)
 
     def account(self, index: int) -> bytes:
         return bytes.fromhex(self.wallets.contributor(index).address[2:])

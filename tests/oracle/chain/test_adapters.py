@@ -29,6 +29,7 @@ from oracle.chain.development import establish
 from oracle.chain.devnet import Devnet
 from oracle.chain.events import EventDecoder, event_topic
 from oracle.chain.launch import deploy_all
+from oracle.chain.memory import MemoryEvents
 from oracle.chain.poster import CONTRIBUTOR, Poster
 from oracle.chain.reader import Web3Reader
 from oracle.chain.rpc import connect, get_logs, node_name, request
@@ -182,22 +183,22 @@ def test_deployment__malformed_file__names_the_remedy(tmp_path: Path, text: str)
 
 
 @pytest.mark.chain
-def test_reader__chain_lost_blocks__says_reorg(platform: Platform) -> None:
-    reader = platform.reader()
+def test_reader__chain_lost_final_blocks__says_reorg(platform: Platform) -> None:
+    store = MemoryEvents()
     platform.devnet.checkpoint()
     platform.devnet.mine(3)
-    reader.events()
+    platform.reader(store=store).events()
     platform.devnet.kill()
     platform.devnet.start()
-    shorter = Web3Reader(platform.devnet.w3, platform.deployment, "latest")
-    reader.w3 = platform.devnet.w3
+    known = (store.recent(), store.logs())
     with pytest.raises(ChainReorg, match="the chain ends at block"):
-        reader.head()
+        platform.reader(store=store).head()
     platform.devnet.increase_time(50)
     platform.devnet.mine(9)
     with pytest.raises(ChainReorg, match="another hash"):
-        reader.events()
-    assert shorter.head().number == platform.devnet.block_number()
+        platform.reader(store=store).events()
+    assert (store.recent(), store.logs()) == known
+    assert platform.reader().head().number == platform.devnet.block_number()
 
 
 @pytest.mark.chain
@@ -224,8 +225,9 @@ def test_events__beyond_the_head__are_refused(platform: Platform) -> None:
     reader = platform.reader("finalized")
     with pytest.raises(ChainError, match="doesn't count yet"):
         reader.events(platform.devnet.block_number())
-    with pytest.raises(ChainError, match="finalized or latest"):
-        platform.reader("safe")
+    for finality in ("safe", 0, -1):
+        with pytest.raises(ChainError, match="finalized, latest, or a number"):
+            platform.reader(finality)
     with pytest.raises(ChainError, match="no block"):
         reader.block(10**6)
 

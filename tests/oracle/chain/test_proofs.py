@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import rlp
 from eth_account import Account as Signer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trie import HexaryTrie
 
 from oracle.chain import proofs
 from oracle.errors import FormatError
@@ -64,3 +68,12 @@ def test_verify__proof_of_another_root__is_a_format_error(proof: list[bytes]) ->
         proofs.verify_account(proof, b"\1" * 32, bytes(20))
     with pytest.raises(FormatError, match="doesn't lead from root"):
         proofs.verify_storage(proof, b"\1" * 32, bytes(32))
+
+
+@given(st.lists(st.binary(min_size=1, max_size=80), max_size=300))
+@settings(max_examples=40)
+def test_transactions_root__any_list__is_the_root_that_insertion_gives(values: list[bytes]) -> None:
+    inserted = HexaryTrie({})
+    for index, value in enumerate(values):
+        inserted[rlp.encode(index)] = value
+    assert proofs.transactions_root(values) == bytes(inserted.root_hash)
