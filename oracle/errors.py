@@ -104,6 +104,10 @@ class GatewayRefusal(DDLPError):
         return f"{self.code}: {self.message}"
 
 
+class PeerUnavailable(DDLPError):
+    """Another process, a gateway or an operator, can't be reached or doesn't answer as it should."""
+
+
 class UnknownCampaign(InputError):
     """No campaign of that number is served here."""
 

@@ -10,7 +10,7 @@ from types import FrameType
 from flask import Flask
 
 from oracle.errors import ConfigError
-from oracle.operations.listener import running
+from oracle.transport.listening import listening
 
 
 def serve(app: Flask, host: str, port: int) -> None:
@@ -25,7 +25,7 @@ def serve(app: Flask, host: str, port: int) -> None:
     signals = (signal.SIGINT, signal.SIGTERM)
     previous = {number: signal.signal(number, on_signal) for number in signals}
     try:
-        with running(app, host, port):
+        with listening(app, host, port):
             stop.wait()
     finally:
         for number, handler in previous.items():

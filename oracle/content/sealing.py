@@ -27,6 +27,16 @@ def seal_box(plain: bytes, key: bytes) -> bytes:
     return SealedBox(PublicKey(key)).encrypt(plain)
 
 
+def open_box(sealed: bytes, private_key: bytes) -> bytes:
+    """Return what `seal_box` sealed, as the holder of the X25519 private key; FormatError where it
+    was sealed to another.
+    """
+    try:
+        return SealedBox(PrivateKey(private_key)).decrypt(sealed)
+    except CryptoError as error:
+        raise FormatError("the box was not sealed to this key") from error
+
+
 def seal_opening(
     answers: Sequence[bytes],
     seed: bytes,

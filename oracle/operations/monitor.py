@@ -14,9 +14,9 @@ from flask.typing import ResponseReturnValue
 
 from oracle.config import Settings
 from oracle.operations.health import Check, check_paused, is_ready
-from oracle.operations.listener import running
 from oracle.operations.loop import Loop
 from oracle.operations.metrics import Metrics
+from oracle.transport.listening import listening
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def monitoring(settings: Settings, metrics: Metrics, loop: Loop, checks: Checks)
         return [*found, check_paused(loop.paused)]
 
     app = create_monitor(metrics, look, lambda: (loop.idle_seconds or 0.0) < STUCK_SECONDS)
-    with running(app, LOOPBACK, settings.monitor_port, threads=2) as port:
+    with listening(app, LOOPBACK, settings.monitor_port, threads=2) as port:
         log.info("monitoring is at http://%s:%d", LOOPBACK, port)
         yield
 

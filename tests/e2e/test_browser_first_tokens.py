@@ -19,6 +19,7 @@ from oracle.gateway.gateway import Gateway
 from oracle.replay.contributors import SimulatedContributor
 from oracle.replay.digits import TOKEN, digit_campaign, digit_terms
 from oracle.serving import local_platform
+from oracle.transport.listening import listening
 from tests.e2e.chromium import (
     DESKTOP,
     TestWallet,
@@ -29,7 +30,6 @@ from tests.e2e.chromium import (
     watch,
 )
 from webapp import Settings, create_app
-from webapp.server import running
 
 ITEMS, GOLD, GOLD_EPOCHS, OTHERS = 30, 6, 2, 4
 FIRST_EPOCH = ITEMS - GOLD // GOLD_EPOCHS  # the second epoch's gold isn't drawn before it
@@ -126,7 +126,7 @@ def test_first_visit__to_tokens_in_the_wallet(tmp_path: Path) -> None:
         wait_for("the new campaign", lambda: serves(platform, number))
         gateway = platform.gateway(number)
         app = create_app(platform.desk(name="Local devnet"), Settings((origin,), b"k" * 32))
-        with running(app, "127.0.0.1", port):
+        with listening(app, "127.0.0.1", port):
             page = browser.new_page(viewport=DESKTOP)  # type: ignore[arg-type]
             page.set_default_timeout(30_000)
             troubles = watch(page, origin)

@@ -22,7 +22,6 @@ from tests.e2e.chromium import (
 )
 from tests.webapp.fake_desk import FakeDesk
 from webapp import Settings, create_app
-from webapp.server import running
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=15_000)
@@ -80,7 +79,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
             origin = f"http://127.0.0.1:{port}"
             desk = FakeDesk(**more)  # type: ignore[arg-type]
             stack.enter_context(
-                running(create_app(desk, Settings((origin,), b"k" * 32)), "127.0.0.1", port)
+                listening(create_app(desk, Settings((origin,), b"k" * 32)), "127.0.0.1", port)
             )
             context = browser.new_context(viewport=viewport)  # type: ignore[arg-type]
             stack.callback(context.close)

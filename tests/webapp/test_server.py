@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 
 from oracle.errors import ConfigError
-from oracle.operations.listener import running
+from oracle.transport.listening import listening
 from webapp.server import serve
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def health(port: int) -> int:
 def test_running__with_block__serves_and_frees_the_port(app: Flask) -> None:
     port = free_port()
     for _ in range(2):
-        with running(app, "127.0.0.1", port):
+        with listening(app, "127.0.0.1", port):
             assert health(port) == 200
         with pytest.raises(urllib.error.URLError):
             health(port)
@@ -87,12 +87,12 @@ def test_serve__script_not_built__names_the_remedy(tmp_path: Path) -> None:
 @pytest.mark.services
 def test_running__unusable_address__names_the_remedy(app: Flask) -> None:
     port = free_port()
-    with running(app, "127.0.0.1", port):
+    with listening(app, "127.0.0.1", port):
         with (
             pytest.raises(ConfigError, match="choose another address or port"),
-            running(app, "127.0.0.1", port),
+            listening(app, "127.0.0.1", port),
         ):
             pass
         assert health(port) == 200
-    with pytest.raises(ConfigError, match="no IP address"), running(app, "my host", port):
+    with pytest.raises(ConfigError, match="no IP address"), listening(app, "my host", port):
         pass

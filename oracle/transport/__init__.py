@@ -1,0 +1,1 @@
+"""HTTP between gateway and operators: the ports of `oracle/ports.py` across processes."""

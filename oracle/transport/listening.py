@@ -1,0 +1,70 @@
+"""Listening for HTTP by waitress, in threads of this process."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import Flask
+from waitress import wasyncore
+from waitress.server import create_server
+
+from oracle.errors import ConfigError
+
+THREADS = 8
+MAX_CONNECTIONS = 200
+MAX_BODY = 64 << 20  # bytes; an application may bound it further
+IDLE_SECONDS = 60  # then a connection is closed that neither sends nor is being answered
+
+
+@contextmanager
+def listening(
+    app: Flask, host: str, port: int, *, threads: int = THREADS, idle_seconds: int = IDLE_SECONDS
+) -> Iterator[int]:
+    """Serve in threads of their own inside the `with` block, which is given the port.
+
+    `host` is an IP address; port 0 takes a free one. Raises ConfigError where the host is no
+    address or the port is taken.
+    """
+    listener = _listen(host, port)
+    sockets: dict[int, wasyncore.dispatcher] = {}
+    server = create_server(
+        app,
+        map=sockets,
+        sockets=[listener],
+        threads=threads,
+        ident=None,
+        connection_limit=MAX_CONNECTIONS,
+        max_request_body_size=MAX_BODY,
+        channel_timeout=idle_seconds,
+        cleanup_interval=max(1, idle_seconds // 2),
+    )
+
+    def stop() -> None:
+        server.task_dispatcher.shutdown()  # waits for the requests under way
+        wasyncore.close_all(sockets)  # ends run()
+
+    thread = threading.Thread(target=server.run, name="listening", daemon=True)
+    thread.start()
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        # The serving thread itself must close: beneath it the sockets would vanish.
+        server.trigger.pull_trigger(stop)
+        thread.join(timeout=10)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        version = ipaddress.ip_address(host).version
+        family = socket.AF_INET6 if version == 6 else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except ValueError:
+        raise ConfigError(f"{host!r} is no IP address: give one, such as 127.0.0.1") from None
+    except OSError as error:
+        raise ConfigError(
+            f"can't listen at {host}:{port} ({error.strerror}): choose another address or port"
+        ) from error
