@@ -184,7 +184,15 @@ def test_withdraw_pledge__unused__comes_back(system: System) -> None:
     with system.refused("CampaignEscrow: pledge too small"):
         system.escrow.withdraw_pledge(*place, 1, sender=system.requester)
     system.escrow.withdraw_pledge(*place, 10, sender=system.gateway)
-    assert [name for name, _ in events(system.escrow)][-1] == "PledgeWithdrawn"
+    assert events(system.escrow)[-1] == (
+        "PledgeWithdrawn",
+        {
+            "payer": system.gateway,
+            "requester": system.requester,
+            "token": system.token.address,
+            "amount": 10,
+        },
+    )
     assert system.balance(system.gateway) == 10
 
 
@@ -193,6 +201,16 @@ def test_create_with_permit__valid__needs_no_approval(system: System, signer: An
     signature = permit(system, signer, system.BUDGET + system.BOND, deadline)
     campaign = create_with_permit(system, signer, signature, deadline)
     assert system.escrow.campaign(campaign).requester == signer.address
+    assert system.token.allowance(signer.address, system.escrow.address) == 0
+
+
+def test_fund_with_permit__valid__needs_no_approval(
+    system: System, signer: Any, campaign: int
+) -> None:
+    deadline = boa.env.evm.patch.timestamp + 60
+    signature = permit(system, signer, 7, deadline)
+    system.escrow.fund_with_permit(campaign, 7, deadline, *signature, sender=signer.address)
+    assert system.escrow.campaign(campaign).budget == system.BUDGET + 7
     assert system.token.allowance(signer.address, system.escrow.address) == 0
 
 

@@ -102,6 +102,28 @@ def test_lists__empty__change_nothing(system: System, campaign: int) -> None:
     assert system.state() == before
 
 
+def test_lists__one_longer_than_the_most__are_refused(system: System, campaign: int) -> None:
+    accounts = [boa.env.generate_address() for _ in range(65)]
+    receipt, tree = system.pay(campaign, dict.fromkeys(accounts, UNIT))
+    rows = [(account, UNIT, 1, 1) for account in accounts]
+    proofs = [tree.proof(row) for row in rows]
+    one = (campaign, receipt.epoch, *rows[0], proofs[0])
+    operator, token, signers = system.operators[0].address, system.token.address, 1 << 32 | 0b011
+    escrow = system.escrow
+    for function, most, arguments in (
+        ("claim_batch", 64, lambda n: (campaign, receipt.epoch, rows[:n], proofs[:n])),
+        ("claim_many", 16, lambda n: ([one] * n,)),
+        ("withdraw_fees", 32, lambda n: (token, [signers] * n)),
+        ("withdraw_treasury_fees", 32, lambda n: (token, [signers] * n)),
+    ):
+        before = system.state()
+        with boa.reverts():  # by the decoder, which gives no reason
+            getattr(escrow, function)(*arguments(most + 1), sender=operator)
+        assert system.state() == before
+        getattr(escrow, function)(*arguments(most), sender=operator)
+    assert [system.balance(account) for account in accounts] == [UNIT] * 64 + [0]
+
+
 def test_claim_batch__leaves_without_proofs__are_refused(system: System, campaign: int) -> None:
     _, tree = system.pay(campaign, {system.contributor: UNIT})
     leaf = (system.contributor, UNIT, 1, 1)
