@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -30,6 +31,7 @@ from oracle.errors import ConfigError
 from oracle.evidence.hashing import keccak256
 from oracle.evidence.signing import checksum
 from oracle.gateway.gateway import Gateway
+from oracle.operations.loop import Loop
 from oracle.replay.contributors import SimulatedContributor
 from oracle.requester.plan import TOKEN
 from oracle.serving import local_platform
@@ -75,8 +77,8 @@ def wait_for(what: str, condition: Callable[[], object], seconds: float = 60) ->
 class Scene:
     """A served platform whose campaign is created by the command line and labeled by people."""
 
-    def __init__(self, platform: Platform, folder: Path) -> None:
-        self.platform, self.folder = platform, folder
+    def __init__(self, platform: Platform, folder: Path, operators: Loop) -> None:
+        self.platform, self.folder, self.operators = platform, folder, operators
         self.requester = DevWallets(platform.deployment.chain_id).requester()
         gold = map(json.loads, (EXAMPLE / "gold.jsonl").read_text().splitlines())
         self.gold = {row["item"]: row["answer"] for row in gold}
@@ -183,7 +185,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     with local_platform(tmp_path / "state") as served:
-        yield Scene(served.platform, tmp_path)
+        yield Scene(served.platform, tmp_path, served.loop)
 
 
 def quick_example(folder: Path) -> Path:
@@ -198,16 +200,69 @@ def quick_example(folder: Path) -> Path:
     return path
 
 
+def create(path: Path) -> int:
+    """Create the example by the command line; return its number."""
+    found = re.match(
+        r"campaign (\d+): 30 items, 100 locked beside a bond of 40\nmanifest b",
+        done("create", path),
+    )
+    assert found is not None
+    return int(found[1])
+
+
+def test_create__run_again__makes_no_second_campaign_and_brings_secrets_back(scene: Scene) -> None:
+    path = quick_example(scene.folder)
+    place = path.with_name("campaign.yaml.recovery.json")
+    number = create(path)
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    kept, balance = place.read_text(), scene.balance()
+    assert done("create", path) == f"campaign {number} was created before\n"
+    manifest = scene.platform.reader.campaign(number)["manifest"].hex()
+    secrets = scene.folder / "state" / "secrets" / f"{manifest}.json"
+    again = scene.folder / "again.json"
+    assert manifest in done("recover", path, "--out", again)
+    assert again.read_text() == secrets.read_text()
+    assert "exists and may hold" in scene.refused(number, "recover", path, "--out", again)
+
+    path.write_text(path.read_text().replace("reward: 0.2", "reward: 0.3"))
+    for command in (["create", path], ["recover", path, "--out", scene.folder / "third.json"]):
+        assert "a file it names" in scene.refused(number, *command)
+    place.chmod(0o644)
+    assert "run chmod 600" in scene.refused(number, "create", path)
+    place.chmod(0o600)
+    place.write_text(kept.replace('"version": 1', '"version": 2'))
+    assert "is damaged: restore it" in scene.refused(number, "create", path)
+    place.write_text(kept)
+    assert (scene.balance(), sorted(scene.folder.glob("*.json"))) == (balance, [again])
+
+    other = scene.folder / "other.json"
+    assert f"campaign {number + 1}: " in done("create", path, "--recovery", other)
+    assert json.loads(other.read_text())["secret"] != json.loads(kept)["secret"]
+
+
+def test_abandon__operators_gone__the_money_comes_back(scene: Scene) -> None:
+    began = scene.balance()
+    number = create(quick_example(scene.folder))
+    assert f"`ddlp campaign close {number}` first" in scene.refused(number, "abandon", number)
+    scene.operators.stop()
+    done("close", number)
+    assert "abandon it 2 hours after its close" in scene.refused(number, "abandon", number)
+    assert f"`ddlp campaign abandon {number}`" in scene.refused(number, "refund", number)
+    scene.pass_time(7_200)
+    assert "refunded\nfrom 20" in done("abandon", number)
+    assert "notice is running" in scene.refused(number, "refund", number)
+    assert "refunded\nfrom 20" in done("abandon", number)  # the same notice
+    scene.pass_time(600)
+    done("refund", number)
+    assert scene.balance() == began
+    assert "nothing is left in it" in scene.refused(number, "abandon", number)
+
+
 def test_campaign__from_creation_to_refund__exports_what_was_labeled(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began = scene.balance()
-    created = done("create", quick_example(scene.folder))
-    found = re.match(
-        r"campaign (\d+): 30 items, 100 locked beside a bond of 40\nmanifest b", created
-    )
-    assert found is not None
-    number = int(found[1])
+    number = create(quick_example(scene.folder))
     assert scene.balance() == began - 140 * TOKEN
 
     assert done("fund", number, "25.5") == f"campaign {number}: budget is now 125.5\n"
