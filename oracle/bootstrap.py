@@ -32,6 +32,7 @@ from oracle.evidence.hashing import ZERO32, keccak256
 from oracle.evidence.manifest import Manifest
 from oracle.gateway.campaign_files import CampaignFiles
 from oracle.gateway.desk import Desk
+from oracle.gateway.feed import GatewayFeed
 from oracle.gateway.gateway import Gateway
 from oracle.gateway.secrets import GatewaySecrets
 from oracle.operations.health import (
@@ -198,11 +199,13 @@ class Platform:
                 self._services[campaign] = EpochService(
                     lambda: self.read_campaign(campaign),
                     self.reader,
-                    gateway,
+                    GatewayFeed(gateway),
                     self.content,
                     self.relayer,
                     [
-                        Operator(bytes(one.key), partial(open_sealed, private_key=sealing_key(one)))
+                        Operator.of_key(
+                            bytes(one.key), partial(open_sealed, private_key=sealing_key(one))
+                        )
                         for one in self.keys.operators
                     ],
                     threshold=self.reader.operators().threshold,

@@ -438,7 +438,7 @@ class ReceiptPoster(Protocol):
         ...
 
 
-# --- operators (oracle/service; adapters: oracle/gateway/feed for the log, oracle/store/operators) -
+# --- operators (oracle/service; adapters: oracle/gateway/feed, oracle/store/operators) ------------
 
 
 @dataclass(frozen=True)
@@ -647,8 +647,9 @@ class OperatorStore(Protocol):
         """Return what opens submissions, by entry hash."""
         ...
 
-    def forget(self, submissions: Sequence[bytes]) -> None:
-        """Delete filings and openings of submissions (by entry hash) that are settled."""
+    def forget(self, *, filings: Sequence[bytes] = (), opened: Sequence[bytes] = ()) -> None:
+        """Delete filings, and what opens submissions (by entry hash), that no receipt needs any
+        more."""
         ...
 
     def note(self, kind: str, key: bytes, data: bytes, *, now: int) -> None:
@@ -657,26 +658,6 @@ class OperatorStore(Protocol):
 
     def notes(self, kind: str) -> dict[bytes, bytes]:
         """Return everything kept under a kind, by key."""
-        ...
-
-
-class CutSource(Protocol):
-    """A campaign's gateway, as operators see it."""
-
-    def rows(self) -> Sequence[LogRow]:
-        """Return the whole log, position 1 first, with the gateway's signature of every Head."""
-        ...
-
-    def opening_block(self, digest: bytes) -> bytes | None:
-        """Return a submission's sealed opening block; None where the gateway hasn't it."""
-        ...
-
-    def reveal(self, epoch: int, *, final: bool) -> tuple[bytes, tuple[GoldOpening, ...]]:
-        """Return the draw seed of `epoch` and the gold of all batches up to it (all there are when
-        `final`), in order.
-
-        GatewayRefusal before the log holds the cut: a seed that is known early steers draws.
-        """
         ...
 
 

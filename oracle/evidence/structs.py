@@ -163,6 +163,47 @@ class Appeal(Struct):
 
 
 @dataclass(frozen=True)
+class Confirmation(Struct):
+    """An operator's word that its log has a lease at `position`, with `head` after it, and that the
+    lease is backed."""
+
+    TYPE = "Confirmation(uint256 campaign,uint64 position,bytes32 entry,bytes32 head)"
+    campaign: int
+    position: int
+    entry: bytes
+    head: bytes
+
+
+@dataclass(frozen=True)
+class Acknowledgement(Struct):
+    """An operator's word that it holds a filing (the keccak-256 of its entry) in time for the
+    receipt of `epoch`."""
+
+    TYPE = "Acknowledgement(uint256 campaign,bytes32 entry,uint64 epoch)"
+    campaign: int
+    entry: bytes
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Proposal(Struct):
+    """A leader's inputs for a receipt: where the log is cut, and the digest of the supplement."""
+
+    TYPE = (
+        "Proposal(uint256 campaign,uint64 epoch,uint32 attempt,uint32 round,bool final,"
+        "uint64 position,bytes32 head,bytes32 supplement)"
+    )
+    campaign: int
+    epoch: int
+    attempt: int
+    round: int
+    final: bool
+    position: int
+    head: bytes
+    supplement: bytes
+
+
+@dataclass(frozen=True)
 class Receipt(Struct):
     """The oracle's signed statement of an epoch: what is owed in all, on what evidence
     (docs/FORMATS.md, section 2).

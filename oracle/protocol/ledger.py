@@ -197,6 +197,12 @@ class Ledger:
         not."""
         self._submit(entry, position, filed=True, after_epoch=after_epoch)
 
+    def check_filing(self, entry: entries.Submission, *, after_epoch: int) -> int:
+        """Return the newest epoch of the leases that `file` would take an entry for, and change
+        nothing; ProtocolFault where it would refuse."""
+        _, held = self._check_submission(entry, "filing", filed=True, after_epoch=after_epoch)
+        return max(one.epoch for one in held)
+
     # -- anchors -----------------------------------------------------------------------------
 
     def next_anchor(self) -> int:
@@ -512,6 +518,20 @@ class Ledger:
         self, entry: entries.Submission, position: int, *, filed: bool, after_epoch: int = 0
     ) -> None:
         place = f"filing {entry.sequence}" if filed else f"log {position}"
+        key, held = self._check_submission(entry, place, filed=filed, after_epoch=after_epoch)
+        self._sequences.place(self._keys.number(key), entry.sequence)
+        for index, (one, commitment) in enumerate(zip(held, entry.labels, strict=True)):
+            if one.state == "lapsed":
+                self.slots[one.item] += 1
+                self._leased_rewards += one.reward
+                self._held_by_epoch[one.epoch] += one.reward
+            self._end(one, "submitted")
+            self.labels.add(position, index, commitment, one)
+
+    def _check_submission(
+        self, entry: entries.Submission, place: str, *, filed: bool, after_epoch: int
+    ) -> tuple[bytes, list[LeasedItem]]:
+        """Return the session key that signed and the leases that are fulfilled, one a label."""
         anchor = self._clock(place)
         count = len(entry.labels)
         if not 1 <= count <= entries.MAX_LABELS or len(set(entry.items)) != count:
@@ -546,14 +566,7 @@ class Ledger:
         held = [one for one in leased if one is not None and one.state in wanted]
         if len(held) != count or any(one.epoch <= after_epoch for one in held):
             raise ProtocolFault("SUBMISSION-LEASE", place, "labels an item without a running lease")
-        self._sequences.place(self._keys.number(key), entry.sequence)
-        for index, (one, commitment) in enumerate(zip(held, entry.labels, strict=True)):
-            if one.state == "lapsed":
-                self.slots[one.item] += 1
-                self._leased_rewards += one.reward
-                self._held_by_epoch[one.epoch] += one.reward
-            self._end(one, "submitted")
-            self.labels.add(position, index, commitment, one)
+        return key, held
 
     def _skip(self, entry: entries.Skip, place: str) -> None:
         leased = self._running.get(self.leases.find(entry.contributor, entry.item))

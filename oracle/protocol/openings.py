@@ -92,7 +92,7 @@ def rows_to_cut(
     """
     epoch, final = supplement.epoch, supplement.final
     cut = cut_of(campaign, previous, epoch, final=final, rows=log)
-    anchor = named_block(campaign, previous, epoch, final=final) if cut is None else cut[1]
+    anchor = cut[1] if cut is not None else named_block(campaign, previous, epoch, final=final)
     if anchor is None or not len(log):
         raise InputError(f"{place}: the chain or the log isn't at its cut yet: follow them further")
     rows = log[: cut[0]] if cut is not None else log

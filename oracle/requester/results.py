@@ -15,7 +15,7 @@ from oracle.evidence.signing import checksum
 from oracle.evidence.structs import Receipt
 from oracle.gateway.campaign_files import decode_item
 from oracle.protocol.campaign import Campaign, EpochResult
-from oracle.service.epochs import recompute
+from oracle.service.evidence import recompute
 
 STATUSES = {AGREED: "agreed", GOLD: "gold", AMBIGUOUS: "ambiguous", FINAL: "final"}
 

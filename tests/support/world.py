@@ -291,7 +291,7 @@ class World:
             address_of(key_of(name)),
             self.sequence,
             self.manifest.guidelines,
-            keccak256(b"opening" + seed),
+            sha256(b"opening" + seed),
             START,
             labels,
             tuple(items),

@@ -1,0 +1,39 @@
+"""A gateway's log as operators follow it."""
+
+from __future__ import annotations
+
+from oracle.errors import InputError
+from oracle.evidence.entries import Submission
+from oracle.evidence.supplement import GoldOpening
+from oracle.gateway.gateway import Gateway
+from oracle.ports import LogPage
+
+PAGE = 512
+
+
+class GatewayFeed:
+    """The `LogFeed` of a gateway; who may ask is the transport's to check.
+
+    An opening that was erased since is left out of its page.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def page(self, after: int, limit: int) -> LogPage:
+        """Return up to `limit` rows behind position `after`, with their sealed openings."""
+        if after < 0 or not 1 <= limit <= PAGE:
+            raise InputError(f"{limit} rows behind {after}: ask for 1 to {PAGE} behind a position")
+        rows = tuple(self._gateway.rows(after + 1, after + limit))
+        openings: list[bytes] = []
+        for row in rows:
+            if row.data[:1] == bytes([Submission.KIND]):
+                entry = row.entry
+                assert isinstance(entry, Submission)
+                block = self._gateway.opening_block(entry.opening)
+                openings.extend(() if block is None else (block,))
+        return LogPage(rows, tuple(openings))
+
+    def reveal(self, epoch: int, *, final: bool) -> tuple[bytes, tuple[GoldOpening, ...]]:
+        """Return the epoch's draw seed and gold, once the log holds the cut."""
+        return self._gateway.reveal(epoch, final=final)
