@@ -15,14 +15,20 @@ from oracle.errors import DDLPError
 COMMANDS = {
     "audit": "oracle.auditor.commands:audit",
     "campaign": "oracle.requester.commands:campaign",
+    "content": "oracle.archive:content",
     "demo": "oracle.replay.commands:demo",
+    "gateway": "oracle.processes.commands:gateway",
+    "operator": "oracle.processes.commands:operator",
     "replay": "oracle.replay.replay_command:replay",
     "serve": "oracle.cli:serve",
 }
 HELP = {
     "audit": "Replay every payment of a run from chain and content alone.",
     "campaign": "Create, fund, watch, close, refund and export campaigns.",
+    "content": "Export, import and check content: a campaign's blocks as one CAR.",
     "demo": "Run a whole campaign on a local chain, and audit it.",
+    "gateway": "Run a gateway of its own, on any chain: run.",
+    "operator": "Run an oracle operator: init, join, run, leave.",
     "replay": "Replay a file of labels as a campaign, and audit it.",
     "serve": "Serve page, gateway and operators on a local chain.",
 }

@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,8 +14,9 @@ import numpy as np
 from oracle.auditor.report import Findings
 from oracle.auditor.workers import Workers
 from oracle.errors import ContentCorrupt, ContentMissing, FormatError, InputError
+from oracle.evidence.archive import media_link
 from oracle.evidence.campaign import Fetch
-from oracle.evidence.codec import MAX_BLOCK, RAW, Link, decode_json
+from oracle.evidence.codec import MAX_BLOCK, RAW, Link
 from oracle.evidence.hashing import sha256
 from oracle.evidence.manifest import Manifest
 from oracle.evidence.rows import Column
@@ -181,9 +181,9 @@ def media_of(task: RecordsTask) -> list[tuple[int, Link]]:
     folder, records = task
     found = []
     for number, record in records:
-        with suppress(FormatError, KeyError, TypeError, AttributeError):
-            cid = decode_json(read_block(folder, record))["media"]["cid"]
-            found.append((number, Link.parse(cid)))
+        media = media_link(read_block(folder, record))
+        if media is not None:
+            found.append((number, media))
     return found
 
 

@@ -227,3 +227,29 @@ class ReplicatedContent:
 
 def _joined(errors: Sequence[Exception]) -> str:
     return "; ".join(str(error) for error in errors)
+
+
+def scrub(stores: Sequence[ContentStore], *, repair: bool = False) -> Iterator[str]:
+    """Read every block that any of `stores` holds in each of them; yield a line for each that one
+    lacks, or holds damaged.
+
+    With `repair` it is put there again where another store has it. ContentUnavailable where a store
+    can't be used at all.
+    """
+    listed = heapq.merge(*(store.iterate() for store in stores), key=str)
+    for link, _ in groupby(listed):
+        whole: bytes | None = None
+        broken: list[tuple[ContentStore, str]] = []
+        for store in stores:
+            try:
+                if not store.has(link.digest, link.codec):  # `get` could search a network for it
+                    raise ContentMissing(f"block {link} isn't in {store}")
+                whole = store.get(link.digest, link.codec)
+            except (ContentMissing, ContentCorrupt) as error:
+                broken.append((store, str(error)))
+        for store, problem in broken:
+            if repair and whole is not None:
+                store.put(whole, link.codec)
+                yield f"repaired: {problem}"
+            else:
+                yield problem
