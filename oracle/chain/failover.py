@@ -247,12 +247,14 @@ class Nodes(JSONBaseProvider):
         return found
 
     def _to_all(self, standing: Sequence[_Node], method: RPCEndpoint, params: Any) -> RPCResponse:
-        """Tell every node; return a result where one took it, else the first refusal."""
+        """Tell every node; return a result where one took it, else the first refusal, unless one
+        gave no answer: it may have taken it."""
         told = list(self._pool.map(lambda node: self._ask(node, method, params), standing))
         answers = [answer for answer in told if answer is not None]
-        if not answers:
-            raise self._nothing(f"no node answers {method}")
-        return next((one for one in answers if "result" in one), answers[0])
+        taken = next((one for one in answers if "result" in one), None)
+        if taken is None and None in told:
+            raise NodeUnreachable(str(self._nothing(f"no node says that it took {method}")))
+        return taken or answers[0]
 
     def _ask_everyone(self, method: str, params: Any) -> dict[int, Any]:
         """Return results by node's place, of nodes of the right chain that don't rest; all nodes

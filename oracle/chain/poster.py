@@ -9,20 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
 from oracle.chain.deployment import Deployment
 from oracle.chain.events import EventDecoder, event_topic
 from oracle.chain.proofs import to_int
 from oracle.chain.rpc import get_logs, request
-from oracle.chain.transactions import Sender, read_contract, read_struct
+from oracle.chain.transactions import Fees, Sender, Signer, read_contract, read_struct
 from oracle.errors import ChainError, InputError, Reverted
 from oracle.evidence.hashing import address_word
 from oracle.evidence.results import SlashLeaf
 from oracle.evidence.signing import checksum, compact, recover
 from oracle.evidence.structs import Domain, Receipt
-from oracle.ports import PayoutClaim, Sent
+from oracle.ports import PayoutClaim, Sent, TransactionStore
 
 BATCH = 64  # leaves in one claim_batch
 MANY = 16  # claims in one claim_many
@@ -31,22 +30,33 @@ CONTRIBUTOR, OPERATOR, JUROR = 1, 2, 4  # StakeVault's roles
 
 class Poster:
     """Sends transactions for one account: an operator's or relayer's `ReceiptPoster`, a requester's
-    campaigns.
+    campaigns. With a `store` on disk it survives kills; `fees` are its caps (see `Sender`).
 
     Safe for several threads, and for several posters of one account in one process. Reverted
     carries the contract's reason where it refuses; ChainError where the node can't be reached.
     """
 
-    def __init__(self, w3: Web3, account: LocalAccount, deployment: Deployment) -> None:
+    def __init__(
+        self,
+        w3: Web3,
+        account: Signer,
+        deployment: Deployment,
+        store: TransactionStore | None = None,
+        fees: Fees | None = None,
+    ) -> None:
         self.w3 = w3
         self.deployment = deployment
-        self._sender = Sender(w3, account)
+        self._sender = Sender(w3, account, store, fees)
         self._domain = Domain(deployment.chain_id, deployment.board)
 
     @property
     def address(self) -> bytes:
         """The account that signs and pays."""
         return self._sender.address
+
+    def resume(self) -> None:
+        """Send again what an earlier process signed and no block holds yet; at every start."""
+        self._sender.resume()
 
     # -- receipts ------------------------------------------------------------------------------
 
@@ -220,9 +230,15 @@ class Poster:
         return self._escrow("close", campaign)
 
     def abandon(self, campaign: int) -> Sent:
-        """Announce that this payer will leave a campaign that gets no complete final receipt."""
+        """Announce that this payer will leave a campaign that gets no complete final receipt.
+
+        Anew where a receipt or a pause has ended an earlier notice.
+        """
         state = self._campaign(campaign)
-        if state["refunded"] or state["notice_at"]:
+        last = read_contract(
+            self.w3, "ReceiptBoard", self.deployment.board, "last_activity", campaign
+        )
+        if state["refunded"] or state["notice_at"] > last:
             return self._nothing()
         return self._escrow("abandon", campaign)
 

@@ -43,6 +43,15 @@ def recover(digest: bytes, signature: bytes) -> bytes:
     return _address(key)
 
 
+def lower_half(signature: bytes) -> bytes:
+    """Return the 65-byte signature r‖s‖v of the same key and digest whose s is in the lower half of
+    the order (EIP-2): of the two there are, the one that counts."""
+    s = int.from_bytes(signature[32:64], "big")
+    if s <= _ORDER // 2:
+        return signature
+    return signature[:32] + (_ORDER - s).to_bytes(32, "big") + bytes([55 - signature[64]])
+
+
 def compact(signature: bytes) -> tuple[bytes, bytes]:
     """Return (r, vs) of EIP-2098, 32 bytes each; SignatureError where the form isn't ours."""
     _check_form(signature)
