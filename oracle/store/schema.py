@@ -233,3 +233,55 @@ sent_transactions = Table(
     CheckConstraint("state IN ('signed', 'mined', 'replaced', 'refused')", name="state"),
     Index(None, "chain_id", "sender", "state"),
 )
+
+# --- what an operator keeps of a campaign ---------------------------------------------------------
+
+# Its own copy of the log. `received_at` never falls with `position`.
+operator_rows = Table(
+    "operator_rows",
+    metadata,
+    Column("operator", LargeBinary(20), primary_key=True),
+    Column("campaign", Uint256, primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("entry", LargeBinary, nullable=False),
+    Column("head", LargeBinary(32), nullable=False),
+    Column("signature", LargeBinary(65), nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    CheckConstraint("position > 0", name="position"),
+)
+
+# What opens submissions: `answers` is a JSON list of canonical JSON texts.
+operator_openings = Table(
+    "operator_openings",
+    metadata,
+    Column("operator", LargeBinary(20), primary_key=True),
+    Column("campaign", Uint256, primary_key=True),
+    Column("entry_hash", LargeBinary(32), primary_key=True),
+    Column("answers", Text, nullable=False),
+    Column("seed", LargeBinary(32), nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+)
+
+# Submissions that contributors brought, with their sealed openings.
+operator_filings = Table(
+    "operator_filings",
+    metadata,
+    Column("operator", LargeBinary(20), primary_key=True),
+    Column("campaign", Uint256, primary_key=True),
+    Column("entry_hash", LargeBinary(32), primary_key=True),
+    Column("entry", LargeBinary, nullable=False),
+    Column("opening", LargeBinary, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+)
+
+# Everything else that must survive: certificates of leases, and the inputs of receipts signed.
+operator_notes = Table(
+    "operator_notes",
+    metadata,
+    Column("operator", LargeBinary(20), primary_key=True),
+    Column("campaign", Uint256, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("key", LargeBinary(32), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    Column("noted_at", BigInteger, nullable=False),
+)
