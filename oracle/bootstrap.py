@@ -14,13 +14,16 @@ from functools import partial
 from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
+from sqlalchemy import Engine
 from web3 import Web3
 
 from oracle.chain.deployment import Deployment
 from oracle.chain.development import establish
 from oracle.chain.devnet import Devnet
+from oracle.chain.memory import MemoryEvents, MemoryTransactions
 from oracle.chain.poster import Poster
 from oracle.chain.reader import Web3Reader
+from oracle.chain.transactions import Fees
 from oracle.chain.wallets import DEV_CHAIN_IDS, DevWallets
 from oracle.content.local import LocalContent
 from oracle.content.replicated import ReplicatedContent
@@ -44,12 +47,14 @@ from oracle.operations.health import (
     looked_at,
 )
 from oracle.operations.loop import Measured
-from oracle.ports import ContentStore, Network
+from oracle.ports import ContentStore, EventStore, Network, TransactionStore
 from oracle.protocol.campaign import Campaign
 from oracle.service.epochs import EpochService, Progress
 from oracle.service.operator import Operator
 from oracle.store.database import open_database
+from oracle.store.events import SqlEventStore
 from oracle.store.labels import SqlLabelStore
+from oracle.store.transactions import SqlTransactionStore
 
 OPERATOR_COUNT, THRESHOLD = 3, 2
 
@@ -84,6 +89,32 @@ def establish_devnet(devnet: Devnet, keys: Keys, threshold: int = THRESHOLD) -> 
     return establish(devnet, sealed_to, threshold)
 
 
+def read_campaign(reader: Web3Reader, content: ContentStore, campaign: int) -> Campaign:
+    """Return a campaign with fresh chain facts, its content read and verified."""
+    digest = reader.manifest(campaign)
+    if digest == ZERO32:
+        raise UnknownCampaign(f"campaign {campaign} doesn't exist: check its number")
+
+    def fetch(link: Link) -> bytes:
+        return content.get(link.digest, link.codec)
+
+    manifest = Manifest.decode(content.get(digest, RAW))
+    return Campaign(
+        manifest,
+        decode_items(content.get(manifest.items, DAG_CBOR), fetch),
+        decode_gold(content.get(manifest.gold_commitments, DAG_CBOR)),
+        reader.facts(campaign, manifest.anchor_blocks),
+    )
+
+
+def chain_stores(engine: Engine, deployment: Deployment) -> tuple[EventStore, TransactionStore]:
+    """Return where a process keeps what it reads of the chain and what it signs: its database. On a
+    development chain both end with the process, since such a chain forgets blocks when killed."""
+    if deployment.chain_id in DEV_CHAIN_IDS:
+        return MemoryEvents(), MemoryTransactions()
+    return SqlEventStore(engine), SqlTransactionStore(engine, deployment.chain_id)
+
+
 class Platform:
     """One process' parts over one deployment.
 
@@ -98,7 +129,8 @@ class Platform:
         *,
         keys: Keys,
         state_dir: Path,
-        finality: str,
+        finality: str | int,
+        fees: Fees | None = None,
         content: ContentStore | None = None,
         database_url: str | None = None,
         finish_first: bool = False,
@@ -106,12 +138,13 @@ class Platform:
         state_dir.mkdir(parents=True, exist_ok=True)
         self.w3, self.deployment, self.keys, self.state_dir = w3, deployment, keys, state_dir
         self._finish_first = finish_first
-        self.reader = Web3Reader(w3, deployment, finality)
         self.content = content if content is not None else LocalContent(state_dir / "content")
         url = database_url or f"sqlite:///{(state_dir / 'ddlp.sqlite').resolve()}"
         self.engine = open_database(url)
         self.store = SqlLabelStore(self.engine)
-        self.relayer = Poster(w3, keys.relayer, deployment)
+        events, transactions = chain_stores(self.engine, deployment)
+        self.reader = Web3Reader(w3, deployment, finality, events)
+        self.relayer = Poster(w3, keys.relayer, deployment, transactions, fees)
         self._gateways: dict[int, Gateway] = {}
         self._services: dict[int, EpochService] = {}
         self._unopened: dict[int, bytes] = {}  # campaign -> manifest, found but not opened yet
@@ -214,16 +247,7 @@ class Platform:
 
     def read_campaign(self, campaign: int) -> Campaign:
         """Return a campaign with fresh chain facts, its content read and verified."""
-        digest = self.reader.manifest(campaign)
-        if digest == ZERO32:
-            raise UnknownCampaign(f"campaign {campaign} doesn't exist: check its number")
-        manifest = Manifest.decode(self.content.get(digest, RAW))
-        return Campaign(
-            manifest,
-            decode_items(self.content.get(manifest.items, DAG_CBOR), self.fetch),
-            decode_gold(self.content.get(manifest.gold_commitments, DAG_CBOR)),
-            self.reader.facts(campaign, manifest.anchor_blocks),
-        )
+        return read_campaign(self.reader, self.content, campaign)
 
     def step(self) -> dict[int, Progress]:
         """Do what is due everywhere: follow the chain, cut, post, finalize."""

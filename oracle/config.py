@@ -33,7 +33,10 @@ class Settings:
     """
 
     rpc_url: str | None = None
-    finality: str = "finalized"
+    rpc_agreement: int | None = None
+    finality: str | int = "finalized"
+    max_fee_gwei: int = 500
+    max_priority_fee_gwei: int = 50
     ipfs_url: tuple[str, ...] = ()
     content_copies: int = 1
     content_dir: Path = Path("build/serve/content")
@@ -41,10 +44,14 @@ class Settings:
     state_dir: Path = Path("build/serve")
     host: str = "127.0.0.1"
     port: int = 8000
+    feed_port: int = 8001
     monitor_port: int | None = None
     log_format: str = "text"
     max_lag_blocks: int = 30
     max_head_age: int = 900
+    passphrase_file: Path | None = None
+    gateway_keyfile: Path | None = None
+    relayer_keyfile: Path | None = None
     data: Path = Path("../shared/data")
     gateway_key: str | None = field(default=None, repr=False)
     operator_keys: tuple[str, ...] | None = field(default=None, repr=False)
@@ -110,13 +117,19 @@ def _parse(name: str, text: str) -> object:
     variable = PREFIX + name.upper()
     match name:
         case "rpc_url":
-            if urlsplit(text).scheme not in RPC_SCHEMES:
+            if {urlsplit(one.strip()).scheme for one in text.split(",")} - RPC_SCHEMES:
                 raise ConfigError(
-                    f"{variable} is no http or ws URL: give one such as http://127.0.0.1:8545"
+                    f"{variable} is no http or ws URL: give one such as http://127.0.0.1:8545, or "
+                    "several, separated by commas"
                 )
         case "finality":
+            if text.isascii() and text.isdecimal() and 0 < int(text) < 2**31:
+                return int(text)
             if text not in FINALITIES:
-                raise ConfigError(f"{variable} is {text!r}: set it to {' or '.join(FINALITIES)}")
+                raise ConfigError(
+                    f"{variable} is {text!r}: set it to {' or '.join(FINALITIES)}, or a number of "
+                    "confirmations"
+                )
         case "database_url":
             if "://" not in text:
                 raise ConfigError(
@@ -125,11 +138,17 @@ def _parse(name: str, text: str) -> object:
         case "log_format":
             if text not in LOG_FORMATS:
                 raise ConfigError(f"{variable} is {text!r}: set it to {' or '.join(LOG_FORMATS)}")
-        case "max_lag_blocks" | "max_head_age":
+        case (
+            "max_lag_blocks"
+            | "max_head_age"
+            | "rpc_agreement"
+            | "max_fee_gwei"
+            | "max_priority_fee_gwei"
+        ):
             if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**31):
                 raise ConfigError(f"{variable} is {text!r}: set it to a whole number above 0")
             return int(text)
-        case "port" | "monitor_port":
+        case "port" | "feed_port" | "monitor_port":
             if not (text.isascii() and text.isdecimal() and 0 <= int(text) <= 65_535):
                 raise ConfigError(f"{variable} is {text!r}: set it to a port from 0 to 65535")
             return int(text)
@@ -139,7 +158,14 @@ def _parse(name: str, text: str) -> object:
             if not (text.isascii() and text.isdecimal() and 0 < int(text) < 100):
                 raise ConfigError(f"{variable} is {text!r}: set it to a number from 1 to 99")
             return int(text)
-        case "content_dir" | "state_dir" | "data":
+        case (
+            "content_dir"
+            | "state_dir"
+            | "data"
+            | "passphrase_file"
+            | "gateway_keyfile"
+            | "relayer_keyfile"
+        ):
             return Path(text).expanduser()
         case "gateway_key" | "relayer_key" | "requester_key":
             return _private_key(variable, text)

@@ -17,6 +17,7 @@ from oracle.chain.proofs import to_int
 from oracle.chain.rpc import get_logs, request
 from oracle.chain.transactions import Fees, Sender, Signer, read_contract, read_struct
 from oracle.errors import ChainError, InputError, Reverted
+from oracle.evidence.entries import LogRow
 from oracle.evidence.hashing import address_word
 from oracle.evidence.results import SlashLeaf
 from oracle.evidence.signing import checksum, compact, recover
@@ -247,6 +248,21 @@ class Poster:
         if self._campaign(campaign)["refunded"]:
             return self._nothing()
         return self._escrow("refund", campaign)
+
+    def prove_fork(self, campaign: int, first: LogRow, second: LogRow) -> Sent:
+        """Show two rows of one position whose Heads the gateway signed; the campaign closes."""
+        if first.position != second.position or first.head == second.head:
+            raise InputError("two rows of one position with different heads are a fork: give such")
+        if self._campaign(campaign)["forked"]:
+            return self._nothing()
+        heads = [(row.entry_hash, row.head, *compact(row.signature)) for row in (first, second)]
+        try:
+            return self._escrow("prove_fork", campaign, first.position, *heads)
+        except Reverted:
+            # Another operator may have shown it since we looked.
+            if self._campaign(campaign)["forked"]:
+                return self._nothing()
+            raise
 
     def delegate(
         self, campaign: int, session_key: bytes, generation: int, valid_until: int, consent: bytes

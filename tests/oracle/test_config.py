@@ -51,7 +51,11 @@ def test_load_settings__state_dir_moved__takes_content_and_database_along() -> N
     [
         ("DDLP_PORT", "70000", r"DDLP_PORT is '70000': set it to a port from 0 to 65535"),
         ("DDLP_PORT", "80a", r"set it to a port"),
-        ("DDLP_FINALITY", "safe", r"DDLP_FINALITY is 'safe': set it to latest or finalized"),
+        ("DDLP_FINALITY", "safe", r"DDLP_FINALITY is 'safe': set it to latest or finalized, or a"),
+        ("DDLP_FINALITY", "0", r"DDLP_FINALITY is '0': set it to latest or finalized, or a number"),
+        ("DDLP_RPC_URL", "http://a, b", r"DDLP_RPC_URL is no http or ws URL"),
+        ("DDLP_RPC_AGREEMENT", "0", r"DDLP_RPC_AGREEMENT is '0': set it to a whole number above 0"),
+        ("DDLP_MAX_FEE_GWEI", "1.5", r"DDLP_MAX_FEE_GWEI is '1.5': set it to a whole number"),
         ("DDLP_RPC_URL", "localhost:8545", r"DDLP_RPC_URL is no http or ws URL"),
         ("DDLP_DATABASE_URL", "ddlp.sqlite", r"DDLP_DATABASE_URL is no database URL"),
         (

@@ -34,9 +34,11 @@ from oracle.chain.poster import CONTRIBUTOR, Poster
 from oracle.chain.reader import Web3Reader
 from oracle.chain.rpc import connect, get_logs, node_name, request
 from oracle.errors import ChainError, ChainReorg, InputError, Reverted
-from oracle.evidence.hashing import MerkleTree
+from oracle.evidence.entries import LogRow
+from oracle.evidence.hashing import MerkleTree, keccak256
 from oracle.evidence.results import SlashLeaf
-from oracle.evidence.signing import checksum
+from oracle.evidence.signing import checksum, sign
+from oracle.evidence.structs import Domain, Head
 from tests.oracle.chain.conftest import GENESIS, OPERATOR_KEYS, UNIT, Platform, claims_of
 
 
@@ -445,6 +447,28 @@ def test_poster__what_cannot_be__is_said_clearly(platform: Platform) -> None:
         platform.requester.fund(99, UNIT)
     with pytest.raises(Reverted, match="CampaignEscrow: invalid proof"):
         platform.relayer.claim(first[0])
+
+
+@pytest.mark.chain
+def test_prove_fork__two_signed_heads__closes_the_campaign_once(platform: Platform) -> None:
+    campaign, key = platform.create(), bytes(platform.wallets.gateway.key)
+    domain = Domain(31337, platform.deployment.escrow)
+    rows = []
+    for entry in (b"one", b"other"):
+        entry_hash = keccak256(entry)
+        head = Head(campaign, 1, entry_hash, keccak256(bytes(32) + entry_hash))
+        signature = sign(key, head.digest(domain))
+        rows.append(LogRow(1, entry, entry_hash, head.head, signature))
+    with pytest.raises(InputError, match="different heads"):
+        platform.relayer.prove_fork(campaign, rows[0], rows[0])
+    forged = replace(rows[1], signature=sign(b"\1" * 32, keccak256(b"")))
+    with pytest.raises(Reverted, match="CampaignEscrow: "):
+        platform.relayer.prove_fork(campaign, rows[0], forged)
+    assert not platform.reader().campaign(campaign)["forked"]
+    assert platform.relayer.prove_fork(campaign, *rows).transaction is not None
+    assert platform.relayer.prove_fork(campaign, *rows).transaction is None
+    assert platform.reader().campaign(campaign)["forked"]
+    assert platform.reader().events()[-1].name == "CampaignClosed"
 
 
 @pytest.mark.chain
