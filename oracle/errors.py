@@ -92,6 +92,10 @@ class StoreConflict(StoreError):
     """Another writer was first, or a row that must be unique is there with other contents."""
 
 
+class LogHeld(StoreError):
+    """A log from a backup may lack rows whose heads were signed: one more might be a fork."""
+
+
 class GatewayRefusal(DDLPError):
     """The gateway declines a request; ``code`` is stable and goes to the client as it is."""
 

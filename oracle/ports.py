@@ -120,6 +120,19 @@ class LabelStore(Protocol):
         """
         ...
 
+    def is_held(self, campaign: int) -> bool:
+        """Say whether the log may lack rows whose heads were signed (it came from a backup), so
+        that the gateway must sign none."""
+        ...
+
+    def hold(self, campaign: int, *, now: int) -> None:
+        """Note that rows may be missing at the log's end; again does nothing."""
+        ...
+
+    def release(self, campaign: int) -> None:
+        """Note that nothing is missing at the log's end."""
+        ...
+
     def rows(self, campaign: int, first: int = 1, last: int | None = None) -> list[LogRow]:
         """Return the log's rows at positions `first` to `last` (both included), ascending."""
         ...
@@ -472,7 +485,8 @@ class LogFeed(Protocol):
 @dataclass(frozen=True)
 class Filing:
     """A submission that its contributor brings to operators: the log entry's bytes as the gateway
-    should have taken them, and the sealed opening block."""
+    should have taken them, and the sealed opening block (empty between operators where the
+    submission comes from a branch of the log that was left, and who left it opened it)."""
 
     entry: bytes
     opening: bytes
@@ -595,6 +609,10 @@ class FilingDesk(Protocol):
     def certify(self, certificate: LeaseCertificate) -> None:
         """Keep a quorum's confirmations: from then on the operator signs no log that lacks the
         lease. Work starts when a quorum has taken it."""
+        ...
+
+    def holds(self, entry_hash: bytes) -> bool:
+        """Say whether this operator's log or filings have an entry, so that nobody need file it."""
         ...
 
     def file(self, filing: Filing) -> bytes:

@@ -24,6 +24,7 @@ from oracle.errors import (
     GatewayBusy,
     GatewayRefusal,
     InputError,
+    LogHeld,
     ProtocolFault,
     SignatureError,
     StoreConflict,
@@ -188,6 +189,13 @@ class Gateway:
             manifest=known.manifest,
             now=clock.now(),
         )
+        if store.is_held(campaign):
+            last = store.last_row(campaign)
+            raise LogHeld(
+                f"the log of campaign {campaign} was restored, and heads after position "
+                f"{last.position if last is not None else 0} may have been signed before: run "
+                "`ddlp rebuild`, and once nothing newer can be found, with --nothing-newer"
+            )
         self._evidence: tuple[bytes, Evidence] | None = None
         self._unread = ""
         self._load(known)

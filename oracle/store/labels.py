@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, Row, func, insert, select, update
+from sqlalchemy import Engine, Row, delete, func, insert, select, update
 
 from oracle.errors import StoreConflict
 from oracle.evidence.entries import Delegation, LogRow
@@ -18,6 +18,7 @@ from oracle.store.schema import (
     claim_jobs,
     delegations,
     log_entries,
+    log_holds,
     receipt_signatures,
     submissions,
 )
@@ -84,6 +85,24 @@ class SqlLabelStore:
             ):
                 if values:
                     connection.execute(insert(table), values)
+
+    def is_held(self, campaign: int) -> bool:
+        """Say whether the log may lack rows whose heads were signed, so that none may follow."""
+        query = select(log_holds.c.campaign).where(log_holds.c.campaign == campaign)
+        with reading(self._engine) as connection:
+            return connection.scalar(query) is not None
+
+    def hold(self, campaign: int, *, now: int) -> None:
+        """Note that rows may be missing at the log's end; again does nothing."""
+        with writing(self._engine) as connection:
+            known = select(log_holds).where(log_holds.c.campaign == campaign)
+            if connection.execute(known).first() is None:
+                connection.execute(insert(log_holds).values(campaign=campaign, held_at=now))
+
+    def release(self, campaign: int) -> None:
+        """Note that nothing is missing at the log's end."""
+        with writing(self._engine) as connection:
+            connection.execute(delete(log_holds).where(log_holds.c.campaign == campaign))
 
     def rows(self, campaign: int, first: int = 1, last: int | None = None) -> list[LogRow]:
         """Return the log's rows at positions `first` to `last` (both included), ascending."""

@@ -101,6 +101,16 @@ log_entries = Table(
     CheckConstraint("position > 0", name="position"),
 )
 
+# Logs that came from a backup, or from chain and content: heads may have been signed after what is
+# here, so no further one is signed until somebody says that none was.
+log_holds = Table(
+    "log_holds",
+    metadata,
+    Column("campaign", Uint256, primary_key=True),
+    Column("held_at", BigInteger, nullable=False),
+    ForeignKeyConstraint(["campaign"], ["campaigns.campaign"]),
+)
+
 # A submission's index and its opening, sealed (`opening` is the block's digest) and plain:
 # `answers` (a JSON list of canonical JSON texts) and `seed`. All three are null once erased.
 submissions = Table(

@@ -1,4 +1,5 @@
-"""The log with its signed heads, openings, delegations, relayed claims and receipt signatures.
+"""The log with its signed heads and holds on it, openings, delegations, relayed claims and receipt
+signatures.
 
 A migration states its tables itself and imports nothing of `schema.py`, which moves on.
 """
@@ -41,6 +42,15 @@ def upgrade() -> None:
         ),
         sa.UniqueConstraint("campaign", "entry_hash", name="uq_log_entries_campaign_entry_hash"),
         sa.CheckConstraint("position > 0", name="ck_log_entries_position"),
+    )
+    op.create_table(
+        "log_holds",
+        sa.Column("campaign", sa.LargeBinary(32), nullable=False),
+        sa.Column("held_at", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("campaign", name="pk_log_holds"),
+        sa.ForeignKeyConstraint(
+            ["campaign"], ["campaigns.campaign"], name="fk_log_holds_campaigns"
+        ),
     )
     op.create_table(
         "submissions",
@@ -142,6 +152,7 @@ def downgrade() -> None:
         "claim_jobs",
         "delegations",
         "submissions",
+        "log_holds",
         "log_entries",
         "campaigns",
     ):
