@@ -188,7 +188,7 @@ class System:
         nonce = boa.env.evm.vm.state.get_nonce(to_canonical_address(self.governance))
         vault, escrow, board = (create_address(self.governance, nonce + i) for i in (2, 3, 4))
         with boa.env.prank(self.governance):
-            self.token = load("LabelToken", 10**9 * UNIT)
+            self.token = self.load_token()
             self.treasury = load("Treasury", vault, escrow, board, self.COMPENSATION)
             self.vault = load(
                 "StakeVault",
@@ -234,6 +234,10 @@ class System:
         self.approve(self.requester)
 
     # ---------------------------------------------------------------- tokens
+
+    def load_token(self) -> Any:
+        """The token of stakes, and of campaigns unless they name another."""
+        return load("LabelToken", 10**9 * UNIT)
 
     def mint(self, account: str, amount: int) -> None:
         self.token.mint(account, amount, sender=self.governance)
