@@ -89,7 +89,10 @@ class ReplicatedContent:
         raise self._verdict(link, list(failures.values()))
 
     def has(self, digest: bytes, codec: int) -> bool:
-        """Say whether any store itself holds the block; ContentUnavailable where too few answer."""
+        """Say whether any store that answers holds the block; ContentUnavailable where none does.
+
+        So "no" means that it should be put, not that it is lost: that is what `get` says.
+        """
         failures: list[Failure] = []
         for number in range(len(self.stores)):
             try:
@@ -97,7 +100,7 @@ class ReplicatedContent:
                     return True
             except ContentUnavailable as error:
                 failures.append(error)
-        if len(failures) >= self.copies:
+        if len(failures) == len(self.stores):
             raise self._verdict(Link(codec, digest), failures)
         return False
 

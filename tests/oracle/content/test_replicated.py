@@ -136,17 +136,23 @@ def test_get__nobody_has_it__is_missing_only_where_enough_were_asked(
         content.get(LINK.digest, RAW)
 
 
-def test_has_and_iterate__too_few_answer__are_unavailable(places: list[Place]) -> None:
+def test_has__places_that_are_down__count_as_not_holding_it(places: list[Place]) -> None:
+    content = ReplicatedContent(places, 2)
+    places[2].put(b"block", RAW)
+    places[0].down = places[1].down = True
+    assert content.has(LINK.digest, RAW)
+    assert not content.has(sha256(b"another"), RAW)
+    places[2].down = True
+    with pytest.raises(ContentUnavailable, match=r"one is down.*two is down.*three is down"):
+        content.has(LINK.digest, RAW)
+
+
+def test_iterate__too_few_answer__is_unavailable(places: list[Place]) -> None:
     content = ReplicatedContent(places, 2)
     places[2].put(b"block", RAW)
     places[0].down = True
-    assert content.has(LINK.digest, RAW)
-    assert not content.has(sha256(b"another"), RAW)
     assert list(content.iterate()) == [LINK]
     places[1].down = True
-    assert content.has(LINK.digest, RAW)
-    with pytest.raises(ContentUnavailable, match=r"one is down.*two is down"):
-        content.has(sha256(b"another"), RAW)
     with pytest.raises(ContentUnavailable, match=r"one is down.*two is down"):
         list(content.iterate())
 
