@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TextIO
 
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 MASK = "[secret]"
@@ -54,6 +55,7 @@ def _formatter(form: str) -> logging.Formatter:
             "%(levelname)s %(name)s %(message)s",
             rename_fields={"levelname": "level", "name": "logger"},
             timestamp=True,
+            reserved_attrs=[*RESERVED_ATTRS, "about"],  # of the text form
         )
     return logging.Formatter(TEXT_FORMAT)
 
@@ -63,7 +65,6 @@ def _add_about(record: logging.LogRecord) -> bool:
         if not hasattr(record, name):
             setattr(record, name, number)
     known = [name for name in ("campaign", "epoch") if hasattr(record, name)]
-    # `about` is for the text form; JSON carries the numbers themselves.
     text = " ".join(f"{name} {getattr(record, name)}" for name in known)
     record.about = f" [{text}]" if text else ""
     return True

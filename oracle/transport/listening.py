@@ -1,12 +1,14 @@
-"""Listening for HTTP by waitress, in threads of this process."""
+"""Listening for HTTP by waitress, in threads of this process, until a signal."""
 
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from flask import Flask
 from waitress import wasyncore
@@ -55,6 +57,23 @@ def listening(
         # The serving thread itself must close: beneath it the sockets would vanish.
         server.trigger.pull_trigger(stop)
         thread.join(timeout=10)
+
+
+@contextmanager
+def stopped_by_signal() -> Iterator[threading.Event]:
+    """Give an event that SIGINT or SIGTERM sets, inside the `with` block; main thread only."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, on_signal) for number in signals}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -45,6 +45,7 @@ def test_start_logging__json__is_an_object_a_line_with_campaign_and_epoch(
         (7, 9),
         (None, None),
     ]
+    assert set(lines[0]) == {"level", "logger", "message", "timestamp", "campaign", "epoch"}
     assert all(one["logger"] == "oracle.tested" and one["timestamp"] for one in lines)
 
 

@@ -1,0 +1,62 @@
+"""What `ddlp gateway run` runs: the logs of the campaigns that name its key, and their page."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from oracle.bootstrap import Platform
+from oracle.errors import UnknownCampaign
+from oracle.evidence.signing import address_of, sign
+from oracle.evidence.structs import Domain
+from oracle.gateway.feed import GatewayFeed
+from oracle.operations.health import Check
+from oracle.operations.loop import Measured
+from oracle.processes.operator import ChainTime, active_members
+from oracle.service.member import Progress, Step
+from oracle.transport.authentication import Identity
+
+
+class GatewayProcess:
+    """A `Platform` without operators: a `Stepped` for the loop, feeds for the listening side."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        deployment, key = platform.deployment, platform.keys.gateway
+        self.identity = Identity(
+            address_of(key),
+            partial(sign, key),
+            Domain(deployment.chain_id, deployment.escrow),
+            ChainTime(platform.reader),
+        )
+
+    def discover(self) -> None:
+        """Look for campaigns that came since."""
+        self.platform.discover()
+
+    def served(self) -> list[int]:
+        """Return the campaigns that this gateway serves, ascending."""
+        return self.platform.served()
+
+    def step_campaign(self, campaign: int) -> Progress:
+        """Follow the chain into a campaign's log."""
+        self.platform.gateway(campaign).follow()
+        return Progress(Step.NOTHING)
+
+    def measure(self, campaign: int) -> Measured:
+        """Return how far a campaign is."""
+        return self.platform.measure(campaign)
+
+    def checks(self, *, max_head_age: int, max_lag: int) -> list[Check]:
+        """Look at every part; an age in seconds, a lag in blocks."""
+        return self.platform.checks(max_head_age=max_head_age, max_lag=max_lag)
+
+    def feed(self, campaign: int) -> GatewayFeed:
+        """Return what operators follow; UnknownCampaign where it isn't served (yet)."""
+        gateways = self.platform.gateways()
+        if campaign not in gateways:
+            raise UnknownCampaign(f"campaign {campaign} isn't served here: ask another gateway")
+        return GatewayFeed(gateways[campaign])
+
+    def operators(self) -> dict[bytes, bytes]:
+        """Return the operators of the moment, with their encryption keys."""
+        return active_members(self.platform.reader.operators())
