@@ -170,7 +170,11 @@ def _served_events() -> Sequence[ChainEvent]:
 
     settings = load_settings()
     deployment = find_deployment(settings.state_dir)
-    w3 = connect(settings.rpc_url or served_url(settings.state_dir))
+    w3 = connect(
+        settings.rpc_url or served_url(settings.state_dir),
+        chain_id=deployment.chain_id,
+        agreement=settings.rpc_agreement,
+    )
     development = deployment.chain_id in DEV_CHAIN_IDS
     return Web3Reader(w3, deployment, "latest" if development else settings.finality).events()
 

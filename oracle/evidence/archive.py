@@ -1,5 +1,5 @@
 """One index over all content of a campaign, so that a single CID stands for it (docs/FORMATS.md,
-section 9). No receipt names it: whoever keeps a campaign's content makes it from what is there.
+section 10). No receipt names it: whoever keeps a campaign's content makes it from what is there.
 """
 
 from __future__ import annotations
