@@ -244,6 +244,8 @@ def test_rule__receipt_voided_already__settles_bonds_only(system: System, pendin
         system, pending, cases[2], 3, system.CHALLENGE_BOND, 0, 0
     )
     system.rule(cases[3], 0)
+    ruling = {"arbitrator": system.arbitrator.address, "dispute": cases[3] - 1, "ruling": 0}
+    assert events(system.arbitrator)[0] == ("Ruling", ruling)
     assert events(system.arbitrator)[-1] == closed(system, pending, cases[3], 1, 0, half, half)
     assert [system.vault.staked(OPERATOR, one.address) for one in system.operators] == stakes
     assert system.board.voids(1, 2) == 1
