@@ -146,8 +146,20 @@ def _campaign(number: int, source: ContentStore, run: Path | None) -> Link:
     created = [event for event in events if event.name == "CampaignCreated"]
     if not created:
         raise UnknownCampaign(f"campaign {number} doesn't exist: check its number")
-    evidence = [posted.receipt.evidence for posted in settlements(events)]
+    evidence = [
+        posted.receipt.evidence
+        for posted in settlements(events)
+        # What was voided may have been so for evidence that nobody ever saw.
+        if posted.voided_block is None or _is_whole(posted.receipt.evidence, source)
+    ]
     return archive(source, created[0].arguments["manifest"], evidence)
+
+
+def _is_whole(evidence: bytes, source: ContentStore) -> bool:
+    try:
+        return not _problems([Link(DAG_CBOR, evidence)], source)
+    except FormatError:
+        return False
 
 
 def _recorded_events(run: Path) -> Sequence[ChainEvent]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click.testing
 import pytest
 
+from oracle import archive as commands
 from oracle.archive import content
 from oracle.cli import cli
+from oracle.content.car import CarReader
 from oracle.content.dag import archive
 from oracle.content.local import LocalContent
 from oracle.errors import (
@@ -18,8 +23,10 @@ from oracle.errors import (
     FormatError,
     InputError,
 )
-from oracle.evidence.codec import RAW, Block, cbor_block
+from oracle.evidence.codec import DAG_CBOR, RAW, Block, Link, cbor_block
+from oracle.evidence.hashing import sha256
 from oracle.gateway.campaign_files import Gold, Item, ItemMedia, build_campaign
+from oracle.ports import ChainEvent
 from tests.support.world import manifest_document
 
 LEAVES = [Block(RAW, b"leaf %d" % number) for number in range(5)]
@@ -39,6 +46,19 @@ def run(*arguments: object) -> click.testing.Result:
     if isinstance(result.exception, DDLPError):
         raise result.exception
     return result
+
+
+def published(held: LocalContent) -> bytes:
+    """Publish a campaign with media and return its manifest's digest."""
+    items = [
+        Item(f"item {number}", text="text", media=ItemMedia("text/plain", b"m%d" % (number % 3)))
+        for number in range(7)
+    ]
+    gold = [Gold(f"item {number}", str(number)) for number in range(3)]
+    files = build_campaign(
+        manifest_document(), items, gold, guidelines="Label.", consent="I agree."
+    )
+    return files.publish(held)
 
 
 def names(folder: Path) -> set[str]:
@@ -137,17 +157,9 @@ def test_check__settings_that_name_a_daemon_that_is_down__is_unavailable(
 
 
 def test_archive__of_a_campaign__links_all_that_it_published(tmp_path: Path) -> None:
-    items = [
-        Item(f"item {number}", text="text", media=ItemMedia("text/plain", b"m%d" % (number % 3)))
-        for number in range(7)
-    ]
-    gold = [Gold(f"item {number}", str(number)) for number in range(3)]
-    files = build_campaign(
-        manifest_document(), items, gold, guidelines="Label.", consent="I agree."
-    )
     held = LocalContent(tmp_path / "blocks")
-    manifest = files.publish(held)
-    published = names(held.root)
+    manifest = published(held)
+    of_requester = names(held.root)
     evidence = held.put(INDEX.data, INDEX.codec)
     for leaf in LEAVES:
         held.put(leaf.data, leaf.codec)
@@ -157,9 +169,52 @@ def test_archive__of_a_campaign__links_all_that_it_published(tmp_path: Path) -> 
     run("export", root, "--content", held.root, "--out", car)
     run("import", car, "--content", other)
     assert names(other) == names(held.root)
-    assert published < names(other)
+    assert of_requester < names(other)
 
 
 def test_content__help__lists_its_commands() -> None:
     shown = click.testing.CliRunner().invoke(cli, ["content", "--help"]).output
     assert all(name in shown for name in ("export", "import", "check"))
+
+
+@dataclass(frozen=True)
+class Posted:
+    """As much of a settlement as an archive asks for."""
+
+    receipt: Any
+    voided_block: int | None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    evidence: bytes
+
+
+@pytest.mark.parametrize("hidden", ["index", "leaf", "garbled"])
+def test_campaign__voided_receipt_whose_evidence_nobody_saw__is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hidden: str
+) -> None:
+    held = LocalContent(tmp_path / "blocks")
+    manifest = published(held)
+    good = held.put(INDEX.data, INDEX.codec)
+    for leaf in LEAVES:
+        held.put(leaf.data, leaf.codec)
+    bad = cbor_block("evidence", {"items": [Link(RAW, sha256(b"never shown"))]}).digest
+    if hidden == "leaf":
+        held.put(cbor_block("evidence", {"items": [Link(RAW, sha256(b"never shown"))]}).data, 0x71)
+    if hidden == "garbled":
+        bad = held.put(b"\xff", DAG_CBOR)
+    created = ChainEvent(
+        "CampaignEscrow", "CampaignCreated", {"campaign": 1, "manifest": manifest}, 1, 0, b""
+    )
+    monkeypatch.setattr(commands, "_recorded_events", lambda run: [created])
+    void = [Posted(Receipt(good), None), Posted(Receipt(bad), 9)]
+    monkeypatch.setattr(commands, "settlements", lambda events: void)
+    car = tmp_path / "campaign.car"
+    run("export", 1, "--dir", tmp_path, "--content", held.root, "--out", car)
+    assert archive(held, manifest, [good]) == CarReader(io.BytesIO(car.read_bytes())).roots[0]
+    monkeypatch.setattr(
+        commands, "settlements", lambda events: [replace(void[1], voided_block=None)]
+    )
+    with pytest.raises((ContentMissing, FormatError)):
+        run("export", 1, "--dir", tmp_path, "--content", held.root, "--out", car)
