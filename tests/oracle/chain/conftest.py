@@ -87,7 +87,7 @@ class Platform:
         return replace(receipt, **changes)  # type: ignore[arg-type]
 
     def digest(self, receipt: Receipt) -> bytes:
-        return receipt.digest(Domain(31337, self.deployment.board))
+        return receipt.digest(Domain(self.deployment.chain_id, self.deployment.board))
 
     def sign(self, receipt: Receipt, *operators: int) -> list[bytes]:
         return [

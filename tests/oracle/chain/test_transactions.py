@@ -159,6 +159,7 @@ def test_post__again_after_it_was_mined_unseen__sends_nothing(
 
     with pytest.raises(Killed):
         requester(platform, store, cut).post(receipt, signatures)
+    platform.devnet.mine()
     module._accounts.clear()
     again = requester(platform, store)
     assert again.post(receipt, signatures).transaction is None
