@@ -26,8 +26,8 @@ from oracle.chain.reader import Web3Reader
 from oracle.chain.transactions import Fees
 from oracle.chain.wallets import DEV_CHAIN_IDS, DevWallets
 from oracle.content.local import LocalContent
-from oracle.content.replicated import ReplicatedContent
 from oracle.content.sealing import encryption_key, open_sealed
+from oracle.content.stores import catch_up
 from oracle.errors import InputError, UnknownCampaign
 from oracle.evidence.campaign import decode_gold, decode_items
 from oracle.evidence.codec import DAG_CBOR, RAW, Link
@@ -258,8 +258,7 @@ class Platform:
         """Do what is due for one campaign."""
         self.gateway(campaign).follow()
         progress = self.service(campaign).step()
-        if isinstance(self.content, ReplicatedContent):
-            self.content.repair()  # after what waits for nobody: a daemon that was down catches up
+        catch_up(self.content)  # last, since it may take long
         return progress
 
     def measure(self, campaign: int) -> Measured:

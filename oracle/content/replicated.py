@@ -46,6 +46,7 @@ class ReplicatedContent:
             CircuitBreaker(failures=1, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE)
             for _ in stores
         ]
+        self._failures = [""] * len(stores)
         self._lock = threading.Lock()  # breakers have none
         # What a store missed while this process was down nobody has counted.
         self._behind = [True] * len(stores)
@@ -203,12 +204,15 @@ class ReplicatedContent:
         with self._lock:
             pause = breaker.remaining
         if pause:
-            raise ContentUnavailable(f"{store} failed, and is asked again in {pause:.0f} s")
+            raise ContentUnavailable(
+                f"{store} failed, and is asked again in {pause:.0f} s: {self._failures[number]}"
+            )
         try:
             answer = request(store)
-        except ContentUnavailable:
+        except ContentUnavailable as error:
             with self._lock:
                 breaker.failed()
+                self._failures[number] = str(error)
             raise
         except (ContentMissing, ContentCorrupt):
             with self._lock:

@@ -19,3 +19,10 @@ def open_content(settings: Settings) -> ContentStore:
         return local
     daemons = [KuboContent(address) for address in settings.ipfs_url]
     return ReplicatedContent([local, *daemons], settings.content_copies)
+
+
+def catch_up(content: ContentStore) -> None:
+    """Give daemons that were down, or are new, what they lack; whoever runs on calls it now and
+    then."""
+    if isinstance(content, ReplicatedContent):
+        content.repair()

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from oracle.content.replicated import ReplicatedContent
 from oracle.errors import DDLPError
 from oracle.evidence.codec import RAW
 from oracle.evidence.hashing import ZERO32
@@ -94,6 +95,10 @@ def check_database(engine: Engine) -> Check:
 def check_content(content: ContentStore) -> Check:
     """Look whether the content store answers; ContentUnavailable where it can't be used."""
     content.has(ZERO32, RAW)
+    if isinstance(content, ReplicatedContent) and (failing := content.failing()):
+        too_few = len(content.stores) - len(failing) < content.copies
+        remedy = "start what is down: it is given what it missed"
+        return Check("content", FAIL if too_few else WARN, "; ".join(failing), remedy)
     return Check("content", OK, f"{type(content).__name__} answers")
 
 

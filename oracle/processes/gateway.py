@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from oracle.bootstrap import Platform
+from oracle.content.stores import catch_up
 from oracle.errors import UnknownCampaign
 from oracle.evidence.signing import address_of, sign
 from oracle.evidence.structs import Domain
@@ -40,6 +41,7 @@ class GatewayProcess:
     def step_campaign(self, campaign: int) -> Progress:
         """Follow the chain into a campaign's log."""
         self.platform.gateway(campaign).follow()
+        catch_up(self.platform.content)  # last, since it may take long
         return Progress(Step.NOTHING)
 
     def measure(self, campaign: int) -> Measured:

@@ -18,6 +18,7 @@ from oracle.chain.poster import Poster
 from oracle.chain.reader import Web3Reader
 from oracle.chain.transactions import Fees, Signer
 from oracle.content.sealing import open_sealed
+from oracle.content.stores import catch_up
 from oracle.errors import UnknownCampaign
 from oracle.evidence.entries import Anchor, LogRow
 from oracle.evidence.structs import Domain
@@ -128,7 +129,9 @@ class OperatorProcess:
 
     def step_campaign(self, campaign: int) -> Progress:
         """Follow chain, log and peers, and do the one thing that is due."""
-        return self._member(campaign).step()
+        progress = self._member(campaign).step()
+        catch_up(self.content)  # last, since it may take long
+        return progress
 
     def measure(self, campaign: int) -> Measured:
         """Return how far a campaign is."""

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import create_engine
 
 from oracle.content.local import LocalContent
-from oracle.errors import ChainError
+from oracle.content.replicated import ReplicatedContent
+from oracle.errors import ChainError, ContentUnavailable
 from oracle.operations import health
 from oracle.operations.health import (
     FAIL,
@@ -127,6 +128,23 @@ def test_check_database__reachable_and_gone__differ(tmp_path: Path) -> None:
 
 def test_check_content__folder__answers(tmp_path: Path) -> None:
     assert check_content(LocalContent(tmp_path)) == Check("content", OK, "LocalContent answers")
+
+
+@pytest.mark.parametrize(("copies", "status"), [(1, WARN), (2, FAIL)])
+def test_check_content__a_daemon_that_is_down__fails_only_where_its_copy_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copies: int, status: str
+) -> None:
+    def down(*_: object) -> bool:
+        raise ContentUnavailable("the daemon is down: start it")
+
+    here, there = LocalContent(tmp_path / "here"), LocalContent(tmp_path / "there")
+    content = ReplicatedContent([here, there], copies)
+    assert check_content(content).status == OK
+    monkeypatch.setattr(there, "has", down)
+    check = check_content(content)
+    assert check.status == status
+    assert "the daemon is down" in check.message
+    assert "start what is down" in check.remedy
 
 
 @pytest.mark.parametrize(("free", "status"), [(6 << 30, OK), (2 << 30, WARN), (100 << 20, FAIL)])
