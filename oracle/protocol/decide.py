@@ -8,14 +8,16 @@ pay. The files beside it are its steps, in order: openings, judging, settling.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from oracle.errors import ProtocolFault
 from oracle.evidence.entries import LogRow
 from oracle.evidence.hashing import ZERO32
 from oracle.evidence.supplement import Supplement
 from oracle.protocol.campaign import Campaign, EpochResult
+from oracle.protocol.facts import Block
 from oracle.protocol.judging import Table, close_items, closing_statuses
+from oracle.protocol.ledger import Ledger, Secrets
 from oracle.protocol.openings import (
     check_epoch,
     open_gold,
@@ -27,17 +29,42 @@ from oracle.protocol.openings import (
 from oracle.protocol.settling import settle
 
 
+@dataclass(frozen=True)
+class Reading:
+    """Log, filings, seed and gold of a cut, read: all of a supplement's inputs but its openings."""
+
+    rows: Sequence[LogRow]
+    anchor: Block
+    gold: dict[int, int]
+    secrets: Secrets
+    ledger: Ledger
+
+
+def read(
+    campaign: Campaign,
+    previous: EpochResult | None,
+    log: Sequence[LogRow],
+    supplement: Supplement,
+) -> Reading:
+    """Read a cut's inputs once for `propose` and `decide`. Raises as `decide`."""
+    rows, anchor = rows_to_cut(campaign, previous, log, supplement, f"epoch {supplement.epoch}")
+    gold, secrets = open_gold(campaign, previous, supplement)
+    ledger = read_log(campaign, previous, rows, supplement, secrets)
+    return Reading(rows, anchor, gold, secrets, ledger)
+
+
 def decide(
     campaign: Campaign,
     previous: EpochResult | None,
     log: Sequence[LogRow],
     supplement: Supplement,
     attempt: int | None = None,
+    reading: Reading | None = None,
 ) -> EpochResult:
     """Compute an epoch's receipt and evidence.
 
     `attempt` is how many receipts after the previous one were voided before this one; by default,
-    all that were.
+    all that were. `reading` is what `read` gave for these inputs, whatever the openings.
 
     `log` are the campaign's rows from position 1 to at least the cut; `previous` is the result
     behind the last finalized receipt. Raises ProtocolFault where log or supplement break a rule
@@ -47,9 +74,8 @@ def decide(
     place = f"epoch {supplement.epoch}"
     if supplement.campaign != campaign.facts.campaign:
         raise ProtocolFault("SUPPLEMENT", place, "is of another campaign")
-    rows, anchor = rows_to_cut(campaign, previous, log, supplement, place)
-    gold, secrets = open_gold(campaign, previous, supplement)
-    ledger = read_log(campaign, previous, rows, supplement, secrets)
+    whole = reading if reading is not None else read(campaign, previous, log, supplement)
+    ledger, gold = whole.ledger, whole.gold
     check_epoch(ledger, supplement, previous, place)
 
     labels = open_labels(campaign, ledger, previous, supplement, gold)
@@ -62,14 +88,14 @@ def decide(
     return settle(
         campaign,
         previous,
-        rows,
+        whole.rows,
         supplement,
         ledger,
         table,
         items,
-        anchor,
+        whole.anchor,
         gold,
-        secrets,
+        whole.secrets,
         attempt,
     )
 
@@ -79,6 +105,7 @@ def propose(
     previous: EpochResult | None,
     log: Sequence[LogRow],
     held: Supplement,
+    reading: Reading | None = None,
 ) -> Supplement:
     """Return the supplement for a cut: of all openings that are held, those of the items that
     close.
@@ -88,9 +115,8 @@ def propose(
     are left out. Raises as `decide`.
     """
     manifest = campaign.manifest
-    rows, _ = rows_to_cut(campaign, previous, log, held, f"epoch {held.epoch}")
-    gold, secrets = open_gold(campaign, previous, held)
-    ledger = read_log(campaign, previous, rows, held, secrets)
+    whole = reading if reading is not None else read(campaign, previous, log, held)
+    ledger, gold = whole.ledger, whole.gold
     valid = [row for row in held.openings if why_not_opened(campaign, ledger, row) is None]
     everything = replace(held, openings=tuple(valid))
     labels = open_labels(campaign, ledger, previous, everything, gold)

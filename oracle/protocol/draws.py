@@ -38,9 +38,13 @@ def gold_item(drawn: bytes, batch: Sequence[int], eligible: Callable[[int], bool
 def candidates(drawn: bytes, item_count: int, eligible: Callable[[int], bool]) -> Iterator[int]:
     """Yield the different eligible items that the draw names, in order; the first 8 are its
     candidates."""
-    found: set[int] = set()
+    probed: set[int] = set()
     for probe in range(PROBES):
         item = int.from_bytes(keccak256(drawn + uint(probe, 4))[:8], "big") % item_count
-        if item not in found and eligible(item):
-            found.add(item)
+        if item in probed:
+            continue
+        probed.add(item)
+        if eligible(item):
             yield item
+        if len(probed) == item_count:
+            return

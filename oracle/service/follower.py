@@ -110,8 +110,9 @@ class Follower:
             if row.head != ours.head and is_signed(row, campaign):
                 self.fork = (ours, row)
 
-    def adopt(self, rows: Sequence[LogRow], *, now: int) -> None:
-        """Go over to a branch that a quorum signs: `rows` are checked, and follow what we have."""
+    def adopt(self, rows: Sequence[LogRow], *, now: int) -> list[LogRow]:
+        """Go over to a branch that a quorum signs, and return the rows left behind: `rows` are
+        checked, and follow what we have."""
         with self._lock:
             first = rows[0].position
             same = [
@@ -119,9 +120,12 @@ class Follower:
                 for ours, row in zip(self.rows[first - 1 :], rows, strict=False)
             ]
             kept = same.index(False) if False in same else len(same)
-            if kept < len(rows):
-                self._store.adopt(rows[kept:], now=now)
-                self.rows[first - 1 + kept :] = rows[kept:]
+            if kept == len(rows):
+                return []
+            left = self.rows[first - 1 + kept :]
+            self._store.adopt(rows[kept:], now=now)
+            self.rows[first - 1 + kept :] = rows[kept:]
+            return left
 
     def add_opened(self, opened: Iterable[OpenedSubmission], *, now: int) -> None:
         """Keep what opens submissions; whoever calls has checked it."""

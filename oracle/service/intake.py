@@ -143,7 +143,7 @@ class Intake:
             raise GatewayRefusal(
                 "FILING-OPENING", "the sealed opening doesn't open the labels: seal it again"
             )
-        self._keep(filing, opened, now=now)
+        self.keep(filing, opened, now=now)
         word = Acknowledgement(campaign.facts.campaign, opened.entry_hash, epoch)
         return self._signer(word.digest(campaign.facts.board_domain))
 
@@ -154,15 +154,22 @@ class Intake:
         if keccak256(filing.entry) in self.filings:
             return True
         try:
-            entry, _ = self._check_filing(filing, campaign, previous)
+            entry, _ = self._check_filing(filing, campaign, previous, sealed=bool(filing.opening))
         except GatewayRefusal:
             return False
-        opened = self._log.open(filing.entry, entry, filing.opening, campaign)
-        self._keep(filing, opened, now=now)
+        opened = None
+        if filing.opening:
+            opened = self._log.open(filing.entry, entry, filing.opening, campaign)
+        self.keep(filing, opened, now=now)
         return True
 
     def _check_filing(
-        self, filing: Filing, campaign: Campaign, previous: EpochResult | None
+        self,
+        filing: Filing,
+        campaign: Campaign,
+        previous: EpochResult | None,
+        *,
+        sealed: bool = True,
     ) -> tuple[Submission, int]:
         """Return a filing's entry and the epoch of its lease."""
         try:
@@ -171,7 +178,8 @@ class Intake:
             raise GatewayRefusal("FILING-FORMAT", f"{error}: encode it anew") from error
         if not isinstance(entry, Submission):
             raise GatewayRefusal("FILING-KIND", "only submissions are filed: file nothing else")
-        if len(filing.opening) > MAX_BLOCK or sha256(filing.opening) != entry.opening:
+        wrong = len(filing.opening) > MAX_BLOCK or sha256(filing.opening) != entry.opening
+        if sealed and wrong:
             raise GatewayRefusal(
                 "FILING-OPENING", "the sealed opening isn't the one signed: send it unchanged"
             )
@@ -186,7 +194,8 @@ class Intake:
         except ProtocolFault as fault:
             raise GatewayRefusal(fault.code, f"{fault.message}: it can't be filed") from fault
 
-    def _keep(self, filing: Filing, opened: OpenedSubmission | None, *, now: int) -> None:
+    def keep(self, filing: Filing, opened: OpenedSubmission | None, *, now: int) -> None:
+        """Keep a filing that was checked, and what opens it."""
         self._store.add_filing(filing, opened, now=now)
         self.filings[keccak256(filing.entry)] = filing
         self._index(keccak256(filing.entry), filing)
@@ -204,7 +213,7 @@ class Intake:
         for entry_hash, filing in list(self.filings.items()):
             if entry_hash not in settled:
                 try:
-                    self._check_filing(filing, campaign, previous)
+                    self._check_filing(filing, campaign, previous, sealed=False)
                     continue
                 except GatewayRefusal:
                     pass

@@ -268,7 +268,7 @@ class Member:
                 result = recompute(campaign, self._previous, receipt, self._fetch)
                 rows = read_log(campaign, result.evidence, self._fetch)
                 if rows:
-                    self.log.adopt(rows, now=self._now)
+                    self._adopt(rows)
             self._results.append(result)
             self.log.settled = receipt.log_position
             self._derived, self._votes, self._tries, self._reveals = {}, {}, {}, {}
@@ -589,8 +589,16 @@ class Member:
         if merit(whole) <= merit(self.log.rows):
             return False
         self.log.compare(branch, campaign)
-        self.log.adopt(branch, now=self._now)
+        self._adopt(branch)
         return True
+
+    def _adopt(self, rows: Sequence[LogRow]) -> None:
+        """Go over to a branch; what only the one we leave had logged becomes filings."""
+        left = self.log.adopt(rows, now=self._now)
+        there = {row.entry_hash for row in rows}
+        for row in left:
+            if submission_of(row) is not None and row.entry_hash not in there:
+                self.intake.keep(Filing(row.data, b""), None, now=self._now)
 
     def _result_of(self, proposal: Proposal, campaign: Campaign) -> EpochResult:
         vote = self._votes[_key(proposal)]
@@ -708,7 +716,7 @@ class Member:
         position = result.receipt.log_position.to_bytes(8, "big")
         self._store.note("signed", digest, position + index.digest, now=self._now)
         if proposal.rows:
-            self.log.adopt(proposal.rows, now=self._now)
+            self._adopt(proposal.rows)
         self._derived[digest] = result
         signature = self._signer(digest)
         self.tally.signatures += 1
@@ -728,6 +736,13 @@ class Member:
         campaign = self._refresh()
         with self._lock:
             self.intake.certify(certificate, campaign, self.members, self.threshold, now=self._now)
+
+    def holds(self, entry_hash: bytes) -> bool:
+        """Say whether our log or filings have an entry."""
+        with self._lock:
+            if entry_hash in self.intake.filings:
+                return True
+            return any(row.entry_hash == entry_hash for row in reversed(self.log.rows))
 
     def file(self, filing: Filing) -> bytes:
         """Take a submission that the gateway doesn't log; return the acknowledgement."""

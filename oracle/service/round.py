@@ -25,7 +25,7 @@ from oracle.ports import (
     Proposal,
 )
 from oracle.protocol.campaign import Campaign, EpochResult
-from oracle.protocol.decide import decide, propose
+from oracle.protocol.decide import Reading, decide, propose, read
 from oracle.protocol.openings import cut_of, named_block, open_gold, read_log
 from oracle.protocol.terms import Bounded
 from oracle.service.follower import submission_of
@@ -196,8 +196,9 @@ def derive(
     _check_certificates(campaign, previous, held, proposal, rows)
     _check_secrets(campaign, previous, held, supplement)
     _check_filings(campaign, previous, held, rows, supplement)
-    _check_openings(campaign, previous, held, rows, supplement)
-    return decide(campaign, previous, rows, supplement, proposal.attempt)
+    reading = read(campaign, previous, rows, supplement)
+    _check_openings(campaign, previous, held, rows, supplement, reading)
+    return decide(campaign, previous, rows, supplement, proposal.attempt, reading)
 
 
 def _check_log(
@@ -278,11 +279,12 @@ def _check_filings(
     supplement: Supplement,
 ) -> None:
     there = {row.entry_hash for row in rows} | {keccak256(one) for one in supplement.filings}
-    left = sorted(set(held.filings) - there)
+    known = {**_of_our_branch(held.rows, rows), **held.filings}
+    left = sorted(set(known) - there)
     if not left:
         return
     ours = {keccak256(one): one for one in supplement.filings}
-    ours.update((entry_hash, held.filings[entry_hash].entry) for entry_hash in left)
+    ours.update((entry_hash, known[entry_hash].entry) for entry_hash in left)
     union = replace(
         supplement, filings=tuple(ours[entry_hash] for entry_hash in sorted(ours)), openings=()
     )
@@ -301,10 +303,22 @@ def _check_filings(
             f"filing {counting[0].hex()}",
             f"{len(counting)} filings that count are left out",
             Missing(
-                filings=tuple(held.filings[one] for one in counting),
+                filings=tuple(known[one] for one in counting),
                 opened=tuple(held.opened[one] for one in counting if one in held.opened),
             ),
         )
+
+
+def _of_our_branch(ours: Sequence[LogRow], rows: Sequence[LogRow]) -> dict[bytes, Filing]:
+    """What our log has behind the place where a proposed one branches off, as filings."""
+    for at, (one, other) in enumerate(zip(ours, rows, strict=False)):
+        if one.head != other.head:
+            return {
+                row.entry_hash: Filing(row.data, b"")
+                for row in ours[at:]
+                if submission_of(row) is not None
+            }
+    return {}
 
 
 def _check_openings(
@@ -313,10 +327,12 @@ def _check_openings(
     held: Held,
     rows: Sequence[LogRow],
     supplement: Supplement,
+    reading: Reading,
 ) -> None:
     ours = openings_of(campaign, previous, rows, supplement, held.opened)
     union = replace(supplement, openings=tuple(sorted({*supplement.openings, *ours})))
-    omitted = set(propose(campaign, previous, rows, union).openings) - set(supplement.openings)
+    whole = propose(campaign, previous, rows, union, reading)
+    omitted = set(whole.openings) - set(supplement.openings)
     if omitted:
         row = min(omitted)
         places = {one.position for one in omitted}
