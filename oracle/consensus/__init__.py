@@ -3,7 +3,7 @@
 from oracle.consensus.auto import auto
 from oracle.consensus.bayesian_dawid_skene import bayesian_dawid_skene
 from oracle.consensus.closing import Closing, closes, item_posterior
-from oracle.consensus.dawid_skene import dawid_skene
+from oracle.consensus.dawid_skene import dawid_skene, dawid_skene_in_chunks
 from oracle.consensus.fixed import PPM, exp_fixed, log_fixed, shares_ppm, softmax_ppm
 from oracle.consensus.leave_one_out import leave_one_out
 from oracle.consensus.majority_vote import majority_vote
@@ -26,6 +26,7 @@ __all__ = [
     "bayesian_dawid_skene",
     "closes",
     "dawid_skene",
+    "dawid_skene_in_chunks",
     "exp_fixed",
     "item_posterior",
     "leave_one_out",

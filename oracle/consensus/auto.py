@@ -31,7 +31,7 @@ from oracle.consensus.skills import (
     DEFAULT_PRIOR,
     SkillModel,
 )
-from oracle.consensus.sums import Block, blocks_of, over_threads, soft_confusion
+from oracle.consensus.sums import Block, blocks_of, counted_skills
 
 MODELS: tuple[SkillModel, ...] = (DEFAULT_ACCURACY, DEFAULT_PRIOR, DEFAULT_HIERARCHY)
 CLASS_WEIGHT_PPM = 4 * PPM
@@ -144,12 +144,11 @@ def _average(
     posterior = shares_ppm(np.sum(weighted, axis=0))
     label_counts = np.bincount(table.items, minlength=table.n_items)
     seen = (label_counts > 0) | (table.gold >= 0)
-    parts = over_threads(lambda block: block.by_cell.sum(posterior[block.items]), blocks)
     return Consensus(
         posterior_ppm=posterior,
         answer=answers(posterior, label_counts, table.gold),
         counted_ppm=posterior,
-        skills=soft_confusion(table, blocks, parts),
+        skills=counted_skills(table, blocks, posterior),
         record=members[0].record,
         class_counts=posterior[seen].sum(axis=0),
         class_weight_ppm=CLASS_WEIGHT_PPM,

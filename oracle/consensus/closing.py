@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oracle.consensus.fixed import PPM, Int64, log_fixed
+from oracle.consensus.fixed import PPM, Int64, Integers, log_fixed
 from oracle.consensus.labels import MAX_LABELS, LabelTable
 from oracle.consensus.skills import SkillPrior, log_class_prior_of, log_confusion_of
-from oracle.consensus.sums import Block, blocks_of, by_cell, over_threads
+from oracle.consensus.sums import Block, CellScores, blocks_of, by_cell, over_threads
 from oracle.errors import InputError
 
 # Four labels per row, not one as in the fit: an open item can wait for another label, so a worker
@@ -58,7 +58,7 @@ def log_crowd_weights(skills: Int64) -> Int64:
     return np.asarray(weights - weights.max(), dtype=np.int64)
 
 
-def class_shares(joint_ppm: Int64, n_classes: int) -> Int64:
+def class_shares(joint_ppm: Integers, n_classes: int) -> Int64:
     """Sum the posterior of (crowd, class) pairs over crowds: int64 (n, crowds · K) to (n, K)."""
     return np.asarray(joint_ppm.reshape(len(joint_ppm), -1, n_classes).sum(axis=1))
 
@@ -112,14 +112,14 @@ def item_posterior(
         n_workers=own.size,
         n_classes=n_classes,
     )
-    likelihoods = np.hstack(
-        [by_cell(log_confusion_of(skills[own], crowd)) for crowd in crowd_priors(prior)]
+    scores = CellScores.of(
+        np.hstack([by_cell(log_confusion_of(skills[own], crowd)) for crowd in crowd_priors(prior)])
     )
     log_prior = (log_crowd[:, None] + log_classes).reshape(-1)
     posterior = np.empty((n_items, n_classes), dtype=np.int64)
 
     def infer(block: Block) -> None:
-        joint = block.posterior(likelihoods, log_prior)
+        joint = block.posterior(scores, log_prior).T
         posterior[block.items] = class_shares(joint, n_classes)
 
     over_threads(infer, blocks_of(table, n_classes * len(CROWD_PPM)))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 
-from oracle.consensus.fixed import PPM, Int64, shares_ppm
+from oracle.consensus.fixed import PPM, Int64
 from oracle.consensus.labels import LabelTable
-from oracle.consensus.result import Consensus, answers, clamp_gold
+from oracle.consensus.result import Consensus, answers
+from oracle.consensus.shares import Share, spread
 from oracle.consensus.skills import (
     SkillModel,
     Tally,
     crowd_accuracy_ppm,
     log_class_prior_of,
 )
-from oracle.consensus.sums import Block, blocks_of, by_cell, over_threads, soft_confusion
+from oracle.consensus.sums import Block, CellScores, blocks_of, by_cell
 from oracle.errors import InputError
 
 ITERATIONS = 30
@@ -25,58 +29,66 @@ def fit(
     table: LabelTable,
     model: SkillModel,
     *,
+    blocks: list[Block] | None = None,
+    **options: Any,
+) -> Consensus:
+    """`fit_blocks` to a table; `blocks`: those of the table, if there already."""
+    shape = table.n_items, table.n_workers, table.n_classes
+    return fit_blocks(blocks or blocks_of(table), model, shape=shape, **options)
+
+
+def fit_blocks(
+    blocks: list[Block],
+    model: SkillModel,
+    *,
+    shape: tuple[int, int, int],
     iterations: int = ITERATIONS,
     record: Int64 | None = None,
     class_weight_ppm: int = PPM,
     correlation_permille: int = 0,
-    blocks: list[Block] | None = None,
+    cluster: str | None = None,
 ) -> Consensus:
     """Posteriors and skills in turn, from the shares of the vote.
 
     Gold is clamped. Runs `iterations` times, or until an iteration changes no posterior, after
-    which no further one can. `blocks`: those of the table, if there already. The others as in
-    `Consensus`. Raises `InputError`.
+    which no further one can. `shape`: items, workers, classes; `cluster`: address of a Dask
+    cluster to compute on, where not here. The others as in `Consensus`. Raises `InputError`.
     """
     if not 1 <= iterations <= MAX_ITERATIONS:
         raise InputError(f"iterations must be from 1 to {MAX_ITERATIONS}")
-    record = checked_record(record, table.n_workers)
-    blocks = blocks_of(table) if blocks is None else blocks
-    votes = table.votes()
-    label_counts = votes.sum(axis=1)
-    seen = (label_counts > 0) | (table.gold >= 0)
-    posterior = clamp_gold(shares_ppm(votes + (label_counts == 0)[:, None]), table.gold)
-
-    def expect(block: Block) -> tuple[Int64, bool]:
-        """New posteriors of a block: its soft counts, and whether nothing changed."""
-        before, n_labels = posterior[block.items], label_counts[block.items]
-        after = block.posterior(likelihoods, log_prior, n_labels, correlation_permille)
-        after = np.ascontiguousarray(clamp_gold(after, table.gold[block.items]))
-        same = np.array_equal(before, after)
-        posterior[block.items] = after
-        return block.by_cell.sum(after), same
-
-    parts = over_threads(lambda block: block.by_cell.sum(posterior[block.items]), blocks)
-    converged = False
-    n_iter = 0
-    while True:
-        skills = soft_confusion(table, blocks, parts)
-        class_counts = (posterior if seen.all() else posterior[seen]).T.copy().sum(axis=1)
-        if converged or n_iter == iterations:  # so the skills are those of the last posterior
-            break
-        tally, crowd_ppm = Tally.of(skills, record), crowd_accuracy_ppm(skills)
-        likelihoods = by_cell(model.label_scores(tally, crowd_ppm))
-        log_prior = log_class_prior_of(class_counts, class_weight_ppm)
-        results = over_threads(expect, blocks)
-        parts = [part for part, _ in results]
-        converged = all(same for _, same in results)
-        n_iter += 1
+    n_items, n_workers, n_classes = shape
+    record = checked_record(record, n_workers)
+    with spread(Share(n_workers, n_classes, blocks), cluster) as shares:
+        total = shares.advance(Share.voted)
+        converged = False
+        n_iter = 0
+        while n_iter < iterations and not converged:
+            tally = Tally.of(total.skills(), record)
+            scores = model.label_scores(tally, crowd_accuracy_ppm(tally.said))
+            log_prior = log_class_prior_of(total.class_counts, class_weight_ppm)
+            total = shares.advance(
+                partial(
+                    Share.expected,
+                    scores=CellScores.of(by_cell(scores)),
+                    log_prior=log_prior,
+                    correlation_permille=correlation_permille,
+                )
+            )
+            converged = total.same
+            n_iter += 1
+        posterior = np.empty((n_items, n_classes), dtype=np.int64)
+        label_counts = np.empty(n_items, dtype=np.int64)
+        gold = np.empty(n_items, dtype=np.int64)
+        for items, n_labels, known, shares_of_items in shares.posteriors():
+            posterior[items] = shares_of_items.T
+            label_counts[items], gold[items] = n_labels, known
     return Consensus(
         posterior_ppm=posterior,
-        answer=answers(posterior, label_counts, table.gold),
+        answer=answers(posterior, label_counts, gold),
         counted_ppm=posterior,
-        skills=skills,
+        skills=total.skills(),  # of the last posterior
         record=record,
-        class_counts=class_counts,
+        class_counts=total.class_counts,
         class_weight_ppm=class_weight_ppm,
         model=model,
         correlation_permille=correlation_permille,

@@ -11,12 +11,17 @@ probabilities in ppm, where `PPM` is one.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from oracle.errors import InputError
 
+Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
+UInt64 = NDArray[np.uint64]
+Integers = NDArray[np.signedinteger[Any]]
 
 PPM = 1_000_000
 LOG_BITS = 24
@@ -28,9 +33,11 @@ MAX_CLASSES = 1_000
 _GUARD_BITS = 128  # working precision of the exact integers the tables are rounded from
 _GUARD_ONE = 1 << _GUARD_BITS
 _MANTISSA_BITS = 12  # the log table has 2^12 steps per octave; linear interpolation errs by < 2^-26
+_TOP_BIT = 61  # of the numbers whose logarithm is taken
 _EXP_WHOLE = 32  # e^-32 < 2^-46: below one unit of Q30, so it is zero
 _EXP_WHOLE_BITS = 32
 _FEW_CLASSES = 8  # up to here, comparing all pairs of classes is faster than sorting them
+_SLICE = 1 << 16  # numbers that are worked on at a time: they stay in a core's own cache
 
 
 def _round_to(value: int, bits: int) -> int:
@@ -102,19 +109,28 @@ def _frozen(table: Int64) -> Int64:
     return table
 
 
-_POWERS = _frozen(1 << np.arange(63, dtype=np.int64))
+# Index of the highest bit of 16; none in zero, so less than any.
+_HIGHEST_BIT = np.append(np.int8(-64), np.repeat(np.arange(16, dtype=np.int8), 1 << np.arange(16)))
 LOG_TABLE = _frozen(_log_table())
+_LOG_SLOPES = _frozen(np.diff(LOG_TABLE))
 OCTAVE_TABLE = _frozen(_octave_table())
 # x = whole + high/2^12 + low/2^24, so exp(-x) is the product of one entry of each table.
 EXP_WHOLE_TABLE = _frozen(_exp_whole_table())
-_EXP_WHOLE_OR_ZERO = _frozen(np.append(EXP_WHOLE_TABLE, 0))
 EXP_HIGH_TABLE = _frozen(_exp_table(1 << 12, 1 << 12))
 EXP_LOW_TABLE = _frozen(_exp_table(1 << 12, 1 << 24))
+# The same without a sign: numpy shifts such numbers faster, to the same bits.
+_LOW, _HIGH = EXP_LOW_TABLE.astype(np.uint64), EXP_HIGH_TABLE.astype(np.uint64)
+_WHOLE_OR_ZERO = np.append(EXP_WHOLE_TABLE, 0).astype(np.uint64)
 
 
 def _floor_log2(values: Int64) -> Int64:
-    """Index of the highest set bit of each positive int64."""
-    return np.searchsorted(_POWERS, values, side="right") - 1
+    """Index of the highest set bit of each positive int64: the greatest by 16 bits at a time."""
+    highest = np.take(_HIGHEST_BIT, values & 0xFFFF)
+    for shift in (16, 32, 48):
+        bits = np.take(_HIGHEST_BIT, (values >> shift) & 0xFFFF)
+        highest = np.maximum(highest, bits + np.int8(shift))
+    exponent: Int64 = highest.astype(np.int64)
+    return exponent
 
 
 def log_fixed(values: Int64) -> Int64:
@@ -128,17 +144,15 @@ def log_fixed(values: Int64) -> Int64:
     if values.size and (int(values.min()) < 1 or int(values.max()) >= 1 << 62):
         raise InputError("log_fixed takes integers from 1 to 2^62 - 1: add a prior to zero counts")
     exponent = _floor_log2(values)
-    scaled_bits = _MANTISSA_BITS + LOG_BITS
-    scaled = np.where(
-        exponent >= scaled_bits,
-        values >> np.maximum(exponent - scaled_bits, 0),
-        values << np.maximum(scaled_bits - exponent, 0),
-    )
-    index = (scaled >> LOG_BITS) - (1 << _MANTISSA_BITS)
-    fraction = scaled & (LOG_ONE - 1)
-    lower = LOG_TABLE[index]
-    slope = LOG_TABLE[index + 1] - lower
-    logarithm: Int64 = OCTAVE_TABLE[exponent] + lower + ((slope * fraction) >> LOG_BITS)
+    fraction = values << (_TOP_BIT - exponent)  # the highest bit of all is now the same
+    fraction >>= _TOP_BIT - _MANTISSA_BITS - LOG_BITS
+    index = (fraction >> LOG_BITS) - (1 << _MANTISSA_BITS)
+    fraction &= LOG_ONE - 1
+    fraction *= np.take(_LOG_SLOPES, index, mode="clip")
+    fraction >>= LOG_BITS
+    logarithm: Int64 = np.take(OCTAVE_TABLE, exponent, mode="clip")
+    logarithm += np.take(LOG_TABLE, index, mode="clip")
+    logarithm += fraction
     return logarithm
 
 
@@ -152,23 +166,21 @@ def exp_fixed(values: Int64) -> Int64:
     values = np.asarray(values, dtype=np.int64)
     if values.size and int(values.max()) > 0:
         raise InputError("exp_fixed takes numbers <= 0: subtract the maximum first")
-    return _exp(np.atleast_1d(values)).reshape(values.shape)
+    capped = np.maximum(np.atleast_1d(values), -_EXP_WHOLE * LOG_ONE)  # so that -(-2^63) is none
+    return _exp_of_minus_fixed(-capped).astype(np.int64).reshape(values.shape)
 
 
-def _exp(values: Int64) -> Int64:
-    """`exp_fixed` unchecked. In place where it can be: this is the inner loop of every method."""
-    x = np.maximum(values, -_EXP_WHOLE * LOG_ONE)  # also keeps -(-2^63) from overflowing
-    np.negative(x, out=x)
-    index = x & 0xFFF
+def _exp_of_minus_fixed(values: Integers) -> UInt64:
+    """exp(-x), Q30, of numbers from 0 on in Q24; overwrites `values`."""
+    x = np.minimum(values, _EXP_WHOLE * LOG_ONE, out=values)
     # The fraction first: its steps are larger than its error, so the result never falls.
-    result = np.take(EXP_LOW_TABLE, index)
-    np.right_shift(x, 12, out=index)
-    index &= 0xFFF
-    result *= np.take(EXP_HIGH_TABLE, index)
-    result >>= EXP_BITS
-    x >>= LOG_BITS
-    result *= np.take(_EXP_WHOLE_OR_ZERO, x)
-    result >>= _EXP_WHOLE_BITS
+    result: UInt64 = np.take(_LOW, x & 0xFFF, mode="clip")
+    x >>= 12
+    result *= np.take(_HIGH, x & 0xFFF, mode="clip")
+    result >>= np.uint64(EXP_BITS)
+    x >>= 12
+    result *= np.take(_WHOLE_OR_ZERO, x, mode="clip")
+    result >>= np.uint64(_EXP_WHOLE_BITS)
     return result
 
 
@@ -188,31 +200,41 @@ def shares_ppm(weights: Int64) -> Int64:
         raise InputError("weights must be from 0 to 2^42 - 1: scale them down")
     if int(weights.sum(axis=1).min()) == 0:
         raise InputError("a row of weights is all zero: shares of nothing are undefined")
-    return _shares(np.ascontiguousarray(weights.T)).T
+    return _shares(weights.T.astype(np.uint64, order="C")).T.astype(np.int64)
 
 
-def _shares(weights: Int64) -> Int64:
-    """`shares_ppm` unchecked, with a row for each class: int64 (K, n) in and out."""
-    n_classes = len(weights)
+def _shares(weights: UInt64) -> Int32:
+    """`shares_ppm` unchecked, with a row for each class: (K, n) in and out; overwrites `weights`.
+
+    Along the long axis numpy is several times faster.
+    """
     totals = weights.sum(axis=0)
-    remainders = weights * PPM
-    shares: Int64 = remainders // totals
-    remainders -= shares * totals
-    missing = PPM - shares.sum(axis=0)
+    weights *= np.uint64(PPM)
+    quotients = weights // totals
+    shares: Int32 = quotients.astype(np.int32)
+    quotients *= totals
+    weights -= quotients
+    _give_missing_units(shares, remainders=weights)
+    return shares
+
+
+def _give_missing_units(shares: Int32, remainders: UInt64) -> None:
+    """Add the units that shares (K, n) lack of a million, one each to the largest remainders."""
+    n_classes = len(shares)
+    missing = PPM - shares.sum(axis=0, dtype=np.int32)
     if n_classes > _FEW_CLASSES:
-        order = np.argsort(-remainders, axis=0, kind="stable")
+        order = np.argsort(-remainders.astype(np.int64), axis=0, kind="stable")
         units = np.arange(n_classes)[:, None] < missing
         np.put_along_axis(shares, order, np.take_along_axis(shares, order, axis=0) + units, axis=0)
-        return shares
+        return
     # A class gets a unit if fewer classes than are missing come before it in that order.
-    before = np.zeros(weights.shape, dtype=np.int8)
+    before = np.zeros(shares.shape, dtype=np.int8)
     for klass in range(1, n_classes):
         for lower in range(klass):
             is_before = remainders[lower] >= remainders[klass]
-            before[klass] += is_before
-            before[lower] += ~is_before
-    shares += before < missing
-    return shares
+            before[klass] += is_before.view(np.int8)
+            before[lower] += (~is_before).view(np.int8)
+    shares += (before < missing.astype(np.int8)).view(np.int8)
 
 
 def softmax_ppm(scores: Int64) -> Int64:
@@ -221,9 +243,19 @@ def softmax_ppm(scores: Int64) -> Int64:
     `scores`: int64 (n, K), |score| < 2^62. Rounding as in `shares_ppm`. Returns int64 (n, K).
     """
     scores = np.asarray(scores, dtype=np.int64)
-    if scores.shape[0] == 0:
-        return scores.copy()
-    # A row for each class: along the long axis, numpy is several times faster.
-    by_class = scores.T.copy()
-    by_class -= by_class.max(axis=0)
-    return _shares(_exp(by_class)).T
+    return softmax_by_class(scores.T).T.astype(np.int64)
+
+
+def softmax_by_class(scores: Integers) -> Int32:
+    """`softmax_ppm` with a row for each class: (K, n) in and out.
+
+    The scores of an item may differ by no more than their type can hold.
+    """
+    n_classes, n = scores.shape
+    posterior = np.empty((n_classes, n), dtype=np.int32)
+    step = max(1, _SLICE // max(1, n_classes))
+    for first in range(0, n, step):
+        part = scores[:, first : first + step]
+        below = part.max(axis=0) - part
+        posterior[:, first : first + step] = _shares(_exp_of_minus_fixed(below))
+    return posterior

@@ -13,7 +13,7 @@ from oracle.consensus.fixed import LOG_ONE, Int64, shares_ppm
 from oracle.consensus.labels import LabelTable
 from oracle.consensus.result import Consensus, answers, clamp_gold
 from oracle.consensus.skills import SkillModel, Tally
-from oracle.consensus.sums import blocks_of, over_threads, soft_confusion
+from oracle.consensus.sums import blocks_of, counted_skills
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,11 @@ def voted(table: LabelTable, posterior: Int64, counted: Int64, model: SkillModel
     label_counts = np.bincount(table.items, minlength=table.n_items)
     seen = (label_counts > 0) | (table.gold >= 0)
     blocks = blocks_of(table)
-    parts = over_threads(lambda block: block.by_cell.sum(counted[block.items]), blocks)
     return Consensus(
         posterior_ppm=posterior,
         answer=answers(posterior, label_counts, table.gold),
         counted_ppm=counted,
-        skills=soft_confusion(table, blocks, parts),
+        skills=counted_skills(table, blocks, counted),
         record=checked_record(None, table.n_workers),
         class_counts=posterior[seen].sum(axis=0),
         class_weight_ppm=0,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oracle.consensus.fixed import PPM, Int64
+from oracle.consensus.fixed import PPM, Int64, Integers
 from oracle.consensus.skills import SkillModel
 
 PERMILLE = 1_000
@@ -64,7 +64,7 @@ def discounted(scores: Int64, n_labels: Int64, correlation_permille: int) -> Int
     return quotient
 
 
-def clamp_gold(posterior_ppm: Int64, gold: Int64) -> Int64:
+def clamp_gold(posterior_ppm: Integers, gold: Int64) -> Integers:
     """The posterior with certainty on the gold answer where gold is known."""
     known = np.flatnonzero(gold >= 0)
     posterior_ppm[known] = 0

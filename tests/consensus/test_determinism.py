@@ -97,6 +97,7 @@ def test_methods__rows_shuffled_and_workers_renamed__give_the_golden_digest(seed
 def test_methods__small_blocks_over_threads__give_the_golden_digest(monkeypatch, threads):
     monkeypatch.setattr(sums, "BLOCK_LABELS", 500)
     monkeypatch.setattr(sums, "BLOCK_NUMBERS", 1_000)
+    monkeypatch.setattr(sums, "LABELS_A_CELL", 1)
     monkeypatch.setattr(sums, "_cores", lambda: threads)
     assert outputs_digest() == GOLDEN
 

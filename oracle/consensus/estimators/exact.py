@@ -75,11 +75,13 @@ class ExactDawidSkene(ExactEstimator):
     """`oracle.consensus.dawid_skene` by names, for who would take `DawidSkene`.
 
     n_iter: at most so many iterations; it stops when one changes no posterior. tol: taken so that
-    it can stand in for `DawidSkene`; nothing depends on it.
+    it can stand in for `DawidSkene`; nothing depends on it. cluster: address of a Dask scheduler
+    whose workers compute; without one this process does. The result is the same.
     """
 
     n_iter: int = 30
     tol: float = 0.0
+    cluster: str | None = None
 
     def _infer(self, *columns: Any, **sizes: Any) -> Consensus:
-        return dawid_skene(*columns, **sizes, iterations=self.n_iter)
+        return dawid_skene(*columns, **sizes, iterations=self.n_iter, cluster=self.cluster)
