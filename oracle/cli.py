@@ -14,22 +14,30 @@ from oracle.errors import DDLPError
 # Command -> where it is defined; imported only when it is asked for.
 COMMANDS = {
     "audit": "oracle.auditor.commands:audit",
+    "backup": "oracle.backup.commands:backup",
     "campaign": "oracle.requester.commands:campaign",
     "content": "oracle.archive:content",
     "demo": "oracle.replay.commands:demo",
+    "doctor": "oracle.processes.doctor:doctor",
     "gateway": "oracle.processes.commands:gateway",
     "operator": "oracle.processes.commands:operator",
+    "rebuild": "oracle.backup.commands:rebuild",
     "replay": "oracle.replay.replay_command:replay",
+    "restore": "oracle.backup.commands:restore",
     "serve": "oracle.cli:serve",
 }
 HELP = {
     "audit": "Replay every payment of a run from chain and content alone.",
+    "backup": "Write database, secrets and content to one file, while all runs.",
     "campaign": "Create, fund, watch, close, refund and export campaigns.",
     "content": "Export, import and check content: a campaign's blocks as one CAR.",
     "demo": "Run a whole campaign on a local chain, and audit it.",
+    "doctor": "Look at every part of an installation, and say what to do.",
     "gateway": "Run a gateway of its own, on any chain: run.",
     "operator": "Run an oracle operator: init, join, run, leave.",
+    "rebuild": "Bring logs back from chain and content.",
     "replay": "Replay a file of labels as a campaign, and audit it.",
+    "restore": "Make a backup the state of a new machine.",
     "serve": "Serve page, gateway and operators on a local chain.",
 }
 

@@ -34,15 +34,18 @@ class Check:
         return asdict(self)
 
 
+def failed(part: str, error: DDLPError) -> Check:
+    """Return the failed check that an error stands for, with the remedy that its message holds."""
+    message, _, remedy = str(error).rpartition(": ")
+    return Check(part, FAIL, message or remedy, remedy if message else "")
+
+
 def looked_at(part: str, look: Callable[[], Check]) -> Check:
-    """Return what `look` finds; an expected error is a failed check, with the remedy that its
-    message holds.
-    """
+    """Return what `look` finds; an expected error is a failed check."""
     try:
         return look()
     except DDLPError as error:
-        message, _, remedy = str(error).rpartition(": ")
-        return Check(part, FAIL, message or remedy, remedy if message else "")
+        return failed(part, error)
 
 
 def is_ready(checks: Iterable[Check]) -> bool:

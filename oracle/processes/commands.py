@@ -213,9 +213,10 @@ def run_gateway() -> None:
 
 def open_chain(settings: Settings) -> tuple[Web3, Deployment]:
     """Return the chain and the deployment that the settings name."""
-    return connect(settings.rpc_url or served_url(settings.state_dir)), find_deployment(
-        settings.state_dir
-    )
+    deployment = find_deployment(settings.state_dir)
+    url = settings.rpc_url or served_url(settings.state_dir)
+    w3 = connect(url, chain_id=deployment.chain_id, agreement=settings.rpc_agreement)
+    return w3, deployment
 
 
 @contextmanager

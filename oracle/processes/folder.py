@@ -79,6 +79,11 @@ class OperatorFolder:
         return cls(path)
 
     @property
+    def exists(self) -> bool:
+        """Say whether the folder is an operator's."""
+        return any((self.path / name).exists() for name in (KEYFILE, SIGNER))
+
+    @property
     def address(self) -> bytes:
         """The operator's address, as keyfile or `signer.json` name it."""
         name = SIGNER if (self.path / SIGNER).exists() else KEYFILE

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from click.testing import CliRunner
 
 from oracle.chain.deployment import DEVNET, Deployment
 from oracle.chain.development import establish
@@ -26,12 +27,17 @@ from oracle.chain.devnet import Devnet
 from oracle.chain.poster import Poster
 from oracle.chain.reader import Web3Reader
 from oracle.chain.wallets import DevWallets
+from oracle.cli import cli
 from oracle.content.local import LocalContent
 from oracle.content.sealing import encryption_key
-from oracle.evidence.structs import Receipt
+from oracle.evidence.entries import LogRow
+from oracle.evidence.hashing import keccak256
+from oracle.evidence.structs import Domain, Receipt
 from oracle.gateway.campaign_files import CampaignFiles
-from oracle.ports import ContentStore
+from oracle.ports import ContentStore, Filing
 from oracle.protocol.facts import ChainFacts
+from oracle.transport.authentication import Identity
+from oracle.transport.client import Caller, HttpFilingDesk
 from tests.webapp.browser_double import BrowserDouble
 
 PASSPHRASE = "correct horse battery staple"
@@ -177,17 +183,10 @@ class OracleNetwork:
 
     def command(self, name: str, *arguments: str) -> str:
         """Run `ddlp operator …` as one of the operators; return what it printed."""
-        done = subprocess.run(
-            [*DDLP, "operator", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **self.processes[name].environment},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        environment = self.processes[name].environment
+        done = CliRunner().invoke(cli, ["operator", *arguments], env=environment)
+        assert done.exit_code == 0, f"{done.output} {done.exception}"
+        return done.output
 
     def create(self, files: CampaignFiles, content: ContentStore) -> int:
         """Create a campaign that the gateway serves."""
@@ -240,6 +239,17 @@ class OracleNetwork:
 
     def close(self, campaign: int) -> None:
         Poster(self.devnet.w3, self.wallets.requester(), self.deployment).close(campaign)
+
+    def filing_desks(self, campaign: int) -> dict[bytes, HttpFilingDesk]:
+        """Every operator's desk for contributors, by its address."""
+        anybody = Identity(bytes(20), lambda digest: bytes(65), Domain(0, bytes(20)), lambda: 0)
+        desks = {}
+        for number in range(self.operators):
+            address = bytes.fromhex(self.wallets.operator(number).address[2:])
+            port = self.processes[f"operator{number}"].environment["DDLP_PORT"]
+            caller = Caller(f"http://127.0.0.1:{port}", address, anybody)
+            desks[address] = HttpFilingDesk(caller, campaign)
+        return desks
 
     @property
     def page(self) -> str:
@@ -302,8 +312,27 @@ class Person:
         nothing, or the gateway can't be reached."""
         try:
             return self._work(count)
-        except requests.RequestException:
+        except (requests.RequestException, KeyError):  # KeyError: a problem instead of an answer
             return 0
+
+    def hold_back(self, count: int = 5) -> tuple[LogRow, Filing] | None:
+        """Lease, and answer without handing in: the lease's row, and what could be filed. None
+        where the page gives nothing."""
+        assert self._browser is not None
+        answer = self._browser.lease(count).get_json()
+        if not answer.get("items"):
+            return None
+        lease = answer["lease"]
+        data, head, signature = (
+            bytes.fromhex(lease[name][2:]) for name in ("entry", "head", "signature")
+        )
+        self._sequence += 1
+        body = self._browser.submission(
+            {item["number"]: self._answer(item["number"]) for item in answer["items"]},
+            self._sequence,
+        )
+        filing = Filing(*(bytes.fromhex(body[name][2:]) for name in ("entry", "opening")))
+        return LogRow(lease["position"], data, keccak256(data), head, signature), filing
 
     def _work(self, count: int) -> int:
         if self._browser is None:

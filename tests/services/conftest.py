@@ -1,0 +1,148 @@
+"""What the scenarios of processes share: a network, people at its page, and how each run ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from oracle.bootstrap import read_campaign
+from oracle.chain.devnet import Devnet
+from oracle.cli import cli
+from oracle.evidence.codec import DAG_CBOR, Link
+from oracle.evidence.entries import LogRow
+from oracle.evidence.results import Evidence
+from oracle.evidence.structs import Receipt
+from oracle.evidence.supplement import Supplement
+from oracle.ports import ContentStore
+from oracle.replay.digits import digit_campaign, digit_terms, digit_truth
+from oracle.service.evidence import read_log
+from oracle.store.database import open_database
+from oracle.store.operators import SqlOperatorStore
+from tests.support.network import OracleNetwork, Person, local_content, wait_until
+
+# Epochs of 20 s, since each scenario lives through several.
+TERMS: dict[str, Any] = {
+    "epochSeconds": 20,
+    "leaseSeconds": 15,
+    "graceSeconds": 2,
+    "anchorBlocks": 2,
+}
+
+
+@dataclass
+class Scene:
+    """A campaign on a network, `people` who label for it, and what must hold at its end."""
+
+    network: OracleNetwork
+    content: ContentStore
+    people: list[Person] = field(default_factory=list)
+    campaign: int = 0
+
+    def open(
+        self, *, people: int, items: int = 60, gold: int = 12, terms: dict[str, Any] = TERMS
+    ) -> None:
+        """Create the campaign; start the processes before anybody labels."""
+        files, _ = digit_campaign(
+            digit_terms(**terms), items=items, gold=gold, gold_epochs=6, secret=b"\x07" * 32
+        )
+        self.campaign = self.network.create(files, self.content)
+        truth = digit_truth()
+        self.people = [
+            Person(
+                self.network.page,
+                f"person {number}",
+                lambda item: str(truth[files.order[item]]),
+                self.network.devnet.timestamp,
+            )
+            for number in range(people)
+        ]
+
+    def label_until(self, holds: Callable[[], bool], seconds: float, what: str) -> None:
+        """Let everybody label, in turns, until `holds`."""
+
+        def label() -> bool:
+            for person in self.people:
+                person.work()
+            return holds()
+
+        wait_until(label, seconds, what=what)
+
+    @property
+    def finalized(self) -> list[Receipt]:
+        return self.network.finalized(self.campaign)
+
+    def finish(self, seconds: float = 240.0) -> None:
+        """Close, and wait for the final receipt."""
+        self.network.close(self.campaign)
+        wait_until(
+            lambda: any(one.final for one in self.finalized), seconds, what="the final receipt"
+        )
+
+    # -- what must hold ----------------------------------------------------------------------
+
+    def published(self) -> tuple[list[LogRow], list[bytes]]:
+        """The log that the receipts published, and the filings beside it."""
+        last = self._evidence(self.finalized[-1])
+        read = read_campaign(self.network.reader, self.content, self.campaign)
+        filings = [
+            entry
+            for receipt in self.finalized
+            for entry in Supplement.decode(
+                self._fetch(self._evidence(receipt).supplement), self._fetch
+            ).filings
+        ]
+        return read_log(read, last, self._fetch), filings
+
+    def check_end(self) -> None:
+        """The audit verifies; what was acknowledged is there once; operators hold one log."""
+        assert "verified" in self.audit()
+        rows, filings = self.published()
+        places = Counter([row.data for row in rows] + filings)
+        acknowledged = [entry for person in self.people for entry in person.acknowledged]
+        assert acknowledged
+        assert len(set(acknowledged)) == len(acknowledged)
+        assert {places[entry] for entry in acknowledged} == {1}
+        for number in range(self.network.operators):
+            held = self.operator_rows(number)
+            assert held[: len(rows)] == rows, f"operator {number} holds another log"
+
+    def operator_rows(self, number: int) -> list[LogRow]:
+        process = self.network.processes[f"operator{number}"]
+        folder = Path(process.environment["DDLP_STATE_DIR"])
+        url = process.environment.get("DDLP_DATABASE_URL", f"sqlite:///{folder / 'ddlp.sqlite'}")
+        engine = open_database(url)
+        address = bytes.fromhex(self.network.wallets.operator(number).address[2:])
+        try:
+            return SqlOperatorStore(engine, address, self.campaign).rows()
+        finally:
+            engine.dispose()
+
+    def audit(self, content: str | None = None) -> str:
+        """Run `ddlp audit` on the live chain; return what it says."""
+        folder = self.network.folder
+        arguments = ["--rpc", self.network.devnet.url, "--content"]
+        arguments += [content or str(folder / "content")]
+        arguments += ["--deployment", str(folder / "deployment.json")]
+        done = CliRunner().invoke(cli, ["audit", *arguments])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    def _evidence(self, receipt: Receipt) -> Evidence:
+        return Evidence.decode(self._fetch(Link(DAG_CBOR, receipt.evidence)), self._fetch)
+
+    def _fetch(self, link: Link) -> bytes:
+        return self.content.get(link.digest, link.codec)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    with Devnet(tmp_path / "chain", block_seconds=1) as devnet:
+        network = OracleNetwork(tmp_path, devnet)
+        network.set_up()
+        yield Scene(network, local_content(network))
