@@ -1,7 +1,8 @@
 """What a backup holds, and how it becomes a process' state again.
 
 Members: `tables/NAME/NUMBER` (rows in CBOR, 500 at most), `secrets/MANIFEST.json` (gold and draw
-seeds), `cookie.key`, and `content/CID` where no Kubo daemon has the blocks too.
+seeds), the files of `FILES` that the state folder has, and `content/CID` where no Kubo daemon has
+the blocks too.
 """
 
 from __future__ import annotations
@@ -23,15 +24,24 @@ from oracle.evidence.codec import Link
 from oracle.evidence.hashing import sha256
 from oracle.store import dump
 
-PRIVATE = re.compile(r"cookie\.key|secrets/[0-9a-f]{64}\.json")
+# Of pages, operators and gateways (docs/OPERATIONS.md says what each is).
+FILES = (
+    "cookie.key",
+    "deployment.json",
+    "encryption.key",
+    "operator.keyfile",
+    "peers.json",
+    "signer.json",
+)
+SECRETS = re.compile(r"secrets/[0-9a-f]{64}\.json")
 ROWS = re.compile(r"tables/([a-z_]+)/\d+")
 CONTENT = re.compile(r"content/([a-z0-9]+)")
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a process keeps what must survive: `folder` holds secrets and the cookies' key,
-    `content` blocks."""
+    """Where a process keeps what must survive: `folder` holds secrets and keys, `content`
+    blocks."""
 
     engine: Engine
     folder: Path
@@ -99,7 +109,7 @@ def restore_backup(state: State, path: Path, *, passphrase: bytes | None, now: i
         if (cid := CONTENT.fullmatch(name)) is not None:
             _put_block(state, Link.parse(cid[1]), data)
             blocks += 1
-        elif PRIVATE.fullmatch(name):
+        elif _is_private(name):
             _write_private(state.folder / name, data)
             private += 1
 
@@ -116,14 +126,18 @@ def restore_backup(state: State, path: Path, *, passphrase: bytes | None, now: i
 
 def _private_names(folder: Path) -> list[str]:
     found = [f"secrets/{path.name}" for path in sorted((folder / "secrets").glob("*.json"))]
-    return found + (["cookie.key"] if (folder / "cookie.key").exists() else [])
+    return found + [name for name in FILES if (folder / name).exists()]
+
+
+def _is_private(name: str) -> bool:
+    return name in FILES or SECRETS.fullmatch(name) is not None
 
 
 def _check_members(names: list[str]) -> None:
     """Refuse names that lead elsewhere, and tables that aren't ours."""
     for name in names:
         table = ROWS.fullmatch(name)
-        ours = table[1] in dump.TABLES if table is not None else PRIVATE.fullmatch(name)
+        ours = table[1] in dump.TABLES if table is not None else _is_private(name)
         if not ours and CONTENT.fullmatch(name) is None:
             raise InputError(DAMAGED)
 
@@ -131,9 +145,7 @@ def _check_members(names: list[str]) -> None:
 def _check_private(state: State, path: Path, passphrase: bytes | None) -> None:
     """Refuse where other secrets are there; the same ones are of a restore that was cut short."""
     wanted = {
-        name: sha256(data)
-        for name, data in read_members(path, passphrase)
-        if PRIVATE.fullmatch(name)
+        name: sha256(data) for name, data in read_members(path, passphrase) if _is_private(name)
     }
     for name in _private_names(state.folder):
         if wanted.get(name) != sha256((state.folder / name).read_bytes()):
