@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -18,13 +19,15 @@ from tests.support.servers.programs import GETH, KUBO, Program
 
 def listening() -> set[str]:
     """Return the addresses on which this process' children listen."""
-    children = psutil.Process().children(recursive=True)
-    return {
-        connection.laddr.ip
-        for child in children
-        for connection in child.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    found = set()
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            found |= {
+                connection.laddr.ip
+                for connection in child.net_connections("inet")
+                if connection.status == psutil.CONN_LISTEN
+            }
+    return found
 
 
 @pytest.mark.parametrize("program", [KUBO, GETH], ids=["kubo", "geth"])
