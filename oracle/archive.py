@@ -29,7 +29,7 @@ from oracle.errors import (
     UnknownCampaign,
 )
 from oracle.evidence.campaign import Fetch
-from oracle.evidence.codec import DAG_CBOR, RAW, Link, encode_cbor
+from oracle.evidence.codec import DAG_CBOR, RAW, Block, Link, encode_cbor
 from oracle.ports import ChainEvent, ContentStore
 
 FILE = click.Path(path_type=Path)
@@ -54,7 +54,9 @@ def content() -> None:
 def export_car(roots: tuple[str, ...], out: Path, run: Path | None, folder: Path | None) -> None:
     """Write all blocks of campaigns, or under digests or CIDs, into one file."""
     source = _open(folder)
-    links = [_root(one, source, run) for one in roots]
+    links, made = _roots(roots, source, run)
+    for block in made:  # so that a daemon can be asked for the campaign by one CID
+        source.put(block.data, block.codec)
     partial = out.with_name(f"{out.name}.partial")
     try:
         try:
@@ -103,7 +105,8 @@ def check(roots: tuple[str, ...], repair: bool, run: Path | None, folder: Path |
     problems = list(scrub(places, repair=repair))
     for one in roots:
         try:
-            problems += _problems([_root(one, source, run)], source)
+            links, made = _roots([one], source, run)
+            problems += _problems(links, source, made)
         except (ContentMissing, ContentCorrupt) as error:  # of what says which blocks there are
             problems.append(str(error))
     click.echo(f"{sum(1 for _ in source.iterate())} blocks in {' and '.join(map(str, places))}")
@@ -120,10 +123,23 @@ def _fetch(source: ContentStore) -> Fetch:
     return lambda link: source.get(link.digest, link.codec)
 
 
-def _root(text: str, source: ContentStore, run: Path | None) -> Link:
-    """Return the CID of what an argument names: a campaign's content, or a block."""
-    if text.isascii() and text.isdecimal() and len(text) < 64:
-        return _campaign(int(text), source, run)
+def _roots(
+    texts: Sequence[str], source: ContentStore, run: Path | None
+) -> tuple[list[Link], list[Block]]:
+    """Return the CIDs of what arguments name, and blocks made for them that may be nowhere yet."""
+    links: list[Link] = []
+    made: list[Block] = []
+    for text in texts:
+        if text.isascii() and text.isdecimal() and len(text) < 64:
+            blocks = _campaign(int(text), source, run)
+            made += blocks
+            links.append(blocks[0].link)
+        else:
+            links.append(_named(text, source))
+    return links, made
+
+
+def _named(text: str, source: ContentStore) -> Link:
     digits = text.removeprefix("0x")
     if re.fullmatch("[0-9a-fA-F]{64}", digits) is None:
         return Link.parse(text)
@@ -136,8 +152,8 @@ def _root(text: str, source: ContentStore, run: Path | None) -> Link:
     raise ContentMissing(f"no block {digits} here: get it from anyone who holds it")
 
 
-def _campaign(number: int, source: ContentStore, run: Path | None) -> Link:
-    """Return the CID of a campaign's content: what the chain says it is made of."""
+def _campaign(number: int, source: ContentStore, run: Path | None) -> list[Block]:
+    """Return the index of a campaign's content, and its shards: what the chain says it has."""
     events = [
         event
         for event in (_served_events() if run is None else _recorded_events(run))
@@ -152,7 +168,7 @@ def _campaign(number: int, source: ContentStore, run: Path | None) -> Link:
         # What was voided may have been so for evidence that nobody ever saw.
         if posted.voided_block is None or _is_whole(posted.receipt.evidence, source)
     ]
-    return archive(source, created[0].arguments["manifest"], evidence)
+    return archive(_fetch(source), created[0].arguments["manifest"], evidence)
 
 
 def _is_whole(evidence: bytes, source: ContentStore) -> bool:
@@ -191,11 +207,14 @@ def _served_events() -> Sequence[ChainEvent]:
     return Web3Reader(w3, deployment, "latest" if development else settings.finality).events()
 
 
-def _problems(roots: Sequence[Link], source: ContentStore) -> list[str]:
-    """Return a line for each block under `roots` that can't be had whole."""
+def _problems(roots: Sequence[Link], source: ContentStore, made: Sequence[Block] = ()) -> list[str]:
+    """Return a line for each block under `roots` that can't be had whole; `made` ones are had."""
     problems: list[str] = []
+    at_hand = {block.link: block.data for block in made}
 
     def fetch(link: Link) -> bytes:
+        if link in at_hand:
+            return at_hand[link]
         try:
             return source.get(link.digest, link.codec)
         except (ContentMissing, ContentCorrupt) as error:

@@ -8,9 +8,8 @@ from typing import Any
 from oracle.errors import FormatError
 from oracle.evidence.archive import encode_archive, media_link
 from oracle.evidence.campaign import Fetch, decode_items
-from oracle.evidence.codec import DAG_CBOR, RAW, Link, decode_cbor
+from oracle.evidence.codec import DAG_CBOR, RAW, Block, Link, decode_cbor
 from oracle.evidence.manifest import Manifest
-from oracle.ports import ContentStore
 
 
 def links_of(link: Link, data: bytes) -> list[Link]:
@@ -44,16 +43,12 @@ def walk(roots: Iterable[Link], fetch: Fetch) -> Iterator[tuple[Link, bytes]]:
         ahead.extend(links_of(link, data)[::-1])
 
 
-def archive(content: ContentStore, manifest_digest: bytes, evidence: Sequence[bytes]) -> Link:
-    """Store the index of a campaign's content and return its CID.
+def archive(fetch: Fetch, manifest_digest: bytes, evidence: Sequence[bytes]) -> list[Block]:
+    """Return the index of a campaign's content, and the shards that list its media.
 
     `evidence` are the digests of its receipts' evidence in the order posted. Of a restricted
     campaign the records and media are not content, and stay out.
     """
-
-    def fetch(link: Link) -> bytes:
-        return content.get(link.digest, link.codec)
-
     manifest = Manifest.decode(fetch(Link(RAW, manifest_digest)))
     media: set[Link] = set()
     if manifest.document["privacy"] == "public":
@@ -62,9 +57,7 @@ def archive(content: ContentStore, manifest_digest: bytes, evidence: Sequence[by
             if named is not None:
                 media.add(named)
     index, shards = encode_archive(manifest, evidence, media)
-    for block in (*shards, index):
-        content.put(block.data, block.codec)
-    return index.link
+    return [index, *shards]
 
 
 def _links_in(value: Any) -> Iterator[Link]:

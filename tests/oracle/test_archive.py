@@ -23,6 +23,7 @@ from oracle.errors import (
     FormatError,
     InputError,
 )
+from oracle.evidence.campaign import Fetch
 from oracle.evidence.codec import DAG_CBOR, RAW, Block, Link, cbor_block
 from oracle.evidence.hashing import sha256
 from oracle.gateway.campaign_files import Gold, Item, ItemMedia, build_campaign
@@ -59,6 +60,10 @@ def published(held: LocalContent) -> bytes:
         manifest_document(), items, gold, guidelines="Label.", consent="I agree."
     )
     return files.publish(held)
+
+
+def held_blocks(held: LocalContent) -> Fetch:
+    return lambda link: held.get(link.digest, link.codec)
 
 
 def names(folder: Path) -> set[str]:
@@ -163,8 +168,10 @@ def test_archive__of_a_campaign__links_all_that_it_published(tmp_path: Path) -> 
     evidence = held.put(INDEX.data, INDEX.codec)
     for leaf in LEAVES:
         held.put(leaf.data, leaf.codec)
-    root = archive(held, manifest, [evidence])
-    assert archive(held, manifest, [evidence]) == root
+    index, *shards = archive(held_blocks(held), manifest, [evidence])
+    for block in (index, *shards):
+        held.put(block.data, block.codec)
+    root = index.link
     car, other = tmp_path / "campaign.car", tmp_path / "other"
     run("export", root, "--content", held.root, "--out", car)
     run("import", car, "--content", other)
@@ -212,7 +219,11 @@ def test_campaign__voided_receipt_whose_evidence_nobody_saw__is_left_out(
     monkeypatch.setattr(commands, "settlements", lambda events: void)
     car = tmp_path / "campaign.car"
     run("export", 1, "--dir", tmp_path, "--content", held.root, "--out", car)
-    assert archive(held, manifest, [good]) == CarReader(io.BytesIO(car.read_bytes())).roots[0]
+    index = archive(held_blocks(held), manifest, [good])[0]
+    assert CarReader(io.BytesIO(car.read_bytes())).roots == (index.link,)
+    before = names(held.root)
+    assert run("check", 1, "--dir", tmp_path, "--content", held.root).exit_code == 0
+    assert names(held.root) == before
     monkeypatch.setattr(
         commands, "settlements", lambda events: [replace(void[1], voided_block=None)]
     )
