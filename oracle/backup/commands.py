@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 
 from oracle.backup.backup import Held, State, restore_backup, write_backup
-from oracle.backup.rebuild import rebuild_log
+from oracle.backup.rebuild import OperatorCopy, rebuild_log
 from oracle.config import Settings, load_settings
 from oracle.content.local import LocalContent
 from oracle.errors import InputError
 from oracle.store.database import open_database
 from oracle.store.labels import SqlLabelStore
+from oracle.store.operators import SqlOperatorStore, operators_of
 
 PATH = click.Path(path_type=Path)
 NOTHING_NEWER = """Say that the gateway signed no head after what is here, so that it may go on. If
@@ -62,20 +63,37 @@ def restore(file: Path, passphrase_file: Path | None, nothing_newer: bool) -> No
 
 
 @click.command()
+@click.option(
+    "--copy",
+    "copies",
+    multiple=True,
+    help="Database URL of an operator, whose copy of the log is taken too; may be repeated.",
+)
 @click.option("--nothing-newer", is_flag=True, help=NOTHING_NEWER)
-def rebuild(nothing_newer: bool) -> None:
+def rebuild(copies: tuple[str, ...], nothing_newer: bool) -> None:
     """Bring logs back from chain and content, into an empty database or a restored one."""
     from oracle.requester.commands import open_platform
     from oracle.serving import own_campaigns
 
     platform = open_platform(load_settings())
+    engines = [open_database(url) for url in copies]
     for campaign in own_campaigns(platform):
         rebuilt = rebuild_log(
-            platform.read_campaign(campaign), platform.store, platform.fetch, now=int(time.time())
+            platform.read_campaign(campaign),
+            platform.store,
+            platform.fetch,
+            [
+                OperatorCopy(SqlOperatorStore(engine, operator, campaign))
+                for engine in engines
+                for operator in operators_of(engine, campaign)
+            ],
+            now=int(time.time()),
         )
+        for problem in rebuilt.silent:
+            click.echo(f"campaign {campaign}: a copy wasn't taken: {problem}", err=True)
         click.echo(
-            f"campaign {campaign}: {rebuilt.from_receipts} rows taken from receipts' evidence, the "
-            f"log reaches position {rebuilt.position}"
+            f"campaign {campaign}: {rebuilt.from_receipts} rows taken from receipts' evidence, "
+            f"{rebuilt.from_copies} from copies; the log reaches position {rebuilt.position}"
         )
     _end(platform.store, nothing_newer)
 

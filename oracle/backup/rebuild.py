@@ -23,7 +23,7 @@ from oracle.evidence.codec import DAG_CBOR, Link
 from oracle.evidence.entries import LogRow, Submission, next_head
 from oracle.evidence.hashing import ZERO32, keccak256
 from oracle.evidence.results import Evidence
-from oracle.ports import LabelStore, NewEntry, StoredSubmission
+from oracle.ports import LabelStore, NewEntry, OperatorStore, StoredSubmission
 from oracle.protocol.campaign import Campaign
 from oracle.protocol.facts import ChainFacts
 from oracle.service.evidence import read_log
@@ -38,6 +38,17 @@ class LogCopy(Protocol):
         """Return up to `limit` (1 to 512) rows behind position `after`; DDLPError where it can't
         be asked now."""
         ...
+
+
+class OperatorCopy:
+    """The copy that an operator's database holds."""
+
+    def __init__(self, store: OperatorStore) -> None:
+        self._store = store
+
+    def rows(self, after: int, limit: int) -> Sequence[LogRow]:
+        """Return up to `limit` rows behind position `after`."""
+        return self._store.rows(after + 1, after + limit)
 
 
 @dataclass(frozen=True)

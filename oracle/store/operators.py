@@ -21,6 +21,13 @@ from oracle.store.schema import (
 )
 
 
+def operators_of(engine: Engine, campaign: int) -> list[bytes]:
+    """Return the operators whose copies of a campaign's log a database holds, ascending."""
+    query = select(operator_rows.c.operator).where(operator_rows.c.campaign == campaign)
+    with reading(engine) as connection:
+        return sorted(connection.scalars(query.distinct()))
+
+
 class SqlOperatorStore:
     """An `OperatorStore` of one operator (20-byte address) and campaign, on an engine of
     `open_database`; threads may share it."""

@@ -24,6 +24,7 @@ from oracle.replay.demo import GENESIS, Demo, Scale
 from oracle.store import dump
 from oracle.store.database import open_database
 from oracle.store.labels import SqlLabelStore
+from oracle.store.operators import SqlOperatorStore
 
 pytestmark = pytest.mark.chain
 
@@ -282,9 +283,18 @@ def test_rebuild__as_a_command__holds_the_log_until_told_that_nothing_is_newer(
     monkeypatch.setenv("DDLP_STATE_DIR", str(folder))
     monkeypatch.setenv("DDLP_CONTENT_DIR", str(play.folder / "content"))
     store = SqlLabelStore(open_database(f"sqlite:///{folder / 'ddlp.sqlite'}"))
-    for options, held in ([], True), (["--nothing-newer"], False):
+    play.pass_anchor()
+    log = play.gateway.rows()
+    copy = f"sqlite:///{tmp_path / 'operator.sqlite'}"
+    SqlOperatorStore(open_database(copy), b"\x0e" * 20, play.campaign).append(log, [], now=NOW)
+    for options, held, reaches in (
+        ([], True, cut),
+        (["--copy", copy], True, len(log)),
+        (["--nothing-newer"], False, len(log)),
+    ):
         shown = CliRunner().invoke(rebuild, options, catch_exceptions=False)
-        assert f"the log reaches position {cut}" in shown.output
+        assert f"the log reaches position {reaches}" in shown.output
         assert ("the gateway signs nothing yet" in shown.output) == held
         assert store.is_held(play.campaign) == held
-        assert store.rows(play.campaign) == play.gateway.rows(1, cut)
+        assert store.rows(play.campaign) == log[:reaches]
+    assert cut < len(log)
