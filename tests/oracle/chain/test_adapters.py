@@ -39,6 +39,7 @@ from oracle.evidence.hashing import MerkleTree, keccak256
 from oracle.evidence.results import SlashLeaf
 from oracle.evidence.signing import checksum, sign
 from oracle.evidence.structs import Domain, Head
+from oracle.ports import ChainLog
 from tests.oracle.chain.conftest import GENESIS, OPERATOR_KEYS, UNIT, Platform, claims_of
 
 
@@ -99,6 +100,27 @@ def test_decode__foreign_and_unknown_logs__are_told_apart() -> None:
     short = {**ours, "topics": ["0x" + event_topic("LabelToken", "Transfer").hex()]}
     with pytest.raises(ChainError, match=r"LabelToken\.Transfer is malformed"):
         decoder.decode(short, block=1, index=0, transaction=b"")
+
+
+@pytest.mark.parametrize(
+    ("topic", "data"),
+    [
+        ((1 << 160).to_bytes(32, "big"), bytes(32)),  # no address
+        (bytes(32), bytes(31)),
+        (bytes(32), bytes(33)),
+        (bytes(31), bytes(33)),
+    ],
+)
+def test_decode__words_that_are_none__are_malformed(topic: bytes, data: bytes) -> None:
+    address = b"\1" * 20
+    decoder = EventDecoder({"LabelToken": address})
+    topics = (event_topic("LabelToken", "Transfer"), bytes(32))
+    good = ChainLog(1, 0, b"", address, (*topics, bytes(32)), (2**256 - 1).to_bytes(32, "big"))
+    event = decoder.decode_log(good)
+    assert event is not None
+    assert list(event.arguments.values()) == [bytes(20), bytes(20), 2**256 - 1]
+    with pytest.raises(ChainError, match=r"LabelToken\.Transfer is malformed"):
+        decoder.decode_log(replace(good, topics=(*topics, topic), data=data))
 
 
 # --- deployment -----------------------------------------------------------------------------------
