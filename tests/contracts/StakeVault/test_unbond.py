@@ -56,6 +56,17 @@ def test_withdraw__one_second_early__is_refused(staked: System) -> None:
         staked.vault.withdraw(CONTRIBUTOR, sender=staked.contributor)
 
 
+def test_withdraw__in_time__is_logged(staked: System) -> None:
+    account, vault = staked.contributor, staked.vault
+    vault.unbond(CONTRIBUTOR, 40 * UNIT, sender=account)
+    boa.env.time_travel(seconds=staked.UNBONDING)
+    vault.withdraw(CONTRIBUTOR, sender=account)
+    assert events(vault) == [
+        ("Transfer", {"sender": vault.address, "receiver": account, "value": 40 * UNIT}),
+        ("Withdrawn", {"account": account, "role": CONTRIBUTOR, "amount": 40 * UNIT}),
+    ]
+
+
 def test_withdraw__nothing_unbonding__is_refused(staked: System) -> None:
     with staked.refused("StakeVault: nothing unbonding"):
         staked.vault.withdraw(CONTRIBUTOR, sender=staked.contributor)
