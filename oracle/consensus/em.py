@@ -17,11 +17,12 @@ from oracle.consensus.skills import (
     crowd_accuracy_ppm,
     log_class_prior_of,
 )
-from oracle.consensus.sums import Block, CellScores, blocks_of, by_cell
+from oracle.consensus.sums import Block, CellScores, blocks_of, by_cell, over_threads
 from oracle.errors import InputError
 
 ITERATIONS = 30
 MAX_ITERATIONS = 1_000
+SCORES_AT_A_TIME = 1 << 14
 MAX_RECORD_PPM = 1_000 * PPM
 
 
@@ -63,14 +64,11 @@ def fit_blocks(
         converged = False
         n_iter = 0
         while n_iter < iterations and not converged:
-            tally = Tally.of(total.skills(), record)
-            scores = model.label_scores(tally, crowd_accuracy_ppm(tally.said))
-            log_prior = log_class_prior_of(total.class_counts, class_weight_ppm)
             total = shares.advance(
                 partial(
                     Share.expected,
-                    scores=CellScores.of(by_cell(scores)),
-                    log_prior=log_prior,
+                    scores=cell_scores(model, total.skills(), record),
+                    log_prior=log_class_prior_of(total.class_counts, class_weight_ppm),
                     correlation_permille=correlation_permille,
                 )
             )
@@ -95,6 +93,21 @@ def fit_blocks(
         n_iter=n_iter,
         converged=converged,
     )
+
+
+def cell_scores(model: SkillModel, skills: Int64, record: Int64) -> CellScores:
+    """What each worker's labels add to the scores of the classes, over threads."""
+    n_workers, n_classes, _ = skills.shape
+    crowd_ppm = crowd_accuracy_ppm(skills)
+
+    def score(first: int) -> Int64:
+        some = slice(first, first + step)
+        return by_cell(model.label_scores(Tally.of(skills[some], record[some]), crowd_ppm))
+
+    step = max(1, SCORES_AT_A_TIME // n_classes**2)
+    parts = over_threads(score, range(0, n_workers, step))
+    nobody = np.zeros((0, n_classes), dtype=np.int64)
+    return CellScores.of(np.concatenate([nobody, *parts]))
 
 
 def checked_record(record: Int64 | None, n_workers: int) -> Int64:

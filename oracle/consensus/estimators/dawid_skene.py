@@ -66,19 +66,16 @@ class DawidSkene(Estimator):
         loss = -np.inf
         self.loss_history_: list[float] = []
         self.converged_ = False
+        log_errors, log_priors = np.log(errors), np.log(np.maximum(priors, SMALLEST))
         for _ in range(self.n_iter if n_tasks else 0):
             expect = partial(
-                _posterior,
-                probas=probas,
-                gold=gold,
-                log_errors=np.log(errors),
-                log_priors=np.log(np.maximum(priors, SMALLEST)),
+                _posterior, probas=probas, gold=gold, log_errors=log_errors, log_priors=log_priors
             )
             total = _run(sums, n_classes, expect)
             priors = total.classes / n_tasks
             errors = self._errors(total.counts, sums.pairs)
-            log_priors = np.log(np.maximum(priors, SMALLEST))
-            joint = np.vdot(total.counts, np.log(errors)) + total.counts.sum(axis=0) @ log_priors
+            log_errors, log_priors = np.log(errors), np.log(np.maximum(priors, SMALLEST))
+            joint = np.vdot(total.counts, log_errors) + total.counts.sum(axis=0) @ log_priors
             before, loss = loss, float(joint + total.entropy) / labels.task.size
             self.loss_history_.append(loss)
             if loss - before < self.tol:
@@ -197,7 +194,7 @@ def _saved(posterior: Float, block: Block, probas: Float, gold: NDArray[np.int64
     posterior[:, known] = 0
     posterior[answer[known], known] = 1
     probas[block.tasks] = posterior.T
-    return _Sums(block.matrix.T @ probas[block.tasks], posterior.sum(axis=1))
+    return _Sums(block.transposed @ probas[block.tasks], posterior.sum(axis=1))
 
 
 def _skills(counts: Float, pairs: Pairs) -> Float:

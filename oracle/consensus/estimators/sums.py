@@ -43,6 +43,7 @@ class Block:
 
     tasks: slice
     matrix: Any  # csr_array (tasks of the block, P)
+    transposed: Any  # the same, made once: scipy checks a matrix whenever it makes one
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class LabelSums:
             low, high = starts[first], starts[last]
             parts = (ones[low:high], by_task[low:high], starts[first : last + 1] - low)
             matrix = csr_array(parts, shape=(last - first, pairs.count.size))
-            blocks.append(Block(slice(first, last), matrix))
+            blocks.append(Block(slice(first, last), matrix, matrix.T))
         return cls(pairs, blocks)
 
     def map(self, work: Callable[[Block], T]) -> Iterator[T]:
