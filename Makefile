@@ -15,7 +15,7 @@ NPM := node_modules/stamp-$(shell sha256sum package.json package-lock.json | sha
 BUNDLE := webapp/static/app.js
 COVERED := --cov=contracts --cov-branch --cov-config=tests/branches/titanoboa.cfg
 
-.PHONY: help venv servers demo serve test test-browser test-services test-contracts mutants invariants lint format bench bench-consensus bench-accuracy bench-gas bench-intake abi locks clean
+.PHONY: help venv servers demo serve test test-browser test-services soak test-contracts mutants invariants lint format bench bench-consensus bench-accuracy bench-gas bench-indexer bench-intake abi locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,9 @@ servers: $(VENV) ## build Kubo and geth from their Go modules, unless they are o
 
 test-services: $(VENV) $(NPM) $(BUNDLE) servers ## tests with Kubo, geth and PostgreSQL (apt install postgresql)
 	.venv/bin/pytest -m services -n 2 --dist loadfile
+
+soak: $(VENV) $(NPM) $(BUNDLE) ## SOAK_KILLS (200) kills of gateway and operators at random (SOAK_SEED)
+	SOAK_KILLS=$${SOAK_KILLS:-200} .venv/bin/pytest -m services -s tests/services/test_faults.py -k killed
 
 test-contracts: $(VENV) $(NPM) ## the contracts' own tests, and the branches they take
 	.venv/bin/pytest -n 2 --dist loadfile $(COVERED) tests/contracts
@@ -71,6 +74,9 @@ bench-consensus: $(VENV) ## truth inference beside crowd-kit: build/bench/consen
 
 bench-gas: $(VENV) $(NPM) ## gas beside HUMAN Protocol and Uniswap: build/bench/gas.json and .png
 	.venv/bin/python bench/gas.py
+
+bench-indexer: $(VENV) $(NPM) ## events a second from anvil, beside web3's own: build/bench/indexer.json
+	.venv/bin/python bench/indexer.py
 
 bench-intake: $(VENV) ## signed labels a second into SQLite and PostgreSQL: build/bench/intake.json
 	.venv/bin/python bench/intake.py --minimum 5000

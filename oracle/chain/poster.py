@@ -22,7 +22,7 @@ from oracle.evidence.hashing import address_word
 from oracle.evidence.results import SlashLeaf
 from oracle.evidence.signing import checksum, compact, recover
 from oracle.evidence.structs import Domain, Receipt
-from oracle.ports import PayoutClaim, Sent, TransactionStore
+from oracle.ports import ChainEvent, PayoutClaim, Sent, TransactionStore
 
 BATCH = 64  # leaves in one claim_batch
 MANY = 16  # claims in one claim_many
@@ -87,6 +87,36 @@ class Poster:
             if self._is_finalized(receipt, digest):
                 return self._nothing()
             raise
+
+    def challenge(self, receipt: Receipt, fault: str, place: str) -> Sent:
+        """Dispute a pending receipt, with the bond in the stake token and the arbitrator's cost in
+        ether; `fault` has at most 32 bytes, `place` 128. Nothing is sent where it was named before.
+        """
+        board = self.deployment.board
+        digest = receipt.digest(self._domain)
+        for event in self._challenges(receipt.campaign, digest):
+            if (event.arguments["fault"], event.arguments["place"]) == (fault, place):
+                return self._nothing()
+        bond, cost = self.challenge_terms(receipt.campaign)
+        self.approve(self.deployment.token, board, bond)
+        return self._sender.call_contract(
+            "ReceiptBoard", board, "challenge", receipt.as_tuple(), fault, place, value=cost
+        )
+
+    def challenge_terms(self, campaign: int) -> tuple[int, int]:
+        """Return what a challenge of a campaign's receipt takes: its bond in base units of the
+        stake token, and the arbitrator's cost in wei.
+        """
+        board = self.deployment.board
+        bond = read_contract(self.w3, "ReceiptBoard", board, "next_bond", campaign)
+        return int(bond), int(read_contract(self.w3, "ReceiptBoard", board, "arbitration_cost"))
+
+    def _challenges(self, campaign: int, digest: bytes) -> list[ChainEvent]:
+        topics = [event_topic("ReceiptBoard", "Challenged"), campaign.to_bytes(32, "big"), digest]
+        decoder = EventDecoder(self.deployment.addresses)
+        logs = self._logs(self.deployment.board, topics)
+        decoded = (decoder.decode(log, block=0, index=0, transaction=b"") for log in logs)
+        return [event for event in decoded if event is not None]
 
     def execute_slash(
         self, campaign: int, epoch: int, leaf: SlashLeaf, proof: Sequence[bytes]

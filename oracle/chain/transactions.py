@@ -90,16 +90,18 @@ class Sender:
         self._chain_id = int(request(w3, "eth_chainId"), 16)
         self._shared = _accounts[self._chain_id, account.address]
 
-    def call_contract(self, contract: str, address: bytes, function: str, *arguments: Any) -> Sent:
-        """Send a call of a contract's function; Reverted, with its reason, where the contract
-        refuses.
+    def call_contract(
+        self, contract: str, address: bytes, function: str, *arguments: Any, value: int = 0
+    ) -> Sent:
+        """Send a call of a contract's function with `value` wei; Reverted, with its reason, where
+        the contract refuses.
         """
         data = encode_call(contract, function, arguments)
-        return self.send(f"{contract}.{function}", address, data)
+        return self.send(f"{contract}.{function}", address, data, value)
 
-    def send(self, what: str, to: bytes | None, data: bytes) -> Sent:
-        """Send `data` to a contract, or create one where `to` is None; return once it is in a
-        block.
+    def send(self, what: str, to: bytes | None, data: bytes, value: int = 0) -> Sent:
+        """Send `data` and `value` wei to a contract, or create one where `to` is None; return once
+        it is in a block.
 
         Where the same call was signed before and nobody waits for it any more, since its process
         was killed or gave up, this goes on with that one.
@@ -112,7 +114,7 @@ class Sender:
                 # What this call waits for is closed when its result is returned, not before: until
                 # then a repeated call must find it.
                 self._send_again(nonce, close=first is None or nonce != first.nonce)
-            first = first or self._begin(what, to, data, call)
+            first = first or self._begin(what, to, data, value, call)
             self._shared.awaited.add(first.hash)
         try:
             return self._wait_for(first, to, data)
@@ -130,11 +132,11 @@ class Sender:
             for nonce in sorted({one.nonce for one in self._left_open()}):
                 self._send_again(nonce, close=True)
 
-    def sign(self, what: str, to: bytes | None, data: bytes) -> bytes:
+    def sign(self, what: str, to: bytes | None, data: bytes, value: int = 0) -> bytes:
         """Return a signed transaction with the account's next nonce, to be kept and `deliver`ed
         before another is signed; Reverted where it would fail.
         """
-        transaction = self._call(to, data)
+        transaction = self._call(to, data, value)
         try:
             estimate = int(request(self.w3, "eth_estimateGas", transaction), 16)
         except Reverted as error:
@@ -150,7 +152,7 @@ class Sender:
             "gas": estimate + estimate // 5,
             "maxFeePerGas": max_fee,
             "maxPriorityFeePerGas": tip,
-            "value": 0,
+            "value": value,
         }
         return bytes(self.account.sign_transaction(unsigned).raw_transaction)
 
@@ -180,10 +182,12 @@ class Sender:
 
     # -- one transaction -------------------------------------------------------------------------
 
-    def _begin(self, what: str, to: bytes | None, data: bytes, call: bytes) -> SentTransaction:
+    def _begin(
+        self, what: str, to: bytes | None, data: bytes, value: int, call: bytes
+    ) -> SentTransaction:
         """Sign a transaction, keep it, send it. One that the node refuses is closed at once: nobody
         else has it, and its nonce is free."""
-        first = self._keep(self.sign(what, to, data), call, what)
+        first = self._keep(self.sign(what, to, data, value), call, what)
         try:
             self._transmit(first.raw)
         except NodeUnreachable as error:
@@ -349,8 +353,10 @@ class Sender:
 
     # -- results ---------------------------------------------------------------------------------
 
-    def _call(self, to: bytes | None, data: bytes) -> dict[str, Any]:
+    def _call(self, to: bytes | None, data: bytes, value: int = 0) -> dict[str, Any]:
         transaction: dict[str, Any] = {"from": self.account.address, "data": "0x" + data.hex()}
+        if value:
+            transaction["value"] = hex(value)
         if to is not None:
             transaction["to"] = checksum(to)
         return transaction

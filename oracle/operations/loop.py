@@ -31,13 +31,16 @@ SHARED = "all"  # stands for a campaign's number where something fails that all 
 @dataclass(frozen=True)
 class Measured:
     """How far a campaign is: the newest block that counts, blocks not followed yet, entries in the
-    log, seconds since the last receipt was posted (or since the campaign was created).
+    log, seconds since the last receipt was posted (or since the campaign was created); receipt
+    signatures given, and receipts found to differ from another operator's, since the process began.
     """
 
     head: int
     lag: int
     position: int
     epoch_age: int
+    signatures: int = 0
+    disagreements: int = 0
 
 
 class Stepped(Protocol):
@@ -91,6 +94,7 @@ class Loop:
         self._before, self._on_failure = before, on_failure
         self._shared = new_breaker()
         self._breakers: dict[int, CircuitBreaker] = {}
+        self._measured: dict[int, Measured] = {}
         self._reasons: dict[int | str, str] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -161,6 +165,12 @@ class Loop:
         self._metrics.lag_blocks.labels(campaign).set(measured.lag)
         self._metrics.log_position.labels(campaign).set(measured.position)
         self._metrics.epoch_age.labels(campaign).set(measured.epoch_age)
+        before = self._measured.get(campaign)
+        given = measured.signatures - (before.signatures if before is not None else 0)
+        self._metrics.signatures.labels(campaign).inc(max(0, given))
+        differ = measured.disagreements - (before.disagreements if before is not None else 0)
+        self._metrics.disagreements.labels(campaign, "RECEIPT-DIFFERS").inc(max(0, differ))
+        self._measured[campaign] = measured
         return True
 
     def _attempt(

@@ -90,17 +90,17 @@ def init(deployment: Path, keyfile: Path | None, hook: str | None, address: str 
 def join(stake: int | None) -> None:
     """Stake and publish the encryption key; governance then names the operator."""
     settings = load_settings()
-    folder, poster = _poster(settings)
-    w3, deployment = poster.w3, poster.deployment
-    least = int(read_contract(w3, "ReceiptBoard", deployment.board, "min_operator_stake"))
-    wanted = least if stake is None else stake
-    if wanted < least:
-        raise InputError(f"a stake of {wanted} is too small: give {least} base units at least")
-    poster.join(OPERATOR, folder.encryption_key)
-    poster.stake(OPERATOR, wanted)
-    click.echo(f"{checksum(poster.address)} has joined with a stake of {wanted} base units.")
-    if not read_contract(w3, "ReceiptBoard", deployment.board, "is_active", poster.address):
-        click.echo("It signs once governance has named it: see docs/OPERATIONS.md, Deploying.")
+    with open_poster(settings) as poster:
+        board = poster.deployment.board
+        least = int(read_contract(poster.w3, "ReceiptBoard", board, "min_operator_stake"))
+        wanted = least if stake is None else stake
+        if wanted < least:
+            raise InputError(f"a stake of {wanted} is too small: give {least} base units at least")
+        poster.join(OPERATOR, OperatorFolder(settings.state_dir).encryption_key)
+        poster.stake(OPERATOR, wanted)
+        click.echo(f"{checksum(poster.address)} has joined with a stake of {wanted} base units.")
+        if not read_contract(poster.w3, "ReceiptBoard", board, "is_active", poster.address):
+            click.echo("It signs once governance has named it: docs/OPERATIONS.md, Deploying.")
 
 
 @operator.command("run")
@@ -139,22 +139,21 @@ def run_operator() -> None:
 @click.option("--withdraw", is_flag=True, help="Take out what has unbonded.")
 def leave(withdraw: bool) -> None:
     """Unbond the whole stake; once that is over, `leave --withdraw` pays it out."""
-    _, poster = _poster(load_settings())
-    w3, deployment = poster.w3, poster.deployment
-    vault = deployment.vault
-    if withdraw:
-        poster.withdraw(OPERATOR)
-        click.echo("What had unbonded is paid out.")
-        return
-    staked = int(read_contract(w3, "StakeVault", vault, "staked", OPERATOR, poster.address))
-    if staked:
-        poster.unbond(OPERATOR, staked)
-    position = read_struct(w3, "StakeVault", vault, "position", OPERATOR, poster.address)
-    click.echo(
-        f"{position['unbonding']} base units unbond, for {deployment.parameters.unbonding_seconds} "
-        "s: until then they answer for what was signed. Keep the process running until no receipt "
-        "that it signed is open."
-    )
+    with open_poster(load_settings()) as poster:
+        if withdraw:
+            poster.withdraw(OPERATOR)
+            click.echo("What had unbonded is paid out.")
+            return
+        w3, vault, address = poster.w3, poster.deployment.vault, poster.address
+        staked = int(read_contract(w3, "StakeVault", vault, "staked", OPERATOR, address))
+        if staked:
+            poster.unbond(OPERATOR, staked)
+        position = read_struct(w3, "StakeVault", vault, "position", OPERATOR, address)
+        click.echo(
+            f"{position['unbonding']} base units unbond, for "
+            f"{poster.deployment.parameters.unbonding_seconds} s: until then they answer for what "
+            "was signed. Keep the process running until no receipt that it signed is open."
+        )
 
 
 # -- gateway ---------------------------------------------------------------------------------------
@@ -232,12 +231,17 @@ def _fees(settings: Settings) -> Fees:
     return Fees(settings.max_fee_gwei * GWEI, settings.max_priority_fee_gwei * GWEI)
 
 
-def _poster(settings: Settings) -> tuple[OperatorFolder, Poster]:
-    """Return the operator's folder, and what sends its transactions from the command line."""
+@contextmanager
+def open_poster(settings: Settings) -> Iterator[Poster]:
+    """Give what sends an operator's transactions from the command line."""
     folder, (w3, deployment) = OperatorFolder(settings.state_dir), open_chain(settings)
     signer = folder.signer(settings.passphrase_file)
-    _, transactions = chain_stores(open_database(settings.database_url), deployment)
-    return folder, Poster(w3, signer, deployment, transactions, _fees(settings))
+    engine = open_database(settings.database_url)
+    try:
+        _, transactions = chain_stores(engine, deployment)
+        yield Poster(w3, signer, deployment, transactions, _fees(settings))
+    finally:
+        engine.dispose()
 
 
 def _gateway_keys(settings: Settings, deployment: Deployment) -> Keys:

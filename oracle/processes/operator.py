@@ -143,7 +143,14 @@ class OperatorProcess:
             last = self.reader.block(facts.settlements[-1].posted_block)
         lag = max(0, head.number - followed(member.log.rows, facts, manifest.anchor_blocks))
         age = max(0, head.timestamp - last.timestamp)
-        return Measured(head.number, lag, len(member.log.rows), age)
+        return Measured(
+            head.number,
+            lag,
+            len(member.log.rows),
+            age,
+            member.tally.signatures,
+            member.tally.disagreements,
+        )
 
     def checks(self, *, max_head_age: int, max_lag: int) -> list[Check]:
         """Look at every part; an age in seconds, a lag in blocks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -63,12 +64,14 @@ class Scene:
             for number in range(people)
         ]
 
-    def label_until(self, holds: Callable[[], bool], seconds: float, what: str) -> None:
-        """Let everybody label, in turns, until `holds`."""
+    def label_until(
+        self, holds: Callable[[], bool], seconds: float, what: str, *, each: int = 10
+    ) -> None:
+        """Let everybody label up to `each` items, in turns, until `holds`."""
 
         def label() -> bool:
             for person in self.people:
-                person.work()
+                person.work(each)
             return holds()
 
         wait_until(label, seconds, what=what)
@@ -99,9 +102,13 @@ class Scene:
         ]
         return read_log(read, last, self._fetch), filings
 
-    def check_end(self) -> None:
-        """The audit verifies; what was acknowledged is there once; operators hold one log."""
-        assert "verified" in self.audit()
+    def check_end(self, gateway_faults: frozenset[str] = frozenset()) -> None:
+        """The audit verifies, but for faults of the gateway that are named; what was acknowledged
+        is there once; operators hold one log.
+        """
+        report = self.audit()
+        assert {one["code"] for one in report["findings"]} == gateway_faults, report["findings"]
+        assert {one["severity"] for one in report["findings"]} <= {"fault"}
         rows, filings = self.published()
         places = Counter([row.data for row in rows] + filings)
         acknowledged = [entry for person in self.people for entry in person.acknowledged]
@@ -123,15 +130,15 @@ class Scene:
         finally:
             engine.dispose()
 
-    def audit(self, content: str | None = None) -> str:
-        """Run `ddlp audit` on the live chain; return what it says."""
+    def audit(self, content: Path | None = None) -> Any:
+        """Run `ddlp audit` on the live chain; return its report."""
         folder = self.network.folder
-        arguments = ["--rpc", self.network.devnet.url, "--content"]
-        arguments += [content or str(folder / "content")]
+        arguments = ["--rpc", self.network.devnet.url, "--json", "--content"]
+        arguments += [str(content or folder / "content")]
         arguments += ["--deployment", str(folder / "deployment.json")]
         done = CliRunner().invoke(cli, ["audit", *arguments])
-        assert done.exit_code == 0, done.output
-        return done.output
+        assert done.exit_code in (0, 1), done.output
+        return json.loads(done.stdout)
 
     def _evidence(self, receipt: Receipt) -> Evidence:
         return Evidence.decode(self._fetch(Link(DAG_CBOR, receipt.evidence)), self._fetch)

@@ -7,6 +7,7 @@ soak` asks for 200.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -97,10 +98,8 @@ def test_network__gateway_stops_for_good__filed_work_is_paid(scene: Scene) -> No
         def confirm() -> bool:
             for address, desk in desks.items():
                 if address not in signatures:
-                    try:
+                    with contextlib.suppress(GatewayRefusal):  # it hasn't followed so far yet
                         signatures[address] = desk.confirm(row.position, row.entry_hash)
-                    except GatewayRefusal as refusal:
-                        assert refusal.code == "LEASE-UNKNOWN"
             return len(signatures) == len(desks)
 
         wait_until(confirm, 30, what="confirmations of all operators")
@@ -122,4 +121,4 @@ def test_network__gateway_stops_for_good__filed_work_is_paid(scene: Scene) -> No
         assert filing.entry not in {one.data for one in rows}
         charged = scene.finalized[-1].bond_charge
     assert charged > 0
-    scene.check_end()
+    scene.check_end(gateway_faults=frozenset({"LOG-SHORT", "ANCHOR-SKIPPED", "SEED-UNOPENED"}))

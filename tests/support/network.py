@@ -240,6 +240,11 @@ class OracleNetwork:
     def close(self, campaign: int) -> None:
         Poster(self.devnet.w3, self.wallets.requester(), self.deployment).close(campaign)
 
+    def metric(self, name: str, metric: str) -> float:
+        """The sum of a process' metric over its labels."""
+        lines = self.processes[name].get("metrics").text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{metric}{{"))
+
     def filing_desks(self, campaign: int) -> dict[bytes, HttpFilingDesk]:
         """Every operator's desk for contributors, by its address."""
         anybody = Identity(bytes(20), lambda digest: bytes(65), Domain(0, bytes(20)), lambda: 0)

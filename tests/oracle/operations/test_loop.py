@@ -25,6 +25,7 @@ class Campaigns:
         self.faults: dict[int | str, Exception] = {}
         self.steps = {1: 0, 2: 0}
         self.tried = {1: 0, 2: 0}
+        self.signed = 0
 
     def discover(self) -> None:
         if SHARED in self.faults:
@@ -41,7 +42,15 @@ class Campaigns:
         return Progress(Step.NOTHING)
 
     def measure(self, campaign: int) -> Measured:
-        return Measured(head=90 + campaign, lag=4, position=7, epoch_age=11)
+        self.signed += 1
+        return Measured(
+            head=90 + campaign,
+            lag=4,
+            position=7,
+            epoch_age=11,
+            signatures=self.signed,
+            disagreements=2,
+        )
 
 
 @pytest.fixture
@@ -169,3 +178,7 @@ def test_loop__each_round__measures_how_far_campaigns_are(campaigns: Campaigns) 
     assert sample(metrics, "ddlp_lag_blocks", campaign="2") == 4
     assert sample(metrics, "ddlp_log_position", campaign="2") == 7
     assert sample(metrics, "ddlp_epoch_age_seconds", campaign="2") == 11
+    counted = sample(metrics, "ddlp_signatures_total", campaign="2")
+    assert counted == campaigns.signed  # the newest sum, not the sum of sums
+    differ = sample(metrics, "ddlp_disagreements_total", campaign="1", code="RECEIPT-DIFFERS")
+    assert differ == 2

@@ -1,0 +1,90 @@
+"""The whole network as operators run it: PostgreSQL, two Kubo daemons, 2,000 submissions in five
+epochs; the audit reads through the daemon that has to fetch every block from the other.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from oracle.chain.devnet import Devnet
+from oracle.cli import cli
+from oracle.content.kubo import KuboContent
+from oracle.evidence.codec import DAG_CBOR
+from tests.services.conftest import TERMS, Scene
+from tests.support.network import OracleNetwork
+from tests.support.servers.kubo import Kubo
+from tests.support.servers.postgres import Postgres
+
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.timeout(3600),
+    pytest.mark.filterwarnings("ignore:The 'strict' parameter is no longer needed:FutureWarning"),
+]
+
+SUBMISSIONS = int(os.environ.get("NETWORK_SUBMISSIONS", "2000"))
+EPOCHS = int(os.environ.get("NETWORK_EPOCHS", "5"))
+
+
+def test_network__postgresql_and_two_kubo__every_operator_signs_the_same_and_the_audit_verifies(
+    tmp_path: Path, kubo: Callable[..., Kubo], postgres_server: Postgres
+) -> None:
+    daemon, fetching = kubo(online=True), kubo(online=True)
+    fetching.connect(daemon)
+    names = ["gateway", *(f"operator{number}" for number in range(4))]
+    with Devnet(tmp_path / "chain", block_seconds=1) as devnet:
+        network = OracleNetwork(
+            tmp_path,
+            devnet,
+            content={
+                name: {
+                    "DDLP_IPFS_URL": daemon.address,
+                    "DDLP_CONTENT_DIR": str(tmp_path / name / "content"),
+                }
+                for name in names
+            },
+            database=lambda name: postgres_server.create_database(),
+        )
+        network.set_up()
+        scene = Scene(network, KuboContent(daemon.address))
+        people = max(4, SUBMISSIONS // 50)
+        scene.open(people=people, items=max(60, SUBMISSIONS // 4), gold=12, terms=TERMS)
+        with network.started():
+            # What is missing of the epochs passes without new labels.
+            scene.label_until(
+                lambda: sum(len(one.acknowledged) for one in scene.people) >= SUBMISSIONS,
+                60 + SUBMISSIONS,
+                f"{SUBMISSIONS} submissions",
+                each=1,
+            )
+            scene.label_until(
+                lambda: len(scene.finalized) >= EPOCHS - 1, 200 * EPOCHS, "receipts", each=1
+            )
+            scene.finish()
+            signed = [network.metric(name, "ddlp_signatures_total") for name in names[1:]]
+            refused = [network.metric(name, "ddlp_disagreements_total") for name in names[1:]]
+        assert len(scene.finalized) >= EPOCHS
+        assert sum(signed) >= 3 * len(scene.finalized)
+        assert refused == [0, 0, 0, 0]
+
+        held = KuboContent(fetching.address, timeout=10)
+        assert not held.has(scene.finalized[-1].evidence, DAG_CBOR)
+        car = str(tmp_path / "campaign.car")
+        source = {
+            "DDLP_STATE_DIR": str(tmp_path / "operator0"),
+            "DDLP_RPC_URL": devnet.url,
+            "DDLP_IPFS_URL": fetching.address,
+            "DDLP_CONTENT_DIR": str(tmp_path / "fetched"),
+        }
+        content_command(["export", "1", "--out", car], source)
+        content_command(["import", car], {"DDLP_CONTENT_DIR": str(tmp_path / "content")})
+        scene.check_end()
+
+
+def content_command(arguments: list[str], environment: dict[str, str]) -> None:
+    done = CliRunner().invoke(cli, ["content", *arguments], env=environment)
+    assert done.exit_code == 0, f"{done.output} {done.exception}"
