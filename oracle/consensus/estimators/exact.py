@@ -31,10 +31,15 @@ class ExactEstimator(Estimator):
         labels = Labels.of(data, extra)
         n_tasks, n_workers, n_classes = labels.shape
         # `auto` parts tasks by number: by name, then, and not by order of appearance.
-        order = ascending(labels.tasks)
-        number = np.argsort(order)
+        task: Any = labels.task
+        order: Any = slice(None)
+        number: Any = slice(None)
+        if not labels.tasks.is_monotonic_increasing:
+            order = ascending(labels.tasks)
+            number = np.argsort(order)
+            task = number[task]
         result = self._infer(
-            number[labels.task],
+            task,
             labels.worker,
             labels.label,
             n_items=n_tasks,
