@@ -8,14 +8,21 @@ decided on it. A node that leaves logs out is noticed, see `_check_completeness`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from web3 import Web3
 
 from oracle.chain.events import read_log
 from oracle.chain.proofs import bloom_mask, header_hash, receipts_root, to_bytes, to_int
-from oracle.chain.rpc import log_spans, node_name, request, request_many, witnesses
+from oracle.chain.rpc import (
+    LONGEST_SPAN,
+    log_spans,
+    node_name,
+    request,
+    request_many,
+    witnesses,
+)
 from oracle.errors import ChainError, ChainReorg, FormatError
 from oracle.evidence.signing import checksum
 from oracle.ports import ChainLog, EventStore
@@ -23,6 +30,8 @@ from oracle.protocol.facts import Block
 
 # Up to so many blocks behind the head, a single node's word is checked by every header's bloom.
 CHECKED_BLOCKS = 20_000
+CHECKED_SPAN = 1_000  # of them at once: what is held are their headers
+RECEIPTS = 10  # blocks whose receipts are asked for at once; a full block's take half a megabyte
 ATTEMPTS = 5  # to read a span before the chain has changed it again
 
 
@@ -131,8 +140,9 @@ class Indexer:
         if self.finality != "finalized":
             final = min(final, to_int(self._header("finalized")["number"], "number"))
         check = witnesses(self.w3) < 2 and head.number - tip.number <= CHECKED_BLOCKS
+        longest = CHECKED_SPAN if check else LONGEST_SPAN
         for first, last, found in log_spans(
-            self.w3, self._addresses, [], tip.number + 1, head.number
+            self.w3, self._addresses, [], tip.number + 1, head.number, longest
         ):
             numbers = range(first if check else max(first, min(final, last)), last + 1)
             headers = request_many(
@@ -171,10 +181,7 @@ class Indexer:
             for header in headers
             if to_int(header["number"], "number") in told or self._may_hold_ours(header)
         ]
-        all_receipts = request_many(
-            self.w3, "eth_getBlockReceipts", [(header["number"],) for header in suspects]
-        )
-        for header, receipts in zip(suspects, all_receipts, strict=True):
+        for header, receipts in self._with_receipts(suspects):
             number = to_int(header["number"], "number")
             proven = proven_logs(header, receipts or (), self._addresses)
             found = told.get(number, [])
@@ -184,6 +191,14 @@ class Indexer:
                     f"{number}, which holds {len(proven)}: name another node, or several "
                     "(DDLP_RPC_URL)"
                 )
+
+    def _with_receipts(
+        self, headers: Sequence[Mapping[str, Any]]
+    ) -> Iterator[tuple[Mapping[str, Any], Any]]:
+        for start in range(0, len(headers), RECEIPTS):
+            part = headers[start : start + RECEIPTS]
+            asked = [(header["number"],) for header in part]
+            yield from zip(part, request_many(self.w3, "eth_getBlockReceipts", asked), strict=True)
 
     def _may_hold_ours(self, header: Mapping[str, Any]) -> bool:
         bloom = to_int(header["logsBloom"], "logsBloom")

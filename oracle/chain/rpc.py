@@ -94,10 +94,16 @@ def get_logs(
 
 
 def log_spans(
-    w3: Web3, addresses: Sequence[str], topics: Sequence[Any], first: int, last: int
+    w3: Web3,
+    addresses: Sequence[str],
+    topics: Sequence[Any],
+    first: int,
+    last: int,
+    longest: int = LONGEST_SPAN,
 ) -> Iterator[tuple[int, int, list[dict[str, Any]]]]:
-    """Yield what `get_logs` returns as it comes: first and last block of a span, and its logs."""
-    span = LONGEST_SPAN
+    """Yield what `get_logs` returns as it comes: first and last block of a span of up to `longest`
+    blocks, and its logs."""
+    span = longest
     while first <= last:
         end = min(first + span - 1, last)
         query = {
@@ -114,7 +120,7 @@ def log_spans(
             span = (end - first + 1) // 2
             continue
         yield first, end, sorted(answer["result"], key=log_place)
-        first, span = end + 1, min(2 * span, LONGEST_SPAN)
+        first, span = end + 1, min(2 * span, longest)
 
 
 def log_place(log: Any) -> tuple[int, int]:
