@@ -45,6 +45,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     feed_port: int = 8001
+    claim_below: int | None = None
     monitor_port: int | None = None
     log_format: str = "text"
     max_lag_blocks: int = 30
@@ -141,11 +142,12 @@ def _parse(name: str, text: str) -> object:
         case (
             "max_lag_blocks"
             | "max_head_age"
+            | "claim_below"
             | "rpc_agreement"
             | "max_fee_gwei"
             | "max_priority_fee_gwei"
         ):
-            if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**31):
+            if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**63):
                 raise ConfigError(f"{variable} is {text!r}: set it to a whole number above 0")
             return int(text)
         case "port" | "feed_port" | "monitor_port":

@@ -406,6 +406,12 @@ def _now() -> int:
     return int(time.time())
 
 
+def base_fee(w3: Web3) -> int:
+    """Return the newest block's base fee, wei per gas (EIP-1559)."""
+    newest = request(w3, "eth_getBlockByNumber", "latest", False)
+    return int(newest["baseFeePerGas"], 16)
+
+
 def read_contract(w3: Web3, contract: str, address: bytes, function: str, *arguments: Any) -> Any:
     """Return what a view function says at the newest block; structs are tuples."""
     data = encode_call(contract, function, arguments)

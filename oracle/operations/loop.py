@@ -32,7 +32,8 @@ SHARED = "all"  # stands for a campaign's number where something fails that all 
 class Measured:
     """How far a campaign is: the newest block that counts, blocks not followed yet, entries in the
     log, seconds since the last receipt was posted (or since the campaign was created); receipt
-    signatures given, and receipts found to differ from another operator's, since the process began.
+    signatures given, and receipts found to differ from another operator's, since the process began;
+    leaves that wait to be claimed for others, of all campaigns.
     """
 
     head: int
@@ -41,6 +42,7 @@ class Measured:
     epoch_age: int
     signatures: int = 0
     disagreements: int = 0
+    claims: int = 0
 
 
 class Stepped(Protocol):
@@ -165,6 +167,7 @@ class Loop:
         self._metrics.lag_blocks.labels(campaign).set(measured.lag)
         self._metrics.log_position.labels(campaign).set(measured.position)
         self._metrics.epoch_age.labels(campaign).set(measured.epoch_age)
+        self._metrics.queue_length.labels("claims").set(measured.claims)
         before = self._measured.get(campaign)
         given = measured.signatures - (before.signatures if before is not None else 0)
         self._metrics.signatures.labels(campaign).inc(max(0, given))

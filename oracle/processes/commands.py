@@ -184,7 +184,7 @@ def run_gateway() -> None:
         fees=_fees(settings),
     )
     platform.relayer.resume()
-    process, metrics = GatewayProcess(platform), Metrics()
+    process, metrics = GatewayProcess(platform, settings.claim_below), Metrics()
     loop = Loop(process, metrics)
     feed = create_feed_app(process.identity, process.feed, process.operators)
     origins = tuple(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from oracle.bootstrap import Platform
+from oracle.chain.transactions import base_fee
 from oracle.content.stores import catch_up
 from oracle.errors import UnknownCampaign
 from oracle.evidence.signing import address_of, sign
 from oracle.evidence.structs import Domain
+from oracle.gateway.claims import ClaimRelay
 from oracle.gateway.feed import GatewayFeed
 from oracle.operations.health import Check
 from oracle.operations.loop import Measured
@@ -18,10 +21,24 @@ from oracle.transport.authentication import Identity
 
 
 class GatewayProcess:
-    """A `Platform` without operators: a `Stepped` for the loop, feeds for the listening side."""
+    """A `Platform` without operators: a `Stepped` for the loop, feeds for the listening side.
 
-    def __init__(self, platform: Platform) -> None:
+    With `claim_below` (wei per gas) it claims for everybody while the base fee is at most that.
+    """
+
+    def __init__(self, platform: Platform, claim_below: int | None = None) -> None:
         self.platform = platform
+        self._relay = (
+            ClaimRelay(
+                platform.reader,
+                platform.content,
+                platform.relayer,
+                base_fee=partial(base_fee, platform.w3),
+                ceiling=claim_below,
+            )
+            if claim_below is not None
+            else None
+        )
         deployment, key = platform.deployment, platform.keys.gateway
         self.identity = Identity(
             address_of(key),
@@ -39,14 +56,18 @@ class GatewayProcess:
         return self.platform.served()
 
     def step_campaign(self, campaign: int) -> Progress:
-        """Follow the chain into a campaign's log."""
-        self.platform.gateway(campaign).follow()
+        """Follow the chain into a campaign's log; claim for others what is cheap to claim."""
+        gateway = self.platform.gateway(campaign)
+        gateway.follow()
+        if self._relay is not None:
+            self._relay.step(campaign, gateway.manifest.anchor_blocks)
         catch_up(self.platform.content)  # last, since it may take long
         return Progress(Step.NOTHING)
 
     def measure(self, campaign: int) -> Measured:
         """Return how far a campaign is."""
-        return self.platform.measure(campaign)
+        measured = self.platform.measure(campaign)
+        return replace(measured, claims=self._relay.waiting if self._relay is not None else 0)
 
     def checks(self, *, max_head_age: int, max_lag: int) -> list[Check]:
         """Look at every part; an age in seconds, a lag in blocks."""

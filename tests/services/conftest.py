@@ -87,6 +87,19 @@ class Scene:
             lambda: any(one.final for one in self.finalized), seconds, what="the final receipt"
         )
 
+    def wait_until_claimed(self) -> None:
+        """Wait until the gateway has claimed for everybody."""
+        reader = self.network.reader
+        leaves = self._evidence(self.finalized[-1]).leaves
+        wait_until(
+            lambda: all(
+                reader.claimed(self.campaign, leaf.account).cumulative == leaf.cumulative
+                for leaf in leaves
+            ),
+            120,
+            what="everybody's claim",
+        )
+
     # -- what must hold ----------------------------------------------------------------------
 
     def published(self) -> tuple[list[LogRow], list[bytes]]:

@@ -161,6 +161,7 @@ class OracleNetwork:
             )
         gateway = self.processes["gateway"].environment
         gateway |= {"DDLP_FEED_PORT": str(next(ports)), "DDLP_WEB_SECRET": "test" * 8}
+        gateway["DDLP_CLAIM_BELOW"] = str(10**12)  # wei: always, on a devnet
         self.deployment.save(self.folder / "gateway" / "deployment.json")
         self._join(names)
 
