@@ -15,7 +15,7 @@ NPM := node_modules/stamp-$(shell sha256sum package.json package-lock.json | sha
 BUNDLE := webapp/static/app.js
 COVERED := --cov=contracts --cov-branch --cov-config=tests/branches/titanoboa.cfg
 
-.PHONY: help venv servers demo serve test test-browser test-services soak test-contracts mutants invariants lint format bench bench-consensus bench-accuracy bench-gas bench-indexer bench-intake abi locks clean
+.PHONY: fuzz-protocol help venv servers demo serve test test-browser test-services soak test-contracts mutants invariants lint format bench bench-consensus bench-accuracy bench-gas bench-indexer bench-intake abi locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,9 @@ test-contracts: $(VENV) $(NPM) ## the contracts' own tests, and the branches the
 
 mutants: $(VENV) $(NPM) ## do those tests notice small changes of the contracts? MUTANTS=all or a pattern
 	.venv/bin/python -m tests.mutants
+
+fuzz-protocol: $(VENV) ## FUZZ_SCHEDULES (300) seeded campaigns with misbehaving gateways, operators and links
+	.venv/bin/python -m tests.network
 
 invariants: $(VENV) ## INVARIANT_CALLS (20,000) random calls against a model of the money
 	.venv/bin/pytest -n 2 tests/invariants

@@ -512,8 +512,9 @@ class LeaseCertificate:
 
 @dataclass(frozen=True)
 class Holding:
-    """What an operator tells its peers of: the newest row of its log (None: it has none), and the
-    entry hashes of the filings and opened submissions that the next receipt may need, sorted."""
+    """What an operator tells its peers of: the newest row of its log (None: it has none), entry
+    hashes of its filings and, while a cut is exchanged, of submissions to open items that it can
+    open, sorted; and the certificates of leases behind the last receipt."""
 
     newest: LogRow | None
     filings: tuple[bytes, ...]

@@ -18,7 +18,7 @@ from oracle.evidence.results import (
 from oracle.evidence.structs import Receipt
 from oracle.protocol.columns import OpenLabels
 from oracle.protocol.facts import Block, ChainFacts
-from oracle.protocol.ledger import Ledger, Secrets
+from oracle.protocol.ledger import Filings, Ledger, Secrets
 from oracle.quality.incentives import Terms
 
 
@@ -46,23 +46,14 @@ class Campaign:
 
 
 @dataclass(frozen=True)
-class Filings:
-    """The filings of one supplement: entry bytes, for leases of epochs `after` to `epoch`."""
-
-    epoch: int
-    after: int
-    entries: tuple[bytes, ...]
-
-
-@dataclass(frozen=True)
 class EpochResult:
     """What a cut comes to: the receipt to sign, its evidence, and the state that the next epoch
     builds on.
 
     `blocks` holds every content block of the evidence (results, log shards, supplement) but not
     those of earlier epochs. `cuts` are the log positions and blocks at which this receipt and those
-    before it cut the log, in order. `rejected` lists log entries that break a rule and were
-    skipped, `gateway_faults` what the bond pays for.
+    before it cut the log, in order, with what was filed for each. `rejected` lists log entries that
+    break a rule and were skipped, `gateway_faults` what the bond pays for.
     """
 
     receipt: Receipt
@@ -70,7 +61,7 @@ class EpochResult:
     blocks: tuple[ContentBlock, ...]
     labels: OpenLabels
     filings: tuple[Filings, ...]
-    cuts: tuple[tuple[int, Block], ...]
+    cuts: tuple[tuple[int, Block, Filings], ...]
     gold: Mapping[int, int]
     secrets: Secrets
     consensus: Consensus | None

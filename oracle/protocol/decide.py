@@ -20,6 +20,7 @@ from oracle.protocol.judging import Table, close_items, closing_statuses
 from oracle.protocol.ledger import Ledger, Secrets
 from oracle.protocol.openings import (
     check_epoch,
+    may_open,
     open_gold,
     open_labels,
     read_log,
@@ -117,11 +118,17 @@ def propose(
     manifest = campaign.manifest
     whole = reading if reading is not None else read(campaign, previous, log, held)
     ledger, gold = whole.ledger, whole.gold
-    valid = [row for row in held.openings if why_not_opened(campaign, ledger, row) is None]
+    closed = previous.closed if previous is not None else {}
+    valid = [
+        row
+        for row in held.openings
+        if may_open(ledger, row, closed) and why_not_opened(campaign, ledger, row) is None
+    ]
     everything = replace(held, openings=tuple(valid))
     labels = open_labels(campaign, ledger, previous, everything, gold)
     table = Table(manifest, labels, gold, ledger)
-    items = sorted({row.item for row in valid} - set(gold))
+    items = sorted({row.item for row in valid} - set(gold) - set(closed))
     statuses = closing_statuses(table, previous, items, epoch=held.epoch, final=held.final)
-    closing = {item for item, status in statuses.items() if status is not None} | set(gold)
+    closing = {item for item, status in statuses.items() if status is not None}
+    closing |= {*gold, *closed}
     return replace(held, openings=tuple(row for row in valid if row.item in closing))

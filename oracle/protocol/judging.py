@@ -114,7 +114,7 @@ def close_items(
         closed.update(zip(rows.items.tolist(), ends, strict=True))
     epoch = supplement.epoch
     closed.update((row.item, (epoch, GOLD)) for row in supplement.gold)
-    items = sorted({row.item for row in supplement.openings} - set(gold))
+    items = sorted({row.item for row in supplement.openings} - set(gold) - set(closed))
     statuses = closing_statuses(table, previous, items, epoch=epoch, final=supplement.final)
     for item, status in statuses.items():
         if status is None:

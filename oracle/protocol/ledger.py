@@ -18,6 +18,7 @@ from oracle.evidence import entries
 from oracle.evidence.entries import LogRow
 from oracle.evidence.hashing import keccak256
 from oracle.evidence.manifest import Manifest
+from oracle.evidence.supplement import filing_position
 from oracle.protocol.columns import Counts, Distinct, Label, Labels, LeasedItem, Leases, Pairs
 from oracle.protocol.draws import CANDIDATES, candidates, draw, gold_item, is_gold
 from oracle.protocol.facts import Block, ChainFacts
@@ -53,6 +54,15 @@ class Secrets:
         return frozenset(item for batch in self.batches.values() for item in batch)
 
 
+@dataclass(frozen=True)
+class Filings:
+    """The filings of one supplement: entry bytes, for leases of epochs `after` to `epoch`."""
+
+    epoch: int
+    after: int
+    entries: tuple[bytes, ...]
+
+
 @dataclass
 class _Wallet:
     generation: int = -1
@@ -67,8 +77,8 @@ class Ledger:
 
     `closed` maps items that posted receipts have opened to the epoch they closed in. `secrets` lets
     draws be checked; without a seed for an epoch they are left unchecked. `cuts` are the positions
-    and blocks at which finalized receipts have cut the log: where it lacks the block's anchor, it
-    is read as if that stood there.
+    and blocks at which finalized receipts have cut the log, with what was filed for each: where the
+    log lacks the block's anchor, it is read as if that stood there.
     """
 
     def __init__(
@@ -78,12 +88,12 @@ class Ledger:
         *,
         closed: Mapping[int, int],
         secrets: Secrets,
-        cuts: Iterable[tuple[int, Block]] = (),
+        cuts: Iterable[tuple[int, Block, Filings]] = (),
     ) -> None:
         self.manifest, self.facts, self.secrets = manifest, facts, secrets
-        self.cuts: defaultdict[int, list[Block]] = defaultdict(list)
-        for position, block in cuts:
-            self.cuts[position].append(block)
+        self.cuts: defaultdict[int, list[tuple[Block, Filings]]] = defaultdict(list)
+        for position, block, filings in cuts:
+            self.cuts[position].append((block, filings))
         self.bounded = Bounded.of(manifest, facts)
         self.closed = dict(closed)
         self.position, self.head = 0, b"\0" * 32
@@ -101,6 +111,7 @@ class Ledger:
         self._keys: Distinct[bytes] = Distinct()
         self._sequences = Pairs()  # of key and sequence number
         self._running: dict[int, LeasedItem] = {}  # by row
+        self._filed: list[tuple[int, entries.Submission, LeasedItem, bool]] = []
         self._open_tier_0 = 0
         self._leased_rewards = 0
         self._held_by_epoch: defaultdict[int, int] = defaultdict(int)
@@ -151,16 +162,31 @@ class Ledger:
             except ProtocolFault as fault:
                 self.rejected.append((row.position, fault))
             self.position, self.head = row.position, row.head
-            for block in self.cuts.get(row.position, ()):
-                self.cut(block)
+            for block, filings in self.cuts.get(row.position, ()):
+                self.cut(block, filings)
 
-    def cut(self, block: Block) -> None:
-        """Go on as if `block`'s anchor stood here, unless the log has come there by itself.
+    def cut(self, block: Block, filings: Filings) -> None:
+        """Go on as if `block`'s anchor stood here, unless the log has come there by itself, and
+        take what was filed for the cut: as at that block, whatever comes later.
 
-        Anchors that should have stood before it were skipped, as the gateway's fault.
+        Anchors that should have stood before it were skipped, as the gateway's fault. ProtocolFault
+        `FILING` where a filing is no submission.
         """
         if self.anchor is None or self.anchor.number < block.number:
             self._anchor(entries.Anchor(block.number, block.hash), self.position)
+        for number, data in enumerate(filings.entries):
+            place = f"filing {filings.epoch}/{number}"
+            try:
+                entry = entries.decode_entry(data)
+            except FormatError as error:
+                raise ProtocolFault("FILING", place, str(error)) from error
+            if not isinstance(entry, entries.Submission):
+                raise ProtocolFault("FILING", place, "only submissions are filed")
+            position = filing_position(filings.epoch, number)
+            try:
+                self.file(entry, position, after_epoch=filings.after)
+            except ProtocolFault as fault:
+                self.rejected.append((position, fault))
 
     def _check_head_signature(self, row: LogRow) -> None:
         try:
@@ -184,7 +210,7 @@ class Ledger:
         elif isinstance(entry, entries.Lease):
             self._lease(entry, position)
         elif isinstance(entry, entries.Submission):
-            self._submit(entry, position, filed=False)
+            self._submit(entry, position)
         elif isinstance(entry, entries.Skip):
             self._skip(entry, place)
         elif isinstance(entry, entries.Adjudication):
@@ -194,8 +220,25 @@ class Ledger:
 
     def file(self, entry: entries.Submission, position: int, *, after_epoch: int) -> None:
         """Take a filing as at the cut: its leases are of epochs after `after_epoch`, lapsed or
-        not."""
-        self._submit(entry, position, filed=True, after_epoch=after_epoch)
+        not. Its labels count once `count_filed` is called: no lease before that could know them."""
+        place = f"filing {entry.sequence}"
+        key, held = self._check_submission(entry, place, filed=True, after_epoch=after_epoch)
+        self._sequences.place(self._keys.number(key), entry.sequence)
+        for one in held:
+            lapsed = one.state == "lapsed"
+            self._end(one, "submitted")
+            self._filed.append((position, entry, one, lapsed))
+
+    def count_filed(self) -> None:
+        """Count the labels of all filings, behind those of the log."""
+        for position, entry, one, lapsed in self._filed:
+            if lapsed:
+                self.slots[one.item] += 1
+                self._leased_rewards += one.reward
+                self._held_by_epoch[one.epoch] += one.reward
+            index = entry.items.index(one.item)
+            self.labels.add(position, index, entry.labels[index], one)
+        self._filed = []
 
     def check_filing(self, entry: entries.Submission, *, after_epoch: int) -> int:
         """Return the newest epoch of the leases that `file` would take an entry for, and change
@@ -514,17 +557,11 @@ class Ledger:
 
     # -- submissions -------------------------------------------------------------------------
 
-    def _submit(
-        self, entry: entries.Submission, position: int, *, filed: bool, after_epoch: int = 0
-    ) -> None:
-        place = f"filing {entry.sequence}" if filed else f"log {position}"
-        key, held = self._check_submission(entry, place, filed=filed, after_epoch=after_epoch)
+    def _submit(self, entry: entries.Submission, position: int) -> None:
+        place = f"log {position}"
+        key, held = self._check_submission(entry, place, filed=False, after_epoch=0)
         self._sequences.place(self._keys.number(key), entry.sequence)
         for index, (one, commitment) in enumerate(zip(held, entry.labels, strict=True)):
-            if one.state == "lapsed":
-                self.slots[one.item] += 1
-                self._leased_rewards += one.reward
-                self._held_by_epoch[one.epoch] += one.reward
             self._end(one, "submitted")
             self.labels.add(position, index, commitment, one)
 

@@ -11,15 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from oracle.errors import FormatError, InputError, ProtocolFault
+from oracle.errors import InputError, ProtocolFault
 from oracle.evidence.campaign import commit_label, earlier_seed
-from oracle.evidence.entries import LogRow, Submission, decode_entry
+from oracle.evidence.entries import LogRow
 from oracle.evidence.hashing import ZERO32, sha256
-from oracle.evidence.supplement import Opening, Supplement, filing_position
-from oracle.protocol.campaign import Campaign, EpochResult, Filings
+from oracle.evidence.supplement import Opening, Supplement
+from oracle.protocol.campaign import Campaign, EpochResult
 from oracle.protocol.columns import OpenLabels
 from oracle.protocol.facts import Block
-from oracle.protocol.ledger import Ledger, Secrets
+from oracle.protocol.ledger import Filings, Ledger, Secrets
 from oracle.protocol.terms import Bounded
 
 
@@ -134,9 +134,8 @@ def read_log(
     ledger.read(rows)
     named = named_block(campaign, previous, supplement.epoch, final=supplement.final)
     if named is not None:
-        ledger.cut(named)
-    for filings in all_filings(previous, supplement):
-        _file(ledger, filings)
+        ledger.cut(named, all_filings(previous, supplement)[-1])
+    ledger.count_filed()
     _mark_unopened(ledger, supplement, secrets)
     return ledger
 
@@ -146,22 +145,6 @@ def all_filings(previous: EpochResult | None, supplement: Supplement) -> tuple[F
     after = previous.receipt.epoch if previous is not None else 0
     earlier = previous.filings if previous is not None else ()
     return (*earlier, Filings(supplement.epoch, after, supplement.filings))
-
-
-def _file(ledger: Ledger, filings: Filings) -> None:
-    for number, data in enumerate(filings.entries):
-        place = f"filing {filings.epoch}/{number}"
-        try:
-            entry = decode_entry(data)
-        except FormatError as error:
-            raise ProtocolFault("FILING", place, str(error)) from error
-        if not isinstance(entry, Submission):
-            raise ProtocolFault("FILING", place, "only submissions are filed")
-        position = filing_position(filings.epoch, number)
-        try:
-            ledger.file(entry, position, after_epoch=filings.after)
-        except ProtocolFault as fault:
-            ledger.rejected.append((position, fault))
 
 
 def _mark_unopened(ledger: Ledger, supplement: Supplement, secrets: Secrets) -> None:
@@ -235,11 +218,23 @@ def open_labels(
     """Check the supplement's openings; return every label opened so far."""
     closed_before = previous.closed if previous is not None else {}
     for row in supplement.openings:
-        if row.item in closed_before:
+        if not may_open(ledger, row, closed_before):
             place = f"opening {row.position}/{row.index}"
             raise ProtocolFault("OPENING-CLOSED", place, f"item {row.item} has closed before")
     opened = check_openings(campaign, ledger, supplement.openings)
     return previous.labels.and_more(opened) if previous is not None else opened
+
+
+def may_open(ledger: Ledger, row: Opening, closed_before: Mapping[int, int]) -> bool:
+    """Say whether an opening's item is open, or closed before the label was leased.
+
+    Such a lease is nobody's fault: where labels are filed, who leases can't know that an item has
+    enough of them. The label is judged with the item's others.
+    """
+    if row.item not in closed_before:
+        return True
+    label = ledger.labels.find(row.position, row.index)
+    return label >= 0 and ledger.labels.row(label).leased.epoch > closed_before[row.item]
 
 
 def check_openings(campaign: Campaign, ledger: Ledger, openings: Iterable[Opening]) -> OpenLabels:

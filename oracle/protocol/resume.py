@@ -50,7 +50,11 @@ def resume(
             filings=all_filings(before, supplement),
             cuts=(
                 *(before.cuts if before is not None else ()),
-                (receipt.log_position, campaign.facts.anchors[receipt.as_of]),
+                (
+                    receipt.log_position,
+                    campaign.facts.anchors[receipt.as_of],
+                    all_filings(before, supplement)[-1],
+                ),
             ),
             gold=gold,
             secrets=secrets,

@@ -25,7 +25,7 @@ from oracle.evidence.supplement import Supplement
 from oracle.protocol.campaign import Campaign, EpochResult
 from oracle.protocol.facts import Block
 from oracle.protocol.judging import Judged, Table, judge
-from oracle.protocol.ledger import Ledger, Secrets
+from oracle.protocol.ledger import Filings, Ledger, Secrets
 from oracle.protocol.openings import all_filings
 from oracle.quality.agreement import (
     passed_by_agreement,
@@ -148,7 +148,10 @@ def settle(
         blocks=(index, *shards, *log_blocks, supplement_index, *supplement_shards),
         labels=table.opened,
         filings=all_filings(previous, supplement),
-        cuts=(*(previous.cuts if previous is not None else ()), (rows[-1].position, anchor)),
+        cuts=(
+            *(previous.cuts if previous is not None else ()),
+            _cut(rows, anchor, previous, supplement),
+        ),
         gold=gold,
         secrets=secrets,
         consensus=consensus,
@@ -159,6 +162,12 @@ def settle(
         gateway_faults=tuple(ledger.gateway_faults),
         ledger=ledger,
     )
+
+
+def _cut(
+    rows: Sequence[LogRow], anchor: Block, previous: EpochResult | None, supplement: Supplement
+) -> tuple[int, Block, Filings]:
+    return rows[-1].position, anchor, all_filings(previous, supplement)[-1]
 
 
 def _contributor(

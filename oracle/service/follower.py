@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 
 from oracle.errors import DDLPError, FormatError, SignatureError
 from oracle.evidence.campaign import commit_label, label_salt
-from oracle.evidence.entries import LogRow, Submission, next_head
+from oracle.evidence.entries import LogRow, Submission, decode_entry, next_head
 from oracle.evidence.hashing import ZERO32, keccak256, sha256
 from oracle.ports import LogFeed, OpenedSubmission, OperatorStore, Peer
 from oracle.protocol.campaign import Campaign
@@ -135,18 +135,19 @@ class Follower:
                 self._store.add_opened(fresh, now=now)
                 self.opened.update((one.entry_hash, one) for one in fresh)
 
-    def forget(self, done: Set[int]) -> None:
-        """Drop what opens submissions whose items have all closed (`done`)."""
+    def forget(self, done: Set[int], filed: Iterable[bytes]) -> None:
+        """Drop what opens submissions, of the settled log or `filed`, whose items have all closed
+        (`done`)."""
+        settled = [(row.entry_hash, row.data) for row in self.rows[: self.settled]]
+        settled.extend((keccak256(data), data) for data in filed)
         gone = [
-            row.entry_hash
-            for row in self.rows[: self.settled]
-            if row.entry_hash in self.opened
-            and (entry := submission_of(row)) is not None
-            and done >= set(entry.items)
+            entry_hash
+            for entry_hash, data in settled
+            if entry_hash in self.opened and done >= set(_items(data))
         ]
         self._store.forget(opened=gone)
         for entry_hash in gone:
-            del self.opened[entry_hash]
+            self.opened.pop(entry_hash, None)
 
     def open(
         self, data: bytes, entry: Submission, block: bytes, campaign: Campaign
@@ -192,6 +193,11 @@ class Follower:
             before = head
             found.append(row)
         return found
+
+
+def _items(data: bytes) -> tuple[int, ...]:
+    entry = decode_entry(data)
+    return entry.items if isinstance(entry, Submission) else ()
 
 
 def submission_of(row: LogRow) -> Submission | None:

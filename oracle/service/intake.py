@@ -14,7 +14,7 @@ from oracle.evidence.structs import Acknowledgement, Confirmation
 from oracle.ports import Filing, LeaseCertificate, OpenedSubmission, OperatorStore
 from oracle.protocol.campaign import Campaign, EpochResult
 from oracle.protocol.facts import Block
-from oracle.protocol.ledger import Ledger, Secrets
+from oracle.protocol.ledger import Filings, Ledger, Secrets
 from oracle.protocol.openings import named_block
 from oracle.service.follower import Follower, is_signed
 
@@ -30,7 +30,7 @@ class Intake:
     def __init__(self, store: OperatorStore, log: Follower, signer: Signer) -> None:
         self._store, self._log, self._signer = store, log, signer
         self._ledger: Ledger | None = None
-        self._cuts: tuple[tuple[int, Block], ...] = ()
+        self._cuts: tuple[tuple[int, Block, Filings], ...] = ()
         self.filings: dict[bytes, Filing] = store.filings()
         self._filed: dict[tuple[bytes, int], bytes] = {}
         for entry_hash, filing in self.filings.items():
@@ -209,14 +209,12 @@ class Intake:
 
     def forget(self, campaign: Campaign, previous: EpochResult) -> None:
         """Drop filings that a finalized receipt has counted or passed over."""
-        settled = {keccak256(entry) for entry in previous.filings[-1].entries}
         for entry_hash, filing in list(self.filings.items()):
-            if entry_hash not in settled:
-                try:
-                    self._check_filing(filing, campaign, previous, sealed=False)
-                    continue
-                except GatewayRefusal:
-                    pass
+            try:
+                self._check_filing(filing, campaign, previous, sealed=False)
+                continue
+            except GatewayRefusal:
+                pass
             entry = decode_entry(filing.entry)
             assert isinstance(entry, Submission)
             del self.filings[entry_hash]

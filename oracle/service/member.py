@@ -272,7 +272,8 @@ class Member:
             self._results.append(result)
             self.log.settled = receipt.log_position
             self._derived, self._votes, self._tries, self._reveals = {}, {}, {}, {}
-            self.log.forget(result.closed.keys())
+            filed = [entry for filings in result.filings for entry in filings.entries]
+            self.log.forget(result.closed.keys(), filed)
             self.intake.forget(campaign, result)
 
     def _kept(self, campaign: Campaign, digest: bytes) -> EpochResult | None:
@@ -398,6 +399,10 @@ class Member:
             known.update(
                 (one, self.intake.filings[one].entry) for one in asked & set(self.intake.filings)
             )
+            filed = self._previous.filings if self._previous is not None else ()
+            for data in (entry for filings in filed for entry in filings.entries):
+                if keccak256(data) in asked:
+                    known[keccak256(data)] = data
         return known
 
     def _take_opened(self, opened: Sequence[OpenedSubmission], campaign: Campaign) -> bool:
@@ -615,13 +620,11 @@ class Member:
         """Say what this operator holds for the next receipt."""
         with self._lock:
             settled = self.log.settled
-            fresh = set(self.intake.filings)
-            if self._cutting:  # until then the gateway's pages bring them
-                fresh |= {row.entry_hash for row in self.log.rows[settled:]}
             return Holding(
                 self.log.rows[-1] if self.log.rows else None,
                 tuple(sorted(self.intake.filings)),
-                tuple(sorted(fresh & set(self.log.opened))),
+                # Until a cut, pages and filings bring openings by themselves.
+                tuple(sorted(self.log.opened)) if self._cutting else (),
                 tuple(
                     one
                     for _, one in sorted(self.intake.certificates.items())

@@ -16,7 +16,13 @@ from oracle.evidence.entries import LogRow, Submission, decode_entry
 from oracle.evidence.hashing import ZERO32, keccak256
 from oracle.evidence.signing import recover
 from oracle.evidence.structs import Proposal as ProposalStruct
-from oracle.evidence.supplement import GoldOpening, Opening, Supplement, filing_position
+from oracle.evidence.supplement import (
+    GoldOpening,
+    Opening,
+    Supplement,
+    filing_of,
+    filing_position,
+)
 from oracle.ports import (
     Filing,
     LeaseCertificate,
@@ -26,7 +32,7 @@ from oracle.ports import (
 )
 from oracle.protocol.campaign import Campaign, EpochResult
 from oracle.protocol.decide import Reading, decide, propose, read
-from oracle.protocol.openings import cut_of, named_block, open_gold, read_log
+from oracle.protocol.openings import cut_of, named_block, open_gold
 from oracle.protocol.terms import Bounded
 from oracle.service.follower import submission_of
 
@@ -77,6 +83,10 @@ def lead(
     )
     seed, gold = held.reveal
     supplement = Supplement(campaign.facts.campaign, epoch, final, seed, gold, filings, ())
+    if filings:  # one that doesn't count now may count for the next receipt
+        refused = _refused_filings(campaign, previous, rows, supplement)
+        kept = tuple(one for number, one in enumerate(filings) if number not in refused)
+        supplement = replace(supplement, filings=kept)
     openings = openings_of(campaign, previous, rows, supplement, held.opened)
     supplement = propose(campaign, previous, rows, replace(supplement, openings=openings))
     unsigned = Proposal(
@@ -142,12 +152,16 @@ def openings_of(
     supplement: Supplement,
     opened: Mapping[bytes, OpenedSubmission],
 ) -> tuple[Opening, ...]:
-    """Return the openings of every label in log and filings that `opened` has, except those of
-    items that have closed."""
-    done = frozenset(previous.closed) if previous is not None else frozenset()
+    """Return the openings of every label in log and filings that `opened` has, except those that
+    stand behind the last receipt on items that have closed."""
+    closed = frozenset(previous.closed) if previous is not None else frozenset()
+    settled = _settled(previous)
     found: list[Opening] = []
     for position, entry_hash, entry in _submissions(previous, rows, supplement):
         one = opened.get(entry_hash)
+        filed = filing_of(position)
+        new = position > settled if filed is None else filed[0] == supplement.epoch
+        done = frozenset() if new else closed
         if one is None or done.issuperset(entry.items):
             continue
         found.extend(
@@ -288,15 +302,9 @@ def _check_filings(
     union = replace(
         supplement, filings=tuple(ours[entry_hash] for entry_hash in sorted(ours)), openings=()
     )
-    _, secrets = open_gold(campaign, previous, union)
-    ledger = read_log(campaign, previous, rows, union, secrets)
-    refused = {position for position, _ in ledger.rejected}
+    refused = _refused_filings(campaign, previous, rows, union)
     numbers = {entry_hash: number for number, entry_hash in enumerate(sorted(ours))}
-    counting = [
-        entry_hash
-        for entry_hash in left
-        if filing_position(union.epoch, numbers[entry_hash]) not in refused
-    ]
+    counting = [entry_hash for entry_hash in left if numbers[entry_hash] not in refused]
     if counting:
         raise LeftOut(
             "PROPOSAL-FILING",
@@ -307,6 +315,18 @@ def _check_filings(
                 opened=tuple(held.opened[one] for one in counting if one in held.opened),
             ),
         )
+
+
+def _refused_filings(
+    campaign: Campaign,
+    previous: EpochResult | None,
+    rows: Sequence[LogRow],
+    supplement: Supplement,
+) -> set[int]:
+    """Return the numbers of a supplement's filings that don't count at this cut."""
+    reading = read(campaign, previous, rows, supplement)
+    places = (filing_of(position) for position, _ in reading.ledger.rejected)
+    return {place[1] for place in places if place is not None and place[0] == supplement.epoch}
 
 
 def _of_our_branch(ours: Sequence[LogRow], rows: Sequence[LogRow]) -> dict[bytes, Filing]:

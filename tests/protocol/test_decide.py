@@ -13,7 +13,7 @@ from oracle.evidence import entries
 from oracle.evidence.hashing import ZERO32, keccak256
 from oracle.evidence.results import AGREED, AMBIGUOUS, FINAL, GOLD, Evidence
 from oracle.evidence.signing import address_of
-from oracle.evidence.supplement import Supplement, filing_position
+from oracle.evidence.supplement import Supplement, filing_of, filing_position
 from oracle.protocol.campaign import EpochResult
 from oracle.protocol.decide import decide, propose
 from oracle.protocol.openings import cut_of
@@ -409,7 +409,58 @@ def test_decide__log_that_stopped__is_cut_where_it_ends_and_pays_what_is_filed()
         Supplement(1, later, False, world.seeds[later], (), (), ()),
     )
     assert second.receipt.payout_total == owed
-    assert {fault.code for _, fault in second.rejected} == {"ANCHOR-ORDER", "SUBMISSION-LEASE"}
+    assert {fault.code for _, fault in second.rejected} == {"ANCHOR-ORDER", "SUBMISSION-REPLAYED"}
+
+
+def test_decide__key_revoked_after_a_filing__leaves_what_was_filed() -> None:
+    """Found by reading: filings were checked anew at the end of each later log."""
+    world = World(gold_per_epoch=0)
+    world.delegate("ann")
+    world.pass_time(120)
+    items = world.lease("ann", 4)
+    entry, _ = world.submission("ann", items, [world.truth[item] for item in items])
+    world.pass_time(3600)
+    filings = (entries.encode_entry(entry),)
+    first = decide(
+        world.campaign,
+        None,
+        world.rows,
+        Supplement(1, 1, False, world.seeds[1], (), filings, ()),
+    )
+    assert not first.rejected
+    world.results.append(first)
+    world.settle(first.receipt)
+    world.delegate("ann", generation=1)
+    world.pass_time(3600)
+    second = decide(
+        world.campaign,
+        first,
+        world.rows,
+        Supplement(1, 2, False, world.seeds[2], (), (), ()),
+    )
+    assert not second.rejected
+    assert len(second.ledger.labels) == 4
+
+
+def test_decide__filing_before_its_lease_is_in_the_cut__counts_with_the_next_receipt_alone() -> (
+    None
+):
+    """Found by the fuzz: what one receipt had passed over, a later one counted in its place."""
+    world = World(gold_per_epoch=0)
+    world.delegate("ann")
+    world.pass_time(3700)
+    items = world.lease("ann", 4)
+    entry, _ = world.submission("ann", items, [world.truth[item] for item in items])
+    world.pass_time(3600)
+    filings = (entries.encode_entry(entry),)
+    early = Supplement(1, 1, False, world.seeds[1], (), filings, ())
+    first = decide(world.campaign, None, world.rows, early)
+    assert [fault.code for _, fault in first.rejected] == ["SUBMISSION-LEASE"]
+    world.results.append(first)
+    world.settle(first.receipt)
+    again = Supplement(1, 2, False, world.seeds[2], (), filings, ())
+    second = decide(world.campaign, first, world.rows, again)
+    assert {filing_of(label.position) for label in second.ledger.labels.values()} == {(2, 0)}
 
 
 def test_cut__anchor_of_another_hash__is_passed_over(cut: tuple[World, Supplement]) -> None:

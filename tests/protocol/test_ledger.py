@@ -310,9 +310,11 @@ def test_file__lapsed_lease__counts_at_the_cut(world: World) -> None:
     entry, _ = world.submission("ann", items, [1, 2])
     world.pass_time(900)
     world.ledger.file(entry, 2**63, after_epoch=0)
-    assert {label.item for label in world.ledger.labels.values()} == set(items)
     with pytest.raises(ProtocolFault):
         world.ledger.file(entry, 2**63 + 1, after_epoch=0)
+    assert not world.ledger.labels
+    world.ledger.count_filed()
+    assert {label.item for label in world.ledger.labels.values()} == set(items)
 
 
 def test_file__lease_of_a_covered_epoch__is_refused(world: World) -> None:

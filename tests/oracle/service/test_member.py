@@ -1,0 +1,413 @@
+"""One operator among four: what it takes from gateway, peers and contributors; what it signs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from oracle.errors import GatewayRefusal
+from oracle.evidence import entries as log
+from oracle.evidence.hashing import ZERO32
+from oracle.evidence.signing import recover
+from oracle.evidence.structs import Acknowledgement, Confirmation
+from oracle.ports import Filing, LeaseCertificate, LogPage, Proposal
+from oracle.service.member import Member, Step
+from oracle.service.round import Held, digest_of, lead
+from tests.network.gateways import Feed
+from tests.network.invariants import check
+from tests.network.people import Contributor, Work
+from tests.network.schedule import QUORUM, Plan, Schedule
+
+
+def calm(gateway: str = "Honest", liar: str = "honest", seed: int = 1) -> Schedule:
+    """A schedule without drops, voids or short money."""
+    return Schedule(seed, Plan(seed, gateway, liar, 0.0, 0.0, False))
+
+
+@pytest.fixture
+def scene() -> Schedule:
+    """A campaign whose first labels are in every operator's log."""
+    schedule = calm()
+    while len(schedule.people[0].works) < 1:
+        schedule.tick()
+    schedule.tick()
+    for member in schedule.members:
+        member.follow()
+    return schedule
+
+
+def unfiled(schedule: Schedule, name: str = "person 90") -> tuple[Contributor, Work]:
+    """A newcomer with a confirmed lease whose submission the gateway hasn't seen."""
+    person = Contributor(schedule, name, 0.9)
+    person._delegate()
+    for _ in range(5):
+        schedule.chain.mine(60)
+        schedule.gateways.follow()
+    person._lease()
+    work = person.works[0]
+    arguments = person.submission(work.items, ["1"] * len(work.items))
+    work.entry = arguments["entry"]
+    work.filing = Filing(log.encode_entry(arguments["entry"]), arguments["opening"])
+    for member in schedule.members:
+        member.follow()
+    return person, work
+
+
+def state(member: Member) -> tuple[object, ...]:
+    """What a refusal must leave as it was."""
+    store = member._store
+    return (
+        store.rows(),
+        store.filings(),
+        store.opened(),
+        store.notes("certificate"),
+        store.notes("signed"),
+        dict(member.intake.filings),
+        member.intake.ledger(member._read_campaign(), member._previous).position,
+    )
+
+
+# -- the log ---------------------------------------------------------------------------------------
+
+
+def test_follow__page_without_an_opening__ends_before_its_submission(scene: Schedule) -> None:
+    gateway, member = scene.gateways.main, scene.members[0]
+    known = len(member.log.rows)
+
+    class Withholding(Feed):
+        def page(self, after: int, limit: int) -> LogPage:
+            return LogPage(super().page(after, limit).rows, ())
+
+    member._feed = Withholding(scene.gateways, 0)
+    newcomer = Contributor(scene, "person 91", 0.9)
+    newcomer._delegate()
+    for _ in range(3):
+        scene.chain.mine(60)
+        scene.gateways.follow()
+    newcomer._lease()
+    lease = newcomer.works[0]
+    gateway.submit(**newcomer.submission(lease.items, ["1"] * len(lease.items)))
+    last = gateway.head()
+    assert last is not None
+    member.follow()
+    assert known < len(member.log.rows) == last.position - 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data": b"\x07"},
+        {"head": ZERO32},
+        {"entry_hash": ZERO32},
+        {"signature": b"\x1b" * 65},
+        {"position": 999},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_follow__row_that_is_not_the_gateways__is_not_taken(
+    scene: Schedule, change: dict[str, object]
+) -> None:
+    member = scene.members[0]
+    scene.chain.mine(60)
+    scene.gateways.follow()
+    before = state(member)
+
+    class Altering(Feed):
+        def page(self, after: int, limit: int) -> LogPage:
+            page = super().page(after, limit)
+            rows = [replace(row, **change) for row in page.rows]  # type: ignore[arg-type]
+            return LogPage(tuple(rows), page.openings)
+
+    member._feed = Altering(scene.gateways, 0)
+    member.follow()
+    assert state(member) == before
+    member._feed = Feed(scene.gateways, 0)
+    member.follow()
+    assert len(member.log.rows) > len(before[0])  # type: ignore[arg-type]
+
+
+def test_exchange__two_logs__are_proven_on_chain_and_close_the_campaign() -> None:
+    schedule = calm("ForksUnevenly")
+    while not schedule.chain.forked:
+        schedule.tick()
+    assert schedule.chain.known.closed is not None
+    assert any(member.log.fork is not None for member in schedule.members)
+    check(schedule.run())
+
+
+# -- leases ----------------------------------------------------------------------------------------
+
+
+def test_confirm__backed_lease__is_signed_and_certified_by_a_quorum(scene: Schedule) -> None:
+    _, work = unfiled(scene)
+    row = work.row
+    struct = Confirmation(7, row.position, row.entry_hash, row.head)
+    digest = struct.digest(scene.chain.known.board_domain)
+    words = [one.confirm(row.position, row.entry_hash) for one in scene.members]
+    assert [recover(digest, one) for one in words] == [one.address for one in scene.members]
+    member = scene.members[0]
+    before = state(member)
+    for few in (words[: QUORUM - 1], [words[0]] * QUORUM, [b"\x1b" * 65] * QUORUM):
+        with pytest.raises(GatewayRefusal, match="CERTIFICATE"):
+            member.certify(LeaseCertificate(row, tuple(few)))
+    forged = replace(row, data=row.data + b"\0")
+    with pytest.raises(GatewayRefusal, match="CERTIFICATE"):
+        member.certify(LeaseCertificate(forged, tuple(words)))
+    assert state(member) == before
+    member.certify(LeaseCertificate(row, tuple(words[:QUORUM])))
+    assert row.entry_hash in member._store.notes("certificate")
+    again = scene.start(0)  # what was certified survives a restart
+    assert again.intake.certificates[row.entry_hash].row == row
+
+
+def test_confirm__unknown_or_faulty_lease__is_refused(scene: Schedule) -> None:
+    _, work = unfiled(scene)
+    member, row = scene.members[0], work.row
+    for position, entry_hash in ((row.position, ZERO32), (999, row.entry_hash), (0, ZERO32)):
+        with pytest.raises(GatewayRefusal, match="LEASE-UNKNOWN"):
+            member.confirm(position, entry_hash)
+    with pytest.raises(GatewayRefusal, match="no lease"):
+        member.confirm(1, member.log.rows[0].entry_hash)
+
+    lease = work.row.entry
+    assert isinstance(lease, log.Lease)
+    items = tuple(item for item in range(30) if item not in work.items)[:2]
+    scene.gateways.behaviour.forge(
+        log.encode_entry(replace(lease, items=items, reward=lease.reward + 1))
+    )
+    head = scene.gateways.main.head()
+    assert head is not None
+    with pytest.raises(GatewayRefusal, match="LEASE-REWARD"):
+        member.confirm(head.position, head.entry_hash)
+
+
+# -- filings ---------------------------------------------------------------------------------------
+
+
+def test_file__submission_that_the_gateway_does_not_log__is_acknowledged_and_kept(
+    scene: Schedule,
+) -> None:
+    _, work = unfiled(scene)
+    member = scene.members[0]
+    assert work.filing is not None
+    assert not member.holds(work.entry_hash)
+    word = member.file(work.filing)
+    assert member.file(work.filing) == word
+    epoch = member.intake.ledger(scene.read_campaign(), None).epoch
+    digest = Acknowledgement(7, work.entry_hash, epoch).digest(scene.chain.known.board_domain)
+    assert recover(digest, word) == member.address
+    assert member.holds(work.entry_hash)
+    assert scene.start(0).holds(work.entry_hash)
+
+
+def test_file__anything_else__is_refused_and_changes_nothing(scene: Schedule) -> None:
+    person, work = unfiled(scene)
+    member = scene.members[0]
+    assert work.filing is not None
+    entry = work.entry
+    assert entry is not None
+    delegation = log.encode_entry(scene.delegation(person.wallet, person.session))
+    other = person.submission([one for one in range(30) if one not in work.items][:2], ["1", "1"])
+    stranger = replace(entry, signature=other["entry"].signature)
+    garbled = person.submission(work.items, ["1"] * len(work.items))
+    answers = person.submission(work.items, ["nobody's answer"] * len(work.items))
+    cases = {
+        "FILING-FORMAT": Filing(b"\x03", b""),
+        "FILING-KIND": Filing(delegation, b""),
+        "signed": replace(work.filing, opening=b"other"),
+        "SUBMISSION-LEASE": Filing(log.encode_entry(other["entry"]), other["opening"]),
+        "SUBMISSION-SIGNATURE": Filing(log.encode_entry(stranger), work.filing.opening),
+        "doesn't open": Filing(log.encode_entry(answers["entry"]), answers["opening"]),
+    }
+    before = state(member)
+    for reason, filing in cases.items():
+        with pytest.raises(GatewayRefusal, match=reason):
+            member.file(filing)
+    assert state(member) == before
+    member.file(work.filing)
+    with pytest.raises(GatewayRefusal, match="FILING-REPEATED"):
+        member.file(Filing(log.encode_entry(garbled["entry"]), garbled["opening"]))
+
+
+def test_file__after_the_grace__is_too_late(scene: Schedule) -> None:
+    _, work = unfiled(scene)
+    assert work.filing is not None
+    boundary = scene.gateways.main.bounded.boundary(1)
+    scene.chain.mine(boundary - scene.chain.newest.timestamp + 60)
+    scene.members[0].file(work.filing)
+    scene.chain.mine(120)
+    before = state(scene.members[1])
+    with pytest.raises(GatewayRefusal, match="FILING-LATE"):
+        scene.members[1].file(work.filing)
+    assert state(scene.members[1]) == before
+
+
+# -- rounds ----------------------------------------------------------------------------------------
+
+
+def at_cut(schedule: Schedule) -> None:
+    """Let everybody follow until the first cut may be proposed, and nobody propose."""
+    timing = schedule.members[0].timing
+    boundary = schedule.gateways.main.bounded.boundary(1)
+    while schedule.chain.newest.timestamp < boundary + 60:
+        schedule.chain.mine(30)
+        schedule.gateways.follow()
+        for person in schedule.people:
+            person.act()
+    schedule.chain.mine(timing.exchange)
+    schedule.gateways.follow()
+    for _ in range(2):
+        for member in schedule.members:
+            member.follow()
+
+
+def leader(schedule: Schedule, round_number: int = 0) -> Member:
+    return schedule.members[(1 + round_number) % len(schedule.members)]
+
+
+def proposed(schedule: Schedule, member: Member, **changes: object) -> Proposal:
+    """What a member would propose for epoch 1, altered and signed."""
+    campaign = schedule.read_campaign()
+    held = member._held(campaign, 1, final=False, until=None)
+    proposal = lead(
+        campaign,
+        None,
+        Held(**{**vars(held), **{k: v for k, v in changes.items() if k in vars(held)}}),
+        epoch=1,
+        attempt=0,
+        round=int(str(changes.get("round", 0))),
+        final=False,
+        sign=member._signer,
+    )
+    rows = changes.get("log")
+    if isinstance(rows, tuple):
+        proposal = replace(proposal, rows=rows)
+        proposal = replace(proposal, signature=member._signer(digest_of(proposal, campaign, None)))
+    return proposal
+
+
+def test_vote__whole_proposal__is_signed_and_the_same_again(scene: Schedule) -> None:
+    at_cut(scene)
+    proposal = proposed(scene, leader(scene))
+    votes = [member.vote(proposal) for member in scene.members]
+    assert all(vote.signature is not None for vote in votes)
+    assert [member.vote(proposal) for member in scene.members] == votes
+    digests = {next(iter(member._derived)) for member in scene.members}
+    assert len(digests) == 1
+    assert not scene.chain.money.history
+    assert not [key for key in scene.content.blocks if key[1] == next(iter(digests))]
+
+
+def test_vote__opening_left_out__is_refused_and_handed_over(scene: Schedule) -> None:
+    at_cut(scene)
+    head = leader(scene)
+    proposal = proposed(scene, head, opened={})
+    voter = scene.members[0]
+    vote = voter.vote(proposal)
+    assert (vote.signature, vote.code) == (None, "PROPOSAL-OMITS")
+    assert vote.missing.opened
+    assert all(one in voter.log.opened.values() for one in vote.missing.opened)
+    assert not voter._store.notes("signed")
+
+
+def test_vote__filing_left_out__is_refused_and_handed_over(scene: Schedule) -> None:
+    _, work = unfiled(scene)
+    voter = scene.members[0]
+    assert work.filing is not None
+    voter.file(work.filing)
+    at_cut(scene)
+    proposal = proposed(scene, leader(scene), filings={})
+    vote = voter.vote(proposal)
+    assert (vote.signature, vote.code) == (None, "PROPOSAL-FILING")
+    assert vote.missing.filings == (work.filing,)
+    assert voter.vote(proposed(scene, leader(scene))).signature is not None
+
+
+def test_vote__shorter_log_or_no_secrets__is_refused_and_handed_over(scene: Schedule) -> None:
+    at_cut(scene)
+    head, voter = leader(scene), scene.members[0]
+    proposal = proposed(scene, head)
+    short = proposed(scene, head, log=proposal.rows[:-1])
+    vote = voter.vote(short)
+    assert (vote.signature, vote.code) == (None, "PROPOSAL-LOG")
+    assert vote.missing.rows == proposal.rows
+    vote = voter.vote(proposed(scene, head, reveal=(ZERO32, ())))
+    assert (vote.signature, vote.code) == (None, "PROPOSAL-SECRETS")
+    assert vote.missing.seed == proposal.supplement.seed
+
+
+def test_vote__log_without_a_certified_lease__is_refused(scene: Schedule) -> None:
+    _, work = unfiled(scene)
+    row = work.row
+    words = tuple(one.confirm(row.position, row.entry_hash) for one in scene.members)
+    voter = scene.members[0]
+    voter.certify(LeaseCertificate(row, words))
+    at_cut(scene)
+    rows = proposed(scene, leader(scene)).rows
+    short = proposed(scene, leader(scene), log=rows[: row.position - 1])
+    voter._store = type(voter._store)()  # it came late, so it asks for no longer log
+    vote = voter.vote(short)
+    assert (vote.signature, vote.code) == (None, "PROPOSAL-LEASE")
+
+
+def test_vote__by_another_than_the_leader_or_early__is_refused(scene: Schedule) -> None:
+    at_cut(scene)
+    voter = scene.members[0]
+    other = next(one for one in scene.members if one is not leader(scene))
+    assert voter.vote(proposed(scene, other)).code == "PROPOSAL-LEADER"
+    later = scene.members[(1 + 3) % 4]
+    assert voter.vote(proposed(scene, later, round=3)).code == "NOT-YET"
+    proposal = replace(proposed(scene, leader(scene)), attempt=1)
+    assert voter.vote(proposal).code == "NOT-YET"
+    assert not voter._store.notes("signed")
+
+
+def test_step__leader_gone__next_round_posts(scene: Schedule) -> None:
+    at_cut(scene)
+    first = scene.members[0]
+    start = first._start(scene.read_campaign(), 1, final=False)
+    assert start is not None
+    away = leader(scene, (scene.chain.newest.timestamp - start) // first.timing.round)
+    others = [one for one in scene.members if one is not away]
+    for member in others:
+        member.peers = [peer for peer in others if peer is not member]
+    assert all(one.step().step is Step.EXCHANGING for one in others)
+    scene.chain.mine(others[0].timing.round)
+    steps = [one.step().step for one in others]
+    assert Step.POSTED in steps
+    assert len(scene.chain.money.history) == 1
+
+
+def test_step__killed_after_signing__goes_on_with_what_it_kept(scene: Schedule) -> None:
+    at_cut(scene)
+    proposal = proposed(scene, leader(scene))
+    votes = [member.vote(proposal) for member in scene.members]
+    result = next(iter(scene.members[0]._derived.values()))
+    scene.chain.post(result.receipt, [one.signature for one in votes if one.signature][:QUORUM])
+    for seat in range(len(scene.members)):  # all at once, before anything was published
+        scene.restart(seat)
+    assert not scene.content.has(result.receipt.evidence, 0x71)
+    scene.members[2].step()
+    assert scene.content.has(result.receipt.evidence, 0x71)
+    scene.chain.mine(120)
+    while not scene.chain.finalized():
+        scene.chain.mine(60)
+        for member in scene.members:
+            member.step()
+    for member in scene.members:
+        member.follow()
+        assert [one.receipt for one in member.results] == [result.receipt]
+
+
+def test_step__away_for_an_epoch__takes_log_and_result_from_the_evidence() -> None:
+    schedule = calm(liar="Crashed", seed=2)
+    away = schedule.members[3]
+    while not schedule.chain.finalized():
+        schedule.tick()
+    assert not away.results
+    away._feed = Feed(calm("Dies").gateways, 3)  # its gateway's log is of no use
+    away.peers = []
+    away.follow()
+    assert [one.receipt for one in away.results] == schedule.chain.finalized()
+    assert len(away.log.rows) == schedule.chain.finalized()[-1].log_position
