@@ -15,7 +15,7 @@ def test_network__two_epochs__operators_agree_and_the_audit_verifies(scene: Scen
         scene.label_until(lambda: len(scene.finalized) >= 2, 240, "two finalized receipts")
         scene.finish()
         scene.wait_until_claimed()
-        for process in scene.network.processes.values():
-            assert "ddlp_circuit_open 1" not in process.get("metrics").text
+        for name, process in scene.network.processes.items():
+            assert scene.network.metric(name, "ddlp_circuit_open") == 0
             assert process.end() == 0  # SIGTERM ends each in order
     scene.check_end()
