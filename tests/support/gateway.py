@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine
+
 from oracle.content.local import LocalContent
 from oracle.content.sealing import encryption_key, seal_opening
 from oracle.evidence import entries
@@ -150,12 +152,14 @@ class GatewayScene:
         self.files.publish(self.content)
         self.chain = MemoryChain(self.files, budget=budget, bond=bond, epoch_cap=epoch_cap)
         self.random = random.Random(0)
+        self._engines: list[Engine] = []
         self.gateway = self.start()
         self.gateway.follow()
 
     def start(self, **options: Any) -> Gateway:
         """Start a gateway on the same database, as a process does after a restart."""
         self.engine = open_database(self.database_url)
+        self._engines.append(self.engine)
         self.store = SqlLabelStore(self.engine)
         return Gateway(
             7,
@@ -169,6 +173,11 @@ class GatewayScene:
             operator_keys=[encryption_key(key) for key in OPERATORS],
             **options,
         )
+
+    def close(self) -> None:
+        """Close all connections to the database."""
+        for engine in self._engines:
+            engine.dispose()
 
     def pass_time(self, seconds: int) -> None:
         """Mine blocks and let the gateway follow."""

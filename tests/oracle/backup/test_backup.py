@@ -61,7 +61,7 @@ def scene(tmp_path: Path, database_url: str) -> Iterator[GatewayScene]:
     scene.store.queue_claim(7, 1, b"\x01" * 20, now=NOW)
     scene.store.queue_claim(7, 2, b"\x01" * 20, now=NOW)
     yield scene
-    scene.engine.dispose()
+    scene.close()
 
 
 def state_of(scene: GatewayScene) -> State:
@@ -129,7 +129,7 @@ def test_restore__sqlite_to_postgresql_and_back__loses_nothing(
     # Rows that number themselves go on behind those that were brought.
     assert SqlLabelStore(there.engine).queue_claim(7, 5, b"\x02" * 20, now=NOW).job == 2
     there.engine.dispose()
-    first.engine.dispose()
+    first.close()
 
 
 def test_backup__while_the_gateway_writes__is_of_one_moment(
@@ -148,7 +148,7 @@ def test_backup__while_the_gateway_writes__is_of_one_moment(
     writer.start()
     try:
         for number in range(5):
-            assert read.wait(10)
+            assert read.wait(60)
             file = tmp_path / f"{number}.backup"
             write_backup(state_of(scene), file, passphrase=None, now=NOW)
             target = empty(f"new {number}")
@@ -194,7 +194,7 @@ def test_gateway__on_a_restored_database__signs_nothing_until_somebody_says_so(
     scene.gateway = scene.start()
     scene.work("ben")
     assert scene.gateway.rows()[: len(heads)] == heads
-    scene.engine.dispose()
+    scene.close()
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def backups(tmp_path_factory: pytest.TempPathFactory) -> dict[bytes | None, Path
     for passphrase in (None, PASSPHRASE):
         found[passphrase] = folder / f"{passphrase is None}.backup"
         write_backup(state_of(scene), found[passphrase], passphrase=passphrase, now=NOW)
-    scene.engine.dispose()
+    scene.close()
     return found
 
 

@@ -26,7 +26,7 @@ class Journal:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         self.begun.set()
-        self.go.wait(10)
+        self.go.wait(60)
         try:
             yield
             if self.fault is not None:
@@ -46,7 +46,7 @@ class Journal:
         """Run `work` behind a first transaction that is under way, so that all of it waits."""
         with ThreadPoolExecutor(len(work) + 1) as pool:
             first = pool.submit(self.write, "first")
-            assert self.begun.wait(10)
+            assert self.begun.wait(60)
             rest = [pool.submit(self.group.run, one) for one in work]
             while len(self.group._waiting) < len(work):
                 pass
