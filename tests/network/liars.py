@@ -10,6 +10,8 @@ from oracle.errors import GatewayRefusal
 from oracle.evidence.hashing import ZERO32, keccak256
 from oracle.evidence.signing import sign
 from oracle.ports import Filing, Holding, LeaseCertificate, Missing, Proposal, Vote
+from oracle.protocol.decide import decide
+from oracle.service import member as members
 from oracle.service.member import Member, Progress, Step
 from oracle.service.round import digest_of
 
@@ -147,12 +149,24 @@ class Bent(Liar):
         raise NotImplementedError
 
     def step(self) -> Progress:
-        peers = self.member.peers
-        self.member.peers = [Bending(self, peer, at) for at, peer in enumerate(peers)]
+        """Lead with bent inputs, and sign them itself: what it left out it doesn't look for."""
+        honest_lead, honest_derive = members.lead, members.derive
+
+        def bent_lead(*arguments: Any, **named: Any) -> Proposal:
+            return self.signed(self.bend(honest_lead(*arguments, **named), 0))
+
+        def derive(campaign: Any, previous: Any, held: Any, proposal: Proposal) -> Any:
+            if held.opened is not self.member.log.opened:
+                return honest_derive(campaign, previous, held, proposal)
+            settled = previous.receipt.log_position if previous is not None else 0
+            rows = [*held.rows[:settled], *proposal.rows]
+            return decide(campaign, previous, rows, proposal.supplement, proposal.attempt)
+
+        members.lead, members.derive = bent_lead, derive
         try:
             return self.member.step()
         finally:
-            self.member.peers = peers
+            members.lead, members.derive = honest_lead, honest_derive
 
     def signed(self, proposal: Proposal) -> Proposal:
         campaign = self.schedule.read_campaign()
@@ -212,6 +226,14 @@ class OmitsSecrets(Bent):
 
 class Equivocates(Bent):
     """Shows each peer other inputs."""
+
+    def step(self) -> Progress:
+        peers = self.member.peers
+        self.member.peers = [Bending(self, peer, at) for at, peer in enumerate(peers)]
+        try:
+            return self.member.step()
+        finally:
+            self.member.peers = peers
 
     def bend(self, proposal: Proposal, number: int) -> Proposal:
         ways: list[Bent] = [

@@ -105,8 +105,8 @@ class Schedule:
     seed: int
     plan: Plan | None = None
     member_class: Callable[..., Member] = Member
-    publish_early: bool = False
     trace: list[str] = field(default_factory=list)
+    early: set[bytes] = field(default_factory=set)  # evidence published before it was posted
 
     def __post_init__(self) -> None:
         self.plan = self.plan or Plan.of(self.seed)
@@ -134,7 +134,8 @@ class Schedule:
         self.gateways = GatewayScene(self, BEHAVIOURS[self.plan.gateway])
         self.stores = [MemoryOperatorStore() for _ in self.keys]
         self.members = [self.start(seat) for seat in range(OPERATORS)]
-        self.liar = OPERATORS - 1 if self.plan.liar != "honest" else None
+        seat = random.Random(f"liar {self.seed}").randrange(OPERATORS)
+        self.liar = seat if self.plan.liar != "honest" else None
         self.ports: list[Any] = list(self.members)
         if self.liar is not None:
             self.ports[self.liar] = LIARS[self.plan.liar](self, self.members[self.liar])
@@ -248,6 +249,9 @@ class Schedule:
             self.restart(self.dice.randrange(OPERATORS))
         if self.dice.random() < self.plan.voids / 4 and self.voids < 2 and self.chain.void():
             self.voids += 1
+
+        posted = {one.receipt.evidence for one in self.chain.money.history}
+        self.early |= self.content.evidence - posted
 
     voids: int = 0
 

@@ -402,7 +402,8 @@ def test_step__killed_after_signing__goes_on_with_what_it_kept(scene: Schedule) 
 
 def test_step__away_for_an_epoch__takes_log_and_result_from_the_evidence() -> None:
     schedule = calm(liar="Crashed", seed=2)
-    away = schedule.members[3]
+    assert schedule.liar is not None
+    away = schedule.members[schedule.liar]
     while not schedule.chain.finalized():
         schedule.tick()
     assert not away.results
