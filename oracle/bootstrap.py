@@ -162,10 +162,12 @@ class Platform:
         bond: int,
         epoch_cap: int,
         fee_bps: int,
+        gateway: bytes | None = None,
     ) -> int:
         """Publish a campaign's content, keep its secrets, create it on chain; return its id.
 
-        Calling again with the same files returns the same campaign.
+        `gateway` is the address of who serves it, by default this process. Calling again with the
+        same files returns the same campaign.
         """
         digest = files.publish(self.content)
         path = self._secrets_path(digest)
@@ -178,7 +180,7 @@ class Platform:
             bond=bond,
             epoch_cap=epoch_cap,
             fee_bps=fee_bps,
-            gateway=bytes.fromhex(self._gateway_account().address[2:]),
+            gateway=gateway or bytes.fromhex(self._gateway_account().address[2:]),
             manifest=digest,
         )
         return campaign

@@ -20,7 +20,7 @@ PREFIX = "DDLP_"
 FINALITIES = ("latest", "finalized")
 LOG_FORMATS = ("text", "json")
 RPC_SCHEMES = frozenset({"http", "https", "ws", "wss"})
-SECRETS = ("gateway_key", "operator_keys", "relayer_key", "requester_key", "web_secret")
+SECRETS = ("requester_key", "web_secret")
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,13 @@ class Settings:
     passphrase_file: Path | None = None
     gateway_keyfile: Path | None = None
     relayer_keyfile: Path | None = None
+    requester_keyfile: Path | None = None
     data: Path = Path("../shared/data")
-    gateway_key: str | None = field(default=None, repr=False)
-    operator_keys: tuple[str, ...] | None = field(default=None, repr=False)
-    relayer_key: str | None = field(default=None, repr=False)
     requester_key: str | None = field(default=None, repr=False)
     web_secret: str | None = field(default=None, repr=False)
 
     def secret(self, name: str) -> str:
-        """Return the single-valued secret called ``name`` (see ``SECRETS``).
+        """Return the secret called ``name`` (see ``SECRETS``).
 
         Raises:
             ConfigError: it is unset; the message names its variable.
@@ -74,8 +72,7 @@ class Settings:
     @property
     def secret_texts(self) -> tuple[str, ...]:
         """Every text that must not reach a log: secrets, and passwords and paths within URLs."""
-        keys = [getattr(self, name) for name in SECRETS if name != "operator_keys"]
-        texts = [*(key for key in keys if key is not None), *(self.operator_keys or ())]
+        texts = [text for name in SECRETS if (text := getattr(self, name)) is not None]
         for url in (*(self.rpc_url or "").split(","), self.database_url):
             parts = urlsplit(url.strip())
             texts += [parts.password or ""]
@@ -167,12 +164,11 @@ def _parse(name: str, text: str) -> object:
             | "passphrase_file"
             | "gateway_keyfile"
             | "relayer_keyfile"
+            | "requester_keyfile"
         ):
             return Path(text).expanduser()
-        case "gateway_key" | "relayer_key" | "requester_key":
+        case "requester_key":
             return _private_key(variable, text)
-        case "operator_keys":
-            return tuple(_private_key(variable, key.strip()) for key in text.split(","))
     return text
 
 

@@ -109,7 +109,7 @@ class GatewayRefusal(DDLPError):
 
 
 class PeerUnavailable(DDLPError):
-    """Another process, a gateway or an operator, can't be reached or doesn't answer as it should."""
+    """A gateway's or operator's process can't be reached, or doesn't answer as it should."""
 
 
 class UnknownCampaign(InputError):

@@ -72,10 +72,11 @@ def restore(file: Path, passphrase_file: Path | None, nothing_newer: bool) -> No
 @click.option("--nothing-newer", is_flag=True, help=NOTHING_NEWER)
 def rebuild(copies: tuple[str, ...], nothing_newer: bool) -> None:
     """Bring logs back from chain and content, into an empty database or a restored one."""
+    from oracle.processes.commands import gateway_keys
     from oracle.requester.commands import open_platform
     from oracle.serving import own_campaigns
 
-    platform = open_platform(load_settings())
+    platform = open_platform(load_settings(), gateway_keys)
     engines = [open_database(url) for url in copies]
     for campaign in own_campaigns(platform):
         rebuilt = rebuild_log(

@@ -176,7 +176,7 @@ def run_gateway() -> None:
     platform = Platform(
         w3,
         deployment,
-        keys=_gateway_keys(settings, deployment),
+        keys=gateway_keys(settings, deployment),
         state_dir=settings.state_dir,
         finality=settings.finality,
         content=open_content(settings),
@@ -244,7 +244,7 @@ def open_poster(settings: Settings) -> Iterator[Poster]:
         engine.dispose()
 
 
-def _gateway_keys(settings: Settings, deployment: Deployment) -> Keys:
+def gateway_keys(settings: Settings, deployment: Deployment) -> Keys:
     """Return the keys of gateway and relayer: from keyfiles, on a devnet from anywhere."""
     if deployment.chain_id in DEV_CHAIN_IDS and settings.gateway_keyfile is None:
         return Keys.of_devnet(operators=0)

@@ -7,20 +7,21 @@ They talk to the chain that a running `ddlp serve` says it is on, or to DDLP_RPC
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
-from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from eth_utils.address import is_address
 from web3 import Web3
 
 from oracle.bootstrap import Keys, Platform
 from oracle.chain.deployment import Deployment, verify_code
 from oracle.chain.development import find_deployment, served_url
+from oracle.chain.keys import development_account, open_keyfile, read_passphrase
 from oracle.chain.poster import Poster
 from oracle.chain.rpc import connect
 from oracle.chain.wallets import DEV_CHAIN_IDS, DevWallets
@@ -36,20 +37,31 @@ NUMBER = click.IntRange(1, 2**64 - 1)
 FILE = click.Path(path_type=Path)
 
 
+class Session(NamedTuple):
+    """What a command works with: the platform, what sends the requester's transactions, and the
+    account behind it."""
+
+    platform: Platform
+    requester: Poster
+    account: LocalAccount
+
+
 # -- the platform that commands talk to ------------------------------------------------------------
 
 
-def open_platform(settings: Settings) -> Platform:
-    """Connect to the chain of the state folder; ConfigError where nothing says which."""
+def open_platform(settings: Settings, keys: Callable[[Settings, Deployment], Keys]) -> Platform:
+    """Connect to the chain of the state folder, with what `keys` makes of settings and deployment.
+
+    ConfigError where nothing says which chain.
+    """
     w3 = connect(settings.rpc_url or served_url(settings.state_dir))
     deployment = find_deployment(settings.state_dir)
     _check_served(w3, deployment, settings)
     development = deployment.chain_id in DEV_CHAIN_IDS
-    keys = Keys.of_devnet() if development else _configured_keys(settings)
     return Platform(
         w3,
         deployment,
-        keys=keys,
+        keys=keys(settings, deployment),
         state_dir=settings.state_dir,
         finality="latest" if development else settings.finality,
         content=open_content(settings),
@@ -69,31 +81,40 @@ def _check_served(w3: Web3, deployment: Deployment, settings: Settings) -> None:
         ) from error
 
 
-def _configured_keys(settings: Settings) -> Keys:
-    gateway = settings.secret("gateway_key")
-    relayer: LocalAccount = Account.from_key(settings.secret("requester_key"))
-    return Keys(bytes.fromhex(gateway[2:]), relayer, ())
+def _keys(settings: Settings, deployment: Deployment) -> Keys:
+    """A requester's, who signs no log; on a development chain everybody's."""
+    if deployment.chain_id in DEV_CHAIN_IDS:
+        return Keys.of_devnet()
+    return Keys(b"", _requester(settings, deployment), ())
 
 
-def _requester(settings: Settings, platform: Platform) -> LocalAccount:
-    if settings.requester_key is None and platform.deployment.chain_id in DEV_CHAIN_IDS:
-        return DevWallets(platform.deployment.chain_id).requester()
-    account: LocalAccount = Account.from_key(settings.secret("requester_key"))
-    return account
+def _requester(settings: Settings, deployment: Deployment) -> LocalAccount:
+    """Return the requester's account: of a keyfile, on development chains also of a plain key."""
+    if settings.requester_keyfile is not None:
+        path = settings.requester_keyfile
+        return open_keyfile(path, read_passphrase(settings.passphrase_file, path.name))
+    if settings.requester_key is not None:
+        return development_account(settings.requester_key, deployment.chain_id)
+    if deployment.chain_id in DEV_CHAIN_IDS:
+        return DevWallets(deployment.chain_id).requester()
+    raise ConfigError("a keyfile is missing: set DDLP_REQUESTER_KEYFILE")
 
 
 @contextmanager
-def _session() -> Iterator[tuple[Platform, Poster]]:
+def _session() -> Iterator[Session]:
     settings = load_settings()
-    platform = open_platform(settings)
-    yield platform, Poster(platform.w3, _requester(settings, platform), platform.deployment)
+    platform = open_platform(settings, _keys)
+    development = platform.deployment.chain_id in DEV_CHAIN_IDS
+    account = _requester(settings, platform.deployment) if development else platform.keys.relayer
+    poster = Poster(platform.w3, account, platform.deployment)
+    yield Session(platform, poster, account)
 
 
 def _check_requester(kept: dict[str, Any], number: int, requester: Poster) -> None:
     if kept["requester"] != requester.address:
         raise InputError(
             f"campaign {number} is {checksum(kept['requester'])}'s, not "
-            f"{checksum(requester.address)}'s: set DDLP_REQUESTER_KEY to its requester's key"
+            f"{checksum(requester.address)}'s: set DDLP_REQUESTER_KEYFILE to its requester's"
         )
 
 
@@ -128,12 +149,16 @@ def campaign() -> None:
     type=FILE,
     help="The campaign's recovery file [default: beside FILE, as FILE.recovery.json].",
 )
-def create(file: Path, place: Path | None) -> None:
+@click.option(
+    "--gateway", help="Address of the gateway that serves it. [default: the local chain's own]"
+)
+def create(file: Path, place: Path | None, gateway: str | None) -> None:
     """Create the campaign that FILE (YAML) describes: publish its content, lock its money.
 
     What its draws and gold come from goes into the recovery file first. Run again, the command
     finds that file, and goes on with the same campaign.
     """
+    address = _address(gateway) if gateway is not None else None
     place = place or Recovery.path_of(file)
     known = Recovery.load(place) if place.exists() else None
     secret = known.secret if known is not None else Recovery.draw()
@@ -144,26 +169,36 @@ def create(file: Path, place: Path | None) -> None:
             f"{file} or a file it names has changed since {place} was written: undo the change, or "
             "name another file by --recovery to create another campaign"
         )
-    with _session() as (platform, requester):
+    with _session() as (platform, requester, account):
         number = _created(platform, requester, manifest)
         if number is not None:
             click.echo(f"campaign {number} was created before")
             return
+        if address is None and platform.deployment.chain_id not in DEV_CHAIN_IDS:
+            raise InputError("no gateway is named: give its address by --gateway")
         _check_balance(platform, requester, plan.budget + plan.bond)
         if known is None:
             Recovery(secret, manifest).save(place)
         number = platform.create_campaign(
             plan.files,
-            _requester(load_settings(), platform),
+            account,
             budget=plan.budget,
             bond=plan.bond,
             epoch_cap=plan.epoch_cap,
             fee_bps=plan.fee_bps,
+            gateway=address,
         )
         click.echo(f"campaign {number}: {plan.files.manifest.item_count} items, ", nl=False)
         click.echo(f"{shown(plan.budget)} locked beside a bond of {shown(plan.bond)}")
         click.echo(f"manifest {plan.files.manifest.link}")
         click.echo(f"keep {place}: it brings draws and gold back if the gateway loses them")
+
+
+def _address(text: str) -> bytes:
+    """Return an address as bytes; InputError where it is none, or its checksum is wrong."""
+    if not is_address(text) or text.startswith("0X"):
+        raise InputError(f"{text[:80]!r} is no address: write 0x and 40 hex digits, as copied")
+    return bytes.fromhex(text.removeprefix("0x"))
 
 
 def _created(platform: Platform, requester: Poster, manifest: bytes) -> int | None:
@@ -206,7 +241,7 @@ def fund(number: int, amount: str) -> None:
     units = tokens(amount, "amount")
     if not units:
         raise InputError("amount: 0 adds nothing: write more than 0")
-    with _session() as (platform, requester):
+    with _session() as (platform, requester, _):
         if platform.reader.campaign(number)["refunded"]:
             raise InputError(f"campaign {number} is refunded: create another one")
         _check_balance(platform, requester, units)
@@ -220,7 +255,7 @@ def fund(number: int, amount: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON; amounts in base units.")
 def status(number: int, as_json: bool) -> None:
     """Say how far campaign NUMBER is, and what it has cost."""
-    with _session() as (platform, _):
+    with _session() as (platform, _, _):
         state = campaign_status(platform, number)
     if as_json:
         click.echo(json.dumps(state, indent=2))
@@ -281,7 +316,7 @@ def campaign_status(platform: Platform, number: int) -> dict[str, Any]:
 @click.argument("number", type=NUMBER)
 def close(number: int) -> None:
     """Close campaign NUMBER: no new leases; a final receipt then pays what is owed."""
-    with _session() as (platform, requester):
+    with _session() as (platform, requester, _):
         kept = platform.reader.campaign(number)
         _check_requester(kept, number, requester)
         if kept["closed_at"]:
@@ -298,7 +333,7 @@ def abandon(number: int) -> None:
 
     A notice runs from then on, in which a receipt still may come; `refund` takes what is left.
     """
-    with _session() as (platform, requester):
+    with _session() as (platform, requester, _):
         kept = platform.reader.campaign(number)
         if kept["refunded"]:
             raise InputError(f"campaign {number} is refunded: nothing is left in it")
@@ -336,7 +371,7 @@ def _days(duration: int) -> str:
 @click.argument("number", type=NUMBER)
 def refund(number: int) -> None:
     """Take back what campaign NUMBER neither paid nor owes, budget and bond."""
-    with _session() as (platform, requester):
+    with _session() as (platform, requester, _):
         kept = platform.reader.campaign(number)
         if kept["refunded"]:
             click.echo(f"campaign {number} was refunded before")
@@ -360,6 +395,6 @@ def refund(number: int) -> None:
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
 def export(number: int, out: Path) -> None:
     """Write campaign NUMBER's results to OUT: items.jsonl and labels.jsonl."""
-    with _session() as (platform, _):
+    with _session() as (platform, _, _):
         items, labels = write_export(platform, number, out)
     click.echo(f"{items} items and {labels} labels in {out}")

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from oracle.errors import StoreError
+from oracle.transport.listening import listening
 from tests.e2e.chromium import (
     DESKTOP,
     PHONE,

@@ -296,7 +296,7 @@ def test_campaign__from_creation_to_refund__exports_what_was_labeled(
 
     stranger = DevWallets(scene.platform.deployment.chain_id).requester(1)
     monkeypatch.setenv("DDLP_REQUESTER_KEY", stranger.key.hex())
-    assert "set DDLP_REQUESTER_KEY to its requester's key" in scene.refused(number, "close", number)
+    assert "set DDLP_REQUESTER_KEYFILE to its" in scene.refused(number, "close", number)
     monkeypatch.delenv("DDLP_REQUESTER_KEY")
     assert "is closing" in done("close", number)
     assert "was closed before" in done("close", number)

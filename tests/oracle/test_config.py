@@ -26,7 +26,8 @@ def test_load_settings__every_kind_of_variable__is_parsed() -> None:
             "DDLP_FINALITY": "latest",
             "DDLP_PORT": "0",
             "DDLP_CONTENT_DIR": "blocks",
-            "DDLP_OPERATOR_KEYS": f"0x{KEY}, {KEY.upper()}",
+            "DDLP_REQUESTER_KEY": KEY.upper(),
+            "DDLP_REQUESTER_KEYFILE": "requester.json",
             "DDLP_HOST": "",
             "HOME": "/nowhere",
         }
@@ -36,7 +37,8 @@ def test_load_settings__every_kind_of_variable__is_parsed() -> None:
         finality="latest",
         port=0,
         content_dir=Path("blocks"),
-        operator_keys=(f"0x{KEY}", f"0x{KEY}"),
+        requester_key=f"0x{KEY}",
+        requester_keyfile=Path("requester.json"),
     )
 
 
@@ -64,7 +66,7 @@ def test_load_settings__state_dir_moved__takes_content_and_database_along() -> N
             r"DDLP_RPC_ULR is no setting: did you mean DDLP_RPC_URL\?",
         ),
         ("DDLP_ZZZZZZ", "1", r"DDLP_ZZZZZZ is no setting: unset it"),
-        ("DDLP_GATEWAY_KEY", "xyz", r"DDLP_GATEWAY_KEY holds a malformed key"),
+        ("DDLP_REQUESTER_KEY", "xyz", r"DDLP_REQUESTER_KEY holds a malformed key"),
     ],
 )
 def test_load_settings__malformed_variable__names_it_and_the_remedy(
@@ -76,8 +78,8 @@ def test_load_settings__malformed_variable__names_it_and_the_remedy(
 
 def test_load_settings__malformed_secret__is_not_repeated() -> None:
     with pytest.raises(ConfigError) as caught:
-        load_settings({"DDLP_OPERATOR_KEYS": f"{KEY},deadbeef"})
-    assert "DDLP_OPERATOR_KEYS" in str(caught.value)
+        load_settings({"DDLP_REQUESTER_KEY": f"{KEY}deadbeef"})
+    assert "DDLP_REQUESTER_KEY" in str(caught.value)
     assert "deadbeef" not in str(caught.value)
     assert KEY not in str(caught.value)
 
@@ -89,9 +91,9 @@ def test_settings__secrets__stay_out_of_repr() -> None:
 
 
 def test_secret__set_and_unset__is_returned_or_its_variable_named() -> None:
-    assert load_settings({"DDLP_GATEWAY_KEY": KEY}).secret("gateway_key") == f"0x{KEY}"
-    with pytest.raises(ConfigError, match="set DDLP_GATEWAY_KEY"):
-        load_settings({}).secret("gateway_key")
+    assert load_settings({"DDLP_REQUESTER_KEY": KEY}).secret("requester_key") == f"0x{KEY}"
+    with pytest.raises(ConfigError, match="set DDLP_REQUESTER_KEY"):
+        load_settings({}).secret("requester_key")
 
 
 def test_settings__assignment__is_refused() -> None:

@@ -62,8 +62,8 @@ def test_start_logging__secret_in_a_line_or_traceback__is_masked(
 ) -> None:
     settings = load_settings(
         {
-            "DDLP_GATEWAY_KEY": KEY,
-            "DDLP_OPERATOR_KEYS": "cd" * 32,
+            "DDLP_REQUESTER_KEY": KEY,
+            "DDLP_WEB_SECRET": "cd" * 32,
             "DDLP_DATABASE_URL": "postgresql+psycopg://ddlp:a-password@db/ddlp",
             "DDLP_RPC_URL": "https://mainnet.example/v3/0123456789abcdef",
         }
