@@ -1,4 +1,4 @@
-"""Views answer while a transfer is under way: other contracts read them in the same transaction."""
+"""In the midst of a contract's own transfer its views answer, and nothing else does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import boa
 import pytest
 from eth_utils import keccak
 
-from tests.support.system import CONTRIBUTOR, UNIT, System, load, payout_tree
+from tests.support.system import CONTRIBUTOR, JUROR, UNIT, System, load, payout_tree
 
 
 class CallingBack(System):
@@ -39,17 +39,42 @@ def transfer_by(scene: CallingBack, contract: str) -> None:
         scene.treasury.spend(scene.token.address, scene.stranger, 1, sender=scene.governance)
 
 
-@pytest.mark.parametrize("contract", ["escrow", "vault", "board", "treasury"])
-def test_views__during_the_contracts_own_transfer__answer(
-    scene: CallingBack, contract: str
-) -> None:
+def prepare(scene: CallingBack) -> int:
+    """A campaign with a finalized receipt, and money wherever a transfer is to begin."""
     campaign = scene.create()
     leaf = (scene.contributor, 50 * UNIT, 1, 1)
     tree = payout_tree([leaf])
     scene.settle(scene.receipt(campaign, payoutRoot=tree.root, payoutTotal=50 * UNIT))
     scene.approve(scene.requester, scene.vault)
-    scene.mint(scene.treasury.address, 100)
-    scene.treasury.credit(0, scene.token.address, 100, sender=scene.escrow.address)
+    scene.mint(scene.treasury.address, 200)
+    for pot_of in (0, campaign):
+        scene.treasury.credit(pot_of, scene.token.address, 100, sender=scene.escrow.address)
+    return campaign
+
+
+@pytest.mark.parametrize(
+    ("contract", "function", "arguments"),
+    [("vault", "join", (JUROR, keccak(text="key"))), ("treasury", "sweep", (1,))],
+)
+def test_calls__during_the_contracts_own_transfer__are_refused(
+    scene: CallingBack, contract: str, function: str, arguments: tuple[Any, ...]
+) -> None:
+    prepare(scene)
+    boa.env.time_travel(seconds=scene.COMPENSATION)
+    target = getattr(scene, contract)
+    call = getattr(target, function)
+    with boa.env.anchor():
+        call(*arguments, sender=scene.token.address)  # at rest it is taken
+    scene.token.set_attack(target.address, call.prepare_calldata(*arguments))
+    transfer_by(scene, contract)
+    assert (scene.token.calls(), scene.token.successes()) == (1, 0)
+
+
+@pytest.mark.parametrize("contract", ["escrow", "vault", "board", "treasury"])
+def test_views__during_the_contracts_own_transfer__answer(
+    scene: CallingBack, contract: str
+) -> None:
+    campaign = prepare(scene)
     values = {
         "address": scene.operators[0].address,
         "bytes32": keccak(text="anything"),

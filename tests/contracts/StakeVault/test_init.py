@@ -19,7 +19,7 @@ REASONS = (
 )
 
 
-@pytest.mark.parametrize(("place", "reason"), enumerate(REASONS))
+@pytest.mark.parametrize(("place", "reason"), list(enumerate(REASONS)))
 def test_deploy__zero__is_refused(system: System, place: int, reason: str) -> None:
     arguments: list[Any] = [system.token.address, *[system.stranger] * 3, 1, 1]
     load("StakeVault", *arguments)

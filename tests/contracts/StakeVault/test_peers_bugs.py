@@ -55,7 +55,7 @@ def test_slash__then_everybody_leaves__everybody_is_paid(system: System, to_trea
 
 
 @pytest.mark.parametrize(
-    ("locked", "unbonded", "slashed"), product((1, 40, 99, 100), (1, 50, 100), (1, 40, 100))
+    ("locked", "unbonded", "slashed"), [*product((1, 40, 99, 100), (1, 50, 100), (1, 40, 100))]
 )
 def test_slash__in_the_midst_of_unbonding__locks_nothing_for_good(
     system: System, locked: int, unbonded: int, slashed: int
