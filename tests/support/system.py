@@ -139,6 +139,17 @@ def load(name: str, *arguments: Any) -> Any:
     return _compiled(name).deploy(*arguments)
 
 
+def store(contract: Any, variable: str, value: int, key: int | None = None) -> None:
+    """Write a storage variable, or a map's entry, which no call could bring there in a test's time.
+
+    titanoboa's `eval` would compile the contract anew, and Vyper can trip over its own symbols.
+    """
+    slot = contract.compiler_data.storage_layout["storage_layout"][variable]["slot"]
+    if key is not None:
+        slot = int.from_bytes(keccak(encode(["uint256", "uint256"], [slot, key])), "big")
+    boa.env.set_storage(contract.address, slot, value)
+
+
 def create_address(deployer: str, nonce: int) -> str:
     """The address that the deployer's creation with this nonce gets."""
     return to_checksum_address(keccak(rlp.encode([to_canonical_address(deployer), nonce]))[12:])

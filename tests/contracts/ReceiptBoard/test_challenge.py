@@ -8,7 +8,7 @@ from typing import Any
 import boa
 import pytest
 
-from tests.support.system import OPERATOR, Receipt, System, events, load
+from tests.support.system import OPERATOR, Receipt, System, events, load, store
 
 QUORUM = 1 << 32 | 0b011
 
@@ -176,7 +176,7 @@ def test_challenge__without_bond__is_refused(system: System, pending: Receipt) -
 def test_challenge__before_an_arbitrator_is_named__is_refused(
     system: System, pending: Receipt
 ) -> None:
-    system.board.eval("self._arbitrator = empty(address)")
+    store(system.board, "_arbitrator", 0)
     with system.refused("ReceiptBoard: no arbitrator"):
         system.board.challenge(pending.values(), "X", "")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import boa
 
-from tests.support.system import OPERATOR, UNIT, Receipt, System, events
+from tests.support.system import OPERATOR, UNIT, Receipt, System, events, store
 
 
 def restake(system: System) -> None:
@@ -129,7 +129,7 @@ def test_post__as_many_voids_as_an_attempt_can_count__is_refused(
     system: System, campaign: int
 ) -> None:
     # an attempt that could no longer rise would let a voided receipt return
-    system.board.eval(f"self._progress[{campaign}] = (2**7 - 2) << 154")
+    store(system.board, "_progress", (2**7 - 2) << 154, campaign)
     last = system.receipt(campaign)
     assert last.attempt == 126
     system.post(last)

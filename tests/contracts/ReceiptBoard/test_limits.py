@@ -5,7 +5,7 @@ from __future__ import annotations
 import boa
 import pytest
 
-from tests.support.system import UNIT, System
+from tests.support.system import UNIT, System, store
 
 FAILING = """
 # pragma version ==0.4.3
@@ -62,7 +62,7 @@ def test_rule__token_that_returns_false__leaves_the_case_open(
 
 def test_set_operators__last_version__is_the_last(system: System) -> None:
     members = [operator.address for operator in system.operators]
-    system.board.eval("self._set = (2**24 - 2) << 64")
+    store(system.board, "_set", (2**24 - 2) << 64)
     system.set_operators(members, 2)
     assert system.board.operator_set() == 2**24 - 1
     with system.refused("ReceiptBoard: too many sets"):
