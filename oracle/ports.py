@@ -310,7 +310,7 @@ class TransactionStore(Protocol):
 
     def add(self, transaction: SentTransaction, *, now: int) -> None:
         """Keep a signed transaction, durably, before it is sent; StoreConflict where its nonce is
-        another call's that is still open."""
+        another call's that is still open. One that was closed and is signed again is open again."""
         ...
 
     def open(self, sender: bytes) -> list[SentTransaction]:

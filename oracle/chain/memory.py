@@ -74,9 +74,12 @@ class MemoryTransactions:
         self._all: list[SentTransaction] = []
 
     def add(self, transaction: SentTransaction, *, now: int) -> None:
-        """Keep a signed transaction; StoreConflict where its nonce is another open call's."""
+        """Keep a signed transaction; StoreConflict where its nonce is another open call's.
+
+        One that was closed, and is signed again since its block was undone, is open again.
+        """
         with self._lock:
-            if transaction.hash in {one.hash for one in self._all}:
+            if transaction.hash in {one.hash for one in self._all if one.state == "signed"}:
                 raise StoreConflict("this transaction is kept already: read again and retry")
             for one in self._all:
                 if self._is_open(one, transaction.sender, transaction.nonce) and (
@@ -86,6 +89,7 @@ class MemoryTransactions:
                         f"nonce {transaction.nonce} is another transaction's that is under way: "
                         "let one process alone send for an account"
                     )
+            self._all = [one for one in self._all if one.hash != transaction.hash]
             self._all.append(transaction)
 
     def open(self, sender: bytes) -> list[SentTransaction]:

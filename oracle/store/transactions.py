@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Engine, insert, select, update
+from sqlalchemy import ColumnElement, Engine, delete, insert, select, update
 
 from oracle.errors import StoreConflict
 from oracle.ports import SentTransaction
@@ -18,7 +18,10 @@ class SqlTransactionStore:
         self._chain_id = chain_id
 
     def add(self, transaction: SentTransaction, *, now: int) -> None:
-        """Keep a signed transaction; StoreConflict where its nonce is another open call's."""
+        """Keep a signed transaction; StoreConflict where its nonce is another open call's.
+
+        One that was closed, and is signed again since its block was undone, is open again.
+        """
         of_nonce = (
             self._of(transaction.sender)
             & (table.c.nonce == transaction.nonce)
@@ -31,6 +34,8 @@ class SqlTransactionStore:
                     f"nonce {transaction.nonce} is another transaction's that is under way: let "
                     "one process alone send for an account"
                 )
+            again = self._of(transaction.sender) & (table.c.hash == transaction.hash)
+            connection.execute(delete(table).where(again & (table.c.state != "signed")))
             connection.execute(
                 insert(table).values(
                     chain_id=self._chain_id,

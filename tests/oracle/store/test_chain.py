@@ -181,6 +181,18 @@ def test_close__refused__frees_the_nonce(transactions: TransactionStore) -> None
     assert [one.state for one in transactions.history(SENDER)] == ["refused", "signed"]
 
 
+@pytest.mark.parametrize("was_mined", [True, False])
+def test_add__closed_one_signed_again__is_open_again(
+    transactions: TransactionStore, was_mined: bool
+) -> None:
+    """A block is undone, and the same call signs the same transaction."""
+    first = sent(5)
+    transactions.add(first, now=NOW)
+    transactions.close(SENDER, 5, first.hash if was_mined else None, now=NOW)
+    transactions.add(first, now=NOW + 1)
+    assert transactions.open(SENDER) == transactions.history(SENDER) == [first]
+
+
 def test_transactions__of_two_chains__do_not_meet(tmp_path: Path) -> None:
     engine = open_database(f"sqlite:///{tmp_path / 'chain.db'}")
     first, second = (SqlTransactionStore(engine, chain_id) for chain_id in (1, 10))
