@@ -7,6 +7,7 @@ A setting's variable is its name in capitals after ``DDLP_``: ``rpc_url`` is ``D
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -45,6 +46,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     feed_port: int = 8001
+    trusted_proxy: str | None = None
     claim_below: int | None = None
     monitor_port: int | None = None
     log_format: str = "text"
@@ -151,6 +153,13 @@ def _parse(name: str, text: str) -> object:
             if not (text.isascii() and text.isdecimal() and 0 <= int(text) <= 65_535):
                 raise ConfigError(f"{variable} is {text!r}: set it to a port from 0 to 65535")
             return int(text)
+        case "trusted_proxy":
+            try:
+                return str(ipaddress.ip_address(text))
+            except ValueError:
+                raise ConfigError(
+                    f"{variable} is {text!r}: set it to the proxy's IP address, such as 127.0.0.1"
+                ) from None
         case "ipfs_url":
             return tuple(address.strip() for address in text.split(","))
         case "content_copies":

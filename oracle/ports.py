@@ -612,8 +612,9 @@ class FilingDesk(Protocol):
         lease. Work starts when a quorum has taken it."""
         ...
 
-    def holds(self, entry_hash: bytes) -> bool:
-        """Say whether this operator's log or filings have an entry, so that nobody need file it."""
+    def holds(self, wanted: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Return those of up to 256 entry hashes that stand in this operator's log or filings: what
+        a quorum holds nobody need file."""
         ...
 
     def file(self, filing: Filing) -> bytes:

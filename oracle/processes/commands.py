@@ -129,7 +129,9 @@ def run_operator() -> None:
         stopped_by_signal() as stop,
         _looping(loop),
         monitoring(settings, metrics, loop, process.checks),
-        listening(app, settings.host, settings.port) as port,
+        listening(
+            app, settings.host, settings.port, trusted_proxy=settings.trusted_proxy
+        ) as port,
     ):
         click.echo(f"operator {checksum(folder.address)} at http://{settings.host}:{port}")
         stop.wait()
@@ -198,7 +200,7 @@ def run_gateway() -> None:
         _looping(loop),
         monitoring(settings, metrics, loop, process.checks),
         listening(feed, settings.host, settings.feed_port) as feed_port,
-        listening(page, settings.host, settings.port),
+        listening(page, settings.host, settings.port, trusted_proxy=settings.trusted_proxy),
     ):
         click.echo(
             f"gateway {checksum(process.identity.address)}: page at {origins[0]}, operators' feed "

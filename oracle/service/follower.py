@@ -34,6 +34,7 @@ class Follower:
     ) -> None:
         self._store, self._unseal, self._lock = store, unseal, lock
         self.rows: list[LogRow] = store.rows()
+        self.places = {row.entry_hash: row.position for row in self.rows}
         self.opened: dict[bytes, OpenedSubmission] = store.opened()
         self.fork: tuple[LogRow, LogRow] | None = None  # two signed rows of one position
         self.settled = 0  # the position up to which receipts are finalized
@@ -125,6 +126,7 @@ class Follower:
             left = self.rows[first - 1 + kept :]
             self._store.adopt(rows[kept:], now=now)
             self.rows[first - 1 + kept :] = rows[kept:]
+            self.places = {row.entry_hash: row.position for row in self.rows}
             return left
 
     def add_opened(self, opened: Iterable[OpenedSubmission], *, now: int) -> None:
@@ -173,6 +175,7 @@ class Follower:
                 return False  # a proposal was adopted meanwhile
             self._store.append(rows, opened, now=now)
             self.rows.extend(rows)
+            self.places.update((row.entry_hash, row.position) for row in rows)
             self.opened.update((one.entry_hash, one) for one in opened)
             return True
 

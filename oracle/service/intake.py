@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from oracle.errors import FormatError, GatewayRefusal, ProtocolFault, SignatureError
+from oracle.errors import FormatError, GatewayBusy, GatewayRefusal, ProtocolFault, SignatureError
 from oracle.evidence.codec import MAX_BLOCK
 from oracle.evidence.entries import Lease, LogRow, Submission, decode_entry
 from oracle.evidence.hashing import keccak256, sha256
@@ -19,6 +19,7 @@ from oracle.protocol.openings import named_block
 from oracle.service.follower import Follower, is_signed
 
 Signer = Callable[[bytes], bytes]  # a 32-byte digest to 65 bytes of signature
+ASK_AGAIN_SECONDS = 10  # until a lease that the gateway signed may have come
 
 
 class Intake:
@@ -53,8 +54,10 @@ class Intake:
         rows = self._log.rows
         row = rows[position - 1] if 1 <= position <= len(rows) else None
         if row is None or row.entry_hash != entry_hash:
-            raise GatewayRefusal(
-                "LEASE-UNKNOWN", "our log doesn't have this lease there: ask again in a minute"
+            raise GatewayBusy(
+                "LEASE-UNKNOWN",
+                "our log doesn't have this lease there: ask again in a while",
+                ASK_AGAIN_SECONDS,
             )
         if self._log.fork is not None:
             raise GatewayRefusal(

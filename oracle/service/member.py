@@ -740,12 +740,12 @@ class Member:
         with self._lock:
             self.intake.certify(certificate, campaign, self.members, self.threshold, now=self._now)
 
-    def holds(self, entry_hash: bytes) -> bool:
-        """Say whether our log or filings have an entry."""
+    def holds(self, wanted: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Return those of the entry hashes that our log or filings have."""
+        _check_bound(len(wanted), MORE)
         with self._lock:
-            if entry_hash in self.intake.filings:
-                return True
-            return any(row.entry_hash == entry_hash for row in reversed(self.log.rows))
+            filed, logged = self.intake.filings, self.log.places
+            return tuple(one for one in wanted if one in filed or one in logged)
 
     def file(self, filing: Filing) -> bytes:
         """Take a submission that the gateway doesn't log; return the acknowledgement."""

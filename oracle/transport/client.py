@@ -228,12 +228,17 @@ class HttpFilingDesk:
 
     def confirm(self, position: int, entry_hash: bytes) -> bytes:
         """Have a lease confirmed; GatewayRefusal where the operator doesn't."""
-        body = wire.pack([column([position], "u64"), entry_hash])
+        body = wire.encode_place(position, entry_hash)
         return self._caller.post(f"{self._path}/confirm", body)
 
     def certify(self, certificate: LeaseCertificate) -> None:
         """Bring a quorum's confirmations."""
         self._caller.post(f"{self._path}/certify", wire.encode_certificate(certificate))
+
+    def holds(self, wanted: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Return those of up to 256 entry hashes that the operator has, logged or filed."""
+        data = self._caller.post(f"{self._path}/holds", wire.encode_digests(wanted))
+        return wire.decode_digests(data)
 
     def file(self, filing: Filing) -> bytes:
         """Bring a submission that the gateway doesn't log; return the acknowledgement."""

@@ -24,14 +24,22 @@ IDLE_SECONDS = 60  # then a connection is closed that neither sends nor is being
 
 @contextmanager
 def listening(
-    app: Flask, host: str, port: int, *, threads: int = THREADS, idle_seconds: int = IDLE_SECONDS
+    app: Flask,
+    host: str,
+    port: int,
+    *,
+    threads: int = THREADS,
+    idle_seconds: int = IDLE_SECONDS,
+    trusted_proxy: str | None = None,
 ) -> Iterator[int]:
     """Serve in threads of their own inside the `with` block, which is given the port.
 
-    `host` is an IP address; port 0 takes a free one. Raises ConfigError where the host is no
-    address or the port is taken.
+    `host` is an IP address; port 0 takes a free one. What comes from the IP address
+    `trusted_proxy` counts as from the address that its X-Forwarded-For names last. Raises
+    ConfigError where the host is no address or the port is taken.
     """
     listener = _listen(host, port)
+    proxy = {"trusted_proxy": trusted_proxy, "trusted_proxy_headers": {"x-forwarded-for"}}
     sockets: dict[int, wasyncore.dispatcher] = {}
     server = create_server(
         app,
@@ -43,6 +51,8 @@ def listening(
         max_request_body_size=MAX_BODY,
         channel_timeout=idle_seconds,
         cleanup_interval=max(1, idle_seconds // 2),
+        clear_untrusted_proxy_headers=True,
+        **(proxy if trusted_proxy is not None else {}),
     )
 
     def stop() -> None:

@@ -6,6 +6,7 @@ anybody may call is limited by address. Every body is bounded, by kind.
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -38,6 +39,7 @@ MAX_REQUEST = 64 << 20  # bytes; a proposal brings an epoch's log and openings
 MAX_SMALL = 4 << 20  # everything else: a submission's entry and opening at most
 MEMBER_RATE, MEMBER_BURST = 50.0, 200.0  # requests of one operator
 PUBLIC_RATE, PUBLIC_BURST = 5.0, 50.0  # requests of one network address
+PREFLIGHT_SECONDS = 7200  # browsers remember for two hours at most what a page may send
 MINE = "application/octet-stream"
 # The first class that fits counts; whatever isn't listed is this side's trouble.
 _STATUS: tuple[tuple[type[DDLPError], HTTPStatus], ...] = (
@@ -103,15 +105,17 @@ def create_operator_app(
 
     @app.before_request
     def limit_public() -> None:
-        if request.path.startswith("/v1/public/") and not anybody.allows(request.remote_addr):
+        if request.path.startswith("/v1/public/") and not anybody.allows(network_of_caller()):
             raise TooOften
 
     @app.after_request
     def open_to_pages(response: Response) -> Response:
-        # A contributor's page comes from the gateway's origin, and no cookie is involved.
+        # Any gateway's page may ask, or none would be free of its gateway. No cookie is involved,
+        # and what is answered is what the same person could ask for without a browser.
         if request.path.startswith("/v1/public/"):
             response.headers["Access-Control-Allow-Origin"] = "*"
             response.headers["Access-Control-Allow-Headers"] = "Content-Type"
+            response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
         return response
 
     @app.get("/v1/campaigns/<int:campaign>/holding")
@@ -141,16 +145,16 @@ def create_operator_app(
 
     @app.post("/v1/public/campaigns/<int:campaign>/confirm")
     def confirm(campaign: int) -> ResponseReturnValue:
-        position, entry_hash = wire.unpack(_body(MAX_SMALL), 2)
-        if len(entry_hash) != 32:
-            raise FormatError("an entry's hash is 32 bytes")
-        [place] = integers(position, "u64", 1).tolist()
-        return _bytes(offered.desk(campaign).confirm(place, entry_hash))
+        return _bytes(offered.desk(campaign).confirm(*wire.decode_place(_body(MAX_SMALL))))
 
     @app.post("/v1/public/campaigns/<int:campaign>/certify")
     def certify(campaign: int) -> ResponseReturnValue:
         offered.desk(campaign).certify(wire.decode_certificate(_body(MAX_SMALL)))
         return _bytes(b"")
+
+    @app.post("/v1/public/campaigns/<int:campaign>/holds")
+    def holds(campaign: int) -> ResponseReturnValue:
+        return _bytes(wire.encode_digests(offered.desk(campaign).holds(_wanted())))
 
     @app.post("/v1/public/campaigns/<int:campaign>/file")
     def file(campaign: int) -> ResponseReturnValue:
@@ -212,6 +216,19 @@ def _admit_members(app: Flask, door: Doorkeeper) -> None:
         g.sender, g.digest = sender, digest
         if not rates.allows(sender):
             raise TooOften
+
+
+def network_of_caller() -> str:
+    """Return what public requests are limited by: an IPv4 address, or the 64 bits of an IPv6 one
+    that name its network, since whoever has one has 2^64."""
+    address = request.remote_addr or ""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return address
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def _body(limit: int) -> bytes:

@@ -120,6 +120,21 @@ def _gold_opening(value: object) -> GoldOpening:
     raise FormatError("an opened gold item is epoch, index, item, answer and salt")
 
 
+# -- what contributors ask -------------------------------------------------------------------------
+
+
+def encode_place(position: int, entry_hash: bytes) -> bytes:
+    """Write a log position and the hash of the entry that should stand there."""
+    return pack([column([position], "u64"), entry_hash])
+
+
+def decode_place(data: bytes) -> tuple[int, bytes]:
+    """Undo `encode_place`."""
+    position, entry_hash = unpack(data, 2)
+    [place] = integers(position, "u64", 1).tolist()
+    return place, _sized(entry_hash, 32)
+
+
 # -- what operators hold ---------------------------------------------------------------------------
 
 

@@ -93,8 +93,8 @@ class SignsAnything(Liar):
     def file(self, filing: Filing) -> bytes:
         return b"\x01" * 65
 
-    def holds(self, entry_hash: bytes) -> bool:
-        return True
+    def holds(self, wanted: Sequence[bytes]) -> tuple[bytes, ...]:
+        return tuple(wanted)
 
     def certify(self, certificate: LeaseCertificate) -> None:
         return None

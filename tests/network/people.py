@@ -180,7 +180,7 @@ class Contributor:
         waited = self.schedule.chain.newest.timestamp - work.submitted
         for operator in self.schedule.asked():
             if operator.address not in work.seen and self.schedule.attempt(
-                operator.holds, work.entry_hash
+                operator.holds, [work.entry_hash]
             ):
                 work.seen.add(operator.address)
         if len(work.seen) >= 3 or waited < PATIENCE:

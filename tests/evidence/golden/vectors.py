@@ -28,6 +28,8 @@ from oracle.evidence.codec import (
 from oracle.evidence.hashing import ZERO32, MerkleTree, keccak256, sha256
 from oracle.evidence.results import PayoutLeaf, SlashLeaf
 from oracle.evidence.signing import address_of, compact, sign
+from oracle.ports import Filing, LeaseCertificate
+from oracle.transport import wire
 
 PATH = Path(__file__).parent / "vectors.json"
 U64, U128, U256 = 2**64 - 1, 2**128 - 1, 2**256 - 1
@@ -79,6 +81,7 @@ def build() -> dict[str, Any]:
             _opening_text(["1"] * 100, 4),
         ],
         "openings": [_opening(1), _opening(3)],
+        "desk": _desk(),
         "trees": [_payout_tree(count) for count in (0, 1, 2, 5)] + [_slash_tree(3)],
     }
 
@@ -140,6 +143,8 @@ def _struct_cases() -> list[tuple[str, structs.Struct, structs.Domain]]:
             structs.Appeal(contributor, CAMPAIGN, submission.digest(ESCROW), 2, _b32("reason")),
             ESCROW,
         ),
+        ("operator", _confirmation(), BOARD),
+        ("operator", structs.Acknowledgement(CAMPAIGN, _b32("entry"), 3), BOARD),
         ("operator", final, BOARD),
         ("operator", structs.Receipt(*widest), BOARD),
     ]
@@ -265,6 +270,26 @@ def _log() -> list[dict[str, Any]]:
         )
         before = after
     return vectors
+
+
+def _confirmation() -> structs.Confirmation:
+    return structs.Confirmation(CAMPAIGN, 42, _b32("entry"), _b32("head"))
+
+
+def _desk() -> list[dict[str, Any]]:
+    """What a page sends to an operator (docs/FORMATS.md, section 9)."""
+    logged = [bytes.fromhex(one["bytes"][2:]) for one in _log()]
+    lease, submission = logged[3], logged[5]
+    entry_hash, head = keccak256(lease), _b32("head")
+    row = entries.LogRow(42, lease, entry_hash, head, b"\x1b" * 65)
+    certificate = LeaseCertificate(row, (b"\x01" * 65, b"\x02" * 65, b"\x03" * 65))
+    bodies = {
+        "confirm": wire.encode_place(42, entry_hash),
+        "certify": wire.encode_certificate(certificate),
+        "holds": wire.encode_digests([entry_hash, keccak256(submission)]),
+        "file": wire.encode_filing(Filing(submission, bytes.fromhex(_opening(1)["bytes"][2:]))),
+    }
+    return [{"name": name, "body": _hex(body)} for name, body in bodies.items()]
 
 
 def _answer(value: str) -> dict[str, Any]:

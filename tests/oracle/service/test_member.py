@@ -191,14 +191,14 @@ def test_file__submission_that_the_gateway_does_not_log__is_acknowledged_and_kep
     _, work = unfiled(scene)
     member = scene.members[0]
     assert work.filing is not None
-    assert not member.holds(work.entry_hash)
+    assert member.holds([work.entry_hash]) == ()
     word = member.file(work.filing)
     assert member.file(work.filing) == word
     epoch = member.intake.ledger(scene.read_campaign(), None).epoch
     digest = Acknowledgement(7, work.entry_hash, epoch).digest(scene.chain.known.board_domain)
     assert recover(digest, word) == member.address
-    assert member.holds(work.entry_hash)
-    assert scene.start(0).holds(work.entry_hash)
+    assert member.holds([ZERO32, work.entry_hash]) == (work.entry_hash,)
+    assert scene.start(0).holds([work.entry_hash]) == (work.entry_hash,)
 
 
 def test_file__anything_else__is_refused_and_changes_nothing(scene: Schedule) -> None:

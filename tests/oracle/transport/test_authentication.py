@@ -8,7 +8,7 @@ from flask import Flask
 
 from oracle.errors import PeerUnavailable, SignatureError
 from oracle.evidence.signing import address_of
-from oracle.transport import authentication, server
+from oracle.transport import authentication, server, wire
 from oracle.transport.authentication import WINDOW_SECONDS, Doorkeeper
 from oracle.transport.client import HttpPeer
 from oracle.transport.rates import CALLERS, RateLimit
@@ -21,12 +21,14 @@ from tests.support.transport import (
     FixedOperator,
     Offer,
     caller_to,
+    digest_of,
     identity_of,
     operator_key,
 )
 
 HERE, ASKING = address_of(operator_key(1)), address_of(operator_key(0))
 PATH = f"/v1/campaigns/{CAMPAIGN}/holding"
+HASH = digest_of(1)
 
 
 @pytest.fixture
@@ -244,8 +246,56 @@ def test_public__page_of_another_origin__may_ask_and_read(app: Flask) -> None:
     assert before.status_code == 200
     assert before.headers["Access-Control-Allow-Origin"] == "*"
     assert before.headers["Access-Control-Allow-Headers"] == "Content-Type"
+    assert int(before.headers["Access-Control-Max-Age"]) > 0
     answer = client.get("/v1/public/status")
     assert answer.json == {"address": "0x" + HERE.hex(), "time": NOW}
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_public__refusal_of_any_kind__can_be_read_by_a_page(strict_app: Flask) -> None:
+    client = strict_app.test_client()
+    desk = f"/v1/public/campaigns/{CAMPAIGN}"
+    answers = [
+        client.post(f"{desk}/confirm", data=wire.encode_place(3, HASH)),
+        client.post(f"{desk}/file", data=b"\0\0\0\1"),
+        client.post(f"{desk}/certify", headers={"Content-Length": str(5 << 20)}),
+        client.post("/v1/public/campaigns/8/holds", data=HASH),
+        client.post(f"{desk}/holds", data=HASH * 257),
+        client.get(f"{desk}/holds"),
+    ]
+    answers += [client.post(f"{desk}/holds", data=HASH) for _ in range(60)]
+    assert [one.status_code for one in answers[:6]] == [409, 422, 422, 404, 422, 405]
+    assert [one.status_code for one in answers[6:]] == [200] * 44 + [429] * 16
+    for answer in answers:
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        if answer.status_code != 200:
+            assert answer.json is not None
+            assert set(answer.json) == {"code", "message", "waitSeconds"}
+    assert answers[-1].json == {"code": "RATE", "message": "ask more slowly", "waitSeconds": 1}
+
+
+def test_public__no_cookie__is_asked_for_or_given(app: Flask) -> None:
+    answer = app.test_client().post(f"/v1/public/campaigns/{CAMPAIGN}/holds", data=HASH)
+    assert "Set-Cookie" not in answer.headers
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+def test_peers_paths__from_a_page__are_closed_to_it(app: Flask) -> None:
+    for path in (PATH, f"/v1/campaigns/{CAMPAIGN}/rows?after=0&limit=1"):
+        answer = app.test_client().get(path)
+        assert answer.status_code == 401
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_public__one_ipv6_network__has_one_rate(strict_app: Flask) -> None:
+    def ask(address: str) -> int:
+        given = {"REMOTE_ADDR": address}
+        client = strict_app.test_client()
+        return client.get("/v1/public/status", environ_overrides=given).status_code
+
+    assert [ask(f"2001:db8:0:1::{number:x}") for number in range(52)][-2:] == [429, 429]
+    assert ask("2001:db8:0:2::1") == 200
+    assert ask("192.0.2.1") == 200
 
 
 def test_member__asks_too_fast__is_429_under_signature(strict_app: Flask) -> None:

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
+import requests
 
 from oracle.errors import ConfigError, PeerUnavailable
 from oracle.evidence.signing import address_of
 from oracle.transport import client as client_module
+from oracle.transport import server as server_module
 from oracle.transport.client import Caller, HttpPeer
 from oracle.transport.listening import listening
 from oracle.transport.server import MAX_REQUEST, create_operator_app
@@ -100,6 +102,24 @@ def test_listening__garbage__is_refused_and_it_serves_on(
     assert b" 200 " not in first
     assert peer_at(port).holding() == operator.holding()
     assert operator.proposals == []
+
+
+@pytest.mark.parametrize(("trusted", "alike"), [("127.0.0.1", False), (None, True)])
+def test_listening__behind_a_proxy__limits_by_who_asked_it(
+    operator: FixedOperator, monkeypatch: pytest.MonkeyPatch, trusted: str | None, alike: bool
+) -> None:
+    monkeypatch.setattr(server_module, "PUBLIC_RATE", 0.001)
+    monkeypatch.setattr(server_module, "PUBLIC_BURST", 1.0)
+    app = create_operator_app(identity_of(operator_key(1)), Offer(operator), lambda: OPERATORS)
+
+    def ask(port: int, address: str) -> int:
+        url = f"http://127.0.0.1:{port}/v1/public/status"
+        forged = f"203.0.113.{port % 250}, {address}"  # what the asker itself wrote stands first
+        return requests.get(url, headers={"X-Forwarded-For": forged}, timeout=10).status_code
+
+    with listening(app, "127.0.0.1", 0, trusted_proxy=trusted) as port:
+        found = [ask(port, f"192.0.2.{number}") for number in (1, 2, 1)]
+    assert found == ([200, 429, 429] if alike else [200, 200, 429])
 
 
 def test_listening__slow_senders__are_cut_off_and_hold_up_nobody(

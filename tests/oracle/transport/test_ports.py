@@ -114,6 +114,9 @@ def test_desk__lease_confirmed_certified_and_work_filed__is_taken(
     assert desk.confirm(2, digest_of(1)) == bytes([27]) * 65
     desk.certify(CERTIFICATE)
     assert operator.certificates == [CERTIFICATE]
+    known, unknown = digest_of(1), digest_of(99)
+    assert desk.holds([unknown, known]) == (known,)
+    assert desk.holds([]) == ()
     assert desk.file(FILINGS[1]) == operator.file(FILINGS[1])
 
 

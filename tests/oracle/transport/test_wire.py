@@ -47,6 +47,7 @@ EXAMPLES: list[tuple[Callable[[Any], bytes], Callable[[bytes], Any], Any]] = [
 ]
 DECODERS = [
     wire.decode_rows,
+    wire.decode_place,
     wire.decode_page,
     wire.decode_reveal,
     wire.decode_digests,
