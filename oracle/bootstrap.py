@@ -25,6 +25,7 @@ from oracle.chain.poster import Poster
 from oracle.chain.reader import Web3Reader
 from oracle.chain.transactions import Fees
 from oracle.chain.wallets import DEV_CHAIN_IDS, DevWallets
+from oracle.community.community import Community
 from oracle.content.local import LocalContent
 from oracle.content.sealing import encryption_key, open_sealed
 from oracle.content.stores import catch_up
@@ -142,6 +143,7 @@ class Platform:
         url = database_url or f"sqlite:///{(state_dir / 'ddlp.sqlite').resolve()}"
         self.engine = open_database(url)
         self.store = SqlLabelStore(self.engine)
+        self.community = Community(self.engine, self.content)
         events, transactions = chain_stores(self.engine, deployment)
         self.reader = Web3Reader(w3, deployment, finality, events)
         self.relayer = Poster(w3, keys.relayer, deployment, transactions, fees)
@@ -308,7 +310,15 @@ class Platform:
             symbol="DDLP",
             decimals=18,
         )
-        return Desk(network, self.gateways, self.reader, self.content, self.relayer, paused)
+        return Desk(
+            network,
+            self.gateways,
+            self.reader,
+            self.content,
+            self.relayer,
+            paused,
+            self.community.learning.check_qualified,
+        )
 
     # -- small parts -------------------------------------------------------------------------
 

@@ -37,7 +37,8 @@ class Desk:
 
     `gateways` returns them by campaign, as they come and go; `relayer` pays the gas of claims.
     `paused` returns the campaigns whose operators can't go on now: they take labels of running
-    leases, but draw no lease, since nobody would pay for it soon.
+    leases, but draw no lease, since nobody would pay for it soon. `check_qualified(campaign,
+    contributor)` raises GatewayRefusal where somebody must pass the campaign's exam first.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class Desk:
         content: ContentStore,
         relayer: ReceiptPoster,
         paused: Callable[[], Collection[object]] = tuple,
+        check_qualified: Callable[[int, bytes], None] = lambda campaign, contributor: None,
     ) -> None:
         self._network, self._gateways = network, gateways
         self._reader, self._content, self._relayer = reader, content, relayer
         self._paused = paused
+        self._check_qualified = check_qualified
         self._evidence: dict[bytes, Evidence] = {}
 
     def network(self) -> Network:
@@ -106,6 +109,7 @@ class Desk:
             return running
         if campaign in self._paused():
             return LeaseReply(None, (), PAUSED, PAUSED_SECONDS)
+        self._check_qualified(campaign, contributor)
         try:
             return gateway.lease(contributor, count)
         except GatewayBusy as busy:

@@ -295,3 +295,111 @@ operator_notes = Table(
     Column("data", LargeBinary, nullable=False),
     Column("noted_at", BigInteger, nullable=False),
 )
+
+# --- people, off chain: everything that has a contributor can be exported and deleted ------------
+
+# One a day; a network address is kept only as a hash salted by its day's, and goes with the salt.
+network_salts = Table(
+    "network_salts",
+    metadata,
+    Column("day", BigInteger, primary_key=True, autoincrement=False),  # since 1970
+    Column("salt", LargeBinary(32), nullable=False),
+)
+
+# `token_hash` is the SHA-256 of what the browser's cookie holds; `browser` is "Firefox on Linux".
+web_sessions = Table(
+    "web_sessions",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("contributor", LargeBinary(20), nullable=False),
+    Column("browser", Text, nullable=False),
+    Column("place", LargeBinary(8), nullable=True),  # salted hash of the network address
+    Column("began_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Index(None, "contributor"),
+)
+
+# What somebody agreed to, by the SHA-256 of its text.
+agreements = Table(
+    "agreements",
+    metadata,
+    Column("contributor", LargeBinary(20), primary_key=True),
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("document", Text, nullable=False),
+    Column("agreed_at", BigInteger, nullable=False),
+)
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("contributor", LargeBinary(20), primary_key=True),
+    Column("language", Text, nullable=False),  # BCP 47, or empty
+    Column("region", Text, nullable=False),  # ISO 3166-1 alpha-2, or empty
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+tutorial_steps = Table(
+    "tutorial_steps",
+    metadata,
+    Column("contributor", LargeBinary(20), primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("done_at", BigInteger, nullable=False),
+)
+
+# A campaign's course by version: guidelines, training, exam (canonical JSON). Its answers are
+# secret, so a course is no content block.
+courses = Table(
+    "courses",
+    metadata,
+    Column("campaign", Uint256, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("document", Text, nullable=False),
+    Column("published_at", BigInteger, nullable=False),
+)
+
+# Answers to training questions; `correct` is 0 or 1.
+training_answers = Table(
+    "training_answers",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("contributor", LargeBinary(20), nullable=False),
+    Column("campaign", Uint256, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("choice", SmallInteger, nullable=False),
+    Column("correct", SmallInteger, nullable=False),
+    Column("answered_at", BigInteger, nullable=False),
+    Index(None, "campaign", "contributor"),
+)
+
+# Attempts at a campaign's exam. `questions` (a JSON list of ids) is drawn at the
+# start; `choices`, `correct` (how many) and `passed` are null until it is handed in.
+exam_attempts = Table(
+    "exam_attempts",
+    metadata,
+    Column("contributor", LargeBinary(20), primary_key=True),
+    Column("campaign", Uint256, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+    Column("questions", Text, nullable=False),
+    Column("choices", Text, nullable=True),
+    Column("correct", Integer, nullable=True),
+    Column("passed", SmallInteger, nullable=True),
+    Column("began_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=True),
+)
+
+# A campaign's inbox: questions of contributors, answers of its experts.
+inbox_questions = Table(
+    "inbox_questions",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("contributor", LargeBinary(20), nullable=False),
+    Column("campaign", Uint256, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("answer", Text, nullable=True),
+    Column("answered_by", LargeBinary(20), nullable=True),
+    Column("answered_at", BigInteger, nullable=True),
+    Index(None, "campaign"),
+)

@@ -1,0 +1,1 @@
+"""What the page does for people, off chain: sessions, consent, learning, questions."""

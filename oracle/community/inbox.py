@@ -1,0 +1,83 @@
+"""A campaign's inbox: contributors ask, its experts answer, everybody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from oracle.community.learning import Learning
+from oracle.errors import GatewayRefusal, InputError
+from oracle.store.people import PeopleStore
+
+HOUR = 3_600
+PER_HOUR = 5
+SHORTEST, LONGEST = 10, 2_000  # characters
+SHOWN = 50
+
+
+@dataclass(frozen=True)
+class InboxQuestion:
+    """A question without its asker; `mine` says whether it is the reader's own."""
+
+    number: int
+    text: str
+    asked_at: int
+    answer: str | None
+    answered_at: int | None
+    mine: bool
+
+
+class Inbox:
+    """Questions and answers; `now` gives Unix seconds."""
+
+    def __init__(self, store: PeopleStore, learning: Learning, now: Callable[[], float]) -> None:
+        self._store, self._learning, self._now = store, learning, now
+
+    def is_expert(self, campaign: int, contributor: bytes | None) -> bool:
+        """Say whether the campaign's course names somebody as an expert."""
+        course = self._learning.course(campaign)
+        return course is not None and contributor in course.experts
+
+    def read(self, campaign: int, contributor: bytes | None) -> list[InboxQuestion]:
+        """Return the newest questions, first those of the reader's that wait for an answer."""
+        found = [
+            InboxQuestion(
+                row.number,
+                row.text,
+                row.asked_at,
+                row.answer,
+                row.answered_at,
+                row.contributor == contributor,
+            )
+            for row in self._store.inbox(campaign, SHOWN)
+        ]
+        return sorted(found, key=lambda one: not (one.mine and one.answer is None))
+
+    def ask(self, campaign: int, contributor: bytes, text: str) -> None:
+        """Take a question; InputError for its length, GatewayRefusal where it is one too many."""
+        now = int(self._now())
+        text = _checked(text)
+        if self._store.asked_since(contributor, now - HOUR) >= PER_HOUR:
+            raise GatewayRefusal(
+                "too_many", f"you asked {PER_HOUR} questions within an hour: wait a little"
+            )
+        self._store.ask(campaign, contributor, text, now=now)
+
+    def answer(self, campaign: int, expert: bytes, number: int, text: str) -> None:
+        """Take an expert's answer; GatewayRefusal from anybody else, InputError for a question
+        that isn't in this inbox."""
+        if not self.is_expert(campaign, expert):
+            raise GatewayRefusal(
+                "no_expert",
+                "only the campaign's experts answer here: ask its requester to name you",
+            )
+        now = int(self._now())
+        if not self._store.answer(campaign, number, expert, _checked(text), now=now):
+            raise InputError("this question was taken back: reload the inbox")
+
+
+def _checked(text: str) -> str:
+    text = text.replace("\r\n", "\n").strip()
+    if not SHORTEST <= len(text) <= LONGEST or "\0" in text:
+        raise InputError(f"write {SHORTEST} to {LONGEST:,} characters: this has {len(text):,}")
+    return text

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import Engine, select
+
+from oracle.community.community import Community
+from oracle.community.privacy import notices
+from oracle.content.local import LocalContent
+from oracle.errors import InputError
+from oracle.evidence.codec import RAW, Block
+from oracle.evidence.hashing import sha256
+from oracle.store.people import PERSONAL
+from oracle.store.schema import metadata
+from tests.oracle.community.conftest import ANOTHER, EXPERT, SOMEBODY, Clock
+from tests.support.courses import course
+
+
+def live(community: Community, contributor: bytes) -> None:
+    """Leave something in every table."""
+    community.sessions.begin(contributor, "Firefox/1", "192.0.2.1")
+    community.privacy.agree(contributor)
+    community.privacy.declare(contributor, "pt-BR", "BR")
+    community.learning.finish_step(contributor, "welcome")
+    community.learning.train(1, contributor, "bar", 1)
+    community.learning.begin_exam(1, contributor)
+    community.inbox.ask(1, contributor, "What about a crossed zero?")
+
+
+def test_agree__twice__keeps_the_first_time(community: Community, clock: Clock) -> None:
+    first = int(clock.seconds)
+    community.privacy.agree(SOMEBODY)
+    clock.seconds += 60
+    community.privacy.agree(SOMEBODY)
+    community.privacy.agree_to_terms(SOMEBODY, 3, b"\x03" * 32)
+    notice = notices()[0]
+    assert community.privacy.agreements(SOMEBODY) == [
+        ("terms of campaign 3", b"\x03" * 32, first + 60),
+        (f"privacy notice, version {notice.version}", notice.digest, first),
+    ]
+    assert community.privacy.agreements(ANOTHER) == []
+
+
+def test_notices__digest__is_of_the_text_shown() -> None:
+    assert [notice.version for notice in notices()] == list(range(len(notices()), 0, -1))
+    assert all(notice.digest == sha256(notice.text.encode()) for notice in notices())
+
+
+@pytest.mark.parametrize(
+    ("language", "region", "told"),
+    [("english", "", "language"), ("en", "Germany", "region"), ("<b>", "", "language")],
+)
+def test_declare__malformed__is_refused_and_changes_nothing(
+    community: Community, language: str, region: str, told: str
+) -> None:
+    community.privacy.declare(SOMEBODY, "zh-Hans", "SG")
+    with pytest.raises(InputError, match=f"the {told} isn't known"):
+        community.privacy.declare(SOMEBODY, language, region)
+    assert community.privacy.profile(SOMEBODY) == ("zh-Hans", "SG")
+    community.privacy.declare(SOMEBODY, "", "")
+    assert community.privacy.profile(SOMEBODY) == ("", "")
+
+
+def test_export__everything__is_json_and_of_one_person(community: Community) -> None:
+    community.learning.publish(1, course())
+    live(community, SOMEBODY)
+    live(community, ANOTHER)
+    found = json.loads(json.dumps(community.privacy.export(SOMEBODY)))
+    assert found["contributor"] == "0x" + SOMEBODY.hex()
+    assert {table.name for table in PERSONAL} <= found.keys()
+    assert all(len(found[table.name]) == 1 for table in PERSONAL)
+    assert found["profiles"][0]["language"] == "pt-BR"
+    assert ANOTHER.hex() not in json.dumps(found)
+
+
+def test_delete__everything__leaves_others_and_answers_given_to_them(
+    community: Community, engine: Engine
+) -> None:
+    community.learning.publish(1, course())
+    for person in (SOMEBODY, ANOTHER, EXPERT):
+        live(community, person)
+    number = community.inbox.read(1, ANOTHER)[0].number
+    community.inbox.answer(1, EXPERT, number, "It is a zero all the same.")
+    before = community.privacy.export(ANOTHER)
+
+    assert community.privacy.delete(EXPERT) == len(PERSONAL)
+    assert community.privacy.delete(SOMEBODY) == len(PERSONAL)
+    assert community.privacy.delete(SOMEBODY) == 0
+    after = community.privacy.export(ANOTHER)
+    before["inbox_questions"][0]["answered_by"] = None
+    assert after == before
+    assert community.inbox.read(1, ANOTHER)[0].answer == "It is a zero all the same."
+    with engine.connect() as connection:
+        for table in PERSONAL:
+            assert list(connection.scalars(select(table.c.contributor))) == [ANOTHER]
+
+
+def test_personal__tables_of_people__are_all_listed() -> None:
+    # The gateway's own tables are of the public log, or open and erase answers by its rules.
+    gateways = {"submissions", "delegations"}
+    named = {name for name, table in metadata.tables.items() if "contributor" in table.columns}
+    assert named - gateways == {table.name for table in PERSONAL}
+
+
+def test_picture__of_content__is_shown_only_if_it_is_one(
+    engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    content = LocalContent(tmp_path_factory.mktemp("content"))
+    community = Community(engine, content)
+    png, svg = (
+        Block(RAW, data) for data in (b"\x89PNG\r\n\x1a\n rest", b"<svg onload='alert(1)'/>")
+    )
+    for block in (png, svg):
+        content.put(block.data, block.codec)
+    assert community.picture(str(png.link)).type == "image/png"
+    with pytest.raises(InputError, match="no picture that a page shows"):
+        community.picture(str(svg.link))
+    for name in ("../../etc/passwd", "bafkreiaaaa", ""):
+        with pytest.raises(InputError, match="no picture of this name"):
+            community.picture(name)
