@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from oracle.chain.wallets import DEV_CHAIN_IDS, DevWallets
 from oracle.community.community import Community
 from oracle.content.local import LocalContent
 from oracle.content.sealing import encryption_key, open_sealed
-from oracle.content.stores import catch_up
+from oracle.content.stores import CatchUp
 from oracle.errors import InputError, UnknownCampaign
 from oracle.evidence.campaign import decode_gold, decode_items
 from oracle.evidence.codec import DAG_CBOR, RAW, Link
@@ -108,6 +108,23 @@ def read_campaign(reader: Web3Reader, content: ContentStore, campaign: int) -> C
     )
 
 
+class CampaignReader:
+    """Reads campaigns again and again: what never changes, their content, once."""
+
+    def __init__(self, reader: Web3Reader, content: ContentStore) -> None:
+        self._reader, self._content = reader, content
+        self._known: dict[int, Campaign] = {}
+
+    def __call__(self, campaign: int) -> Campaign:
+        """Return a campaign with fresh chain facts, its content verified; threads may share it."""
+        known = self._known.get(campaign)
+        if known is None:
+            known = self._known[campaign] = read_campaign(self._reader, self._content, campaign)
+            return known
+        facts = self._reader.facts(campaign, known.manifest.anchor_blocks)
+        return replace(known, facts=facts)
+
+
 def chain_stores(engine: Engine, deployment: Deployment) -> tuple[EventStore, TransactionStore]:
     """Return where a process keeps what it reads of the chain and what it signs: its database. On a
     development chain both end with the process, since such a chain forgets blocks when killed."""
@@ -147,6 +164,8 @@ class Platform:
         events, transactions = chain_stores(self.engine, deployment)
         self.reader = Web3Reader(w3, deployment, finality, events)
         self.relayer = Poster(w3, keys.relayer, deployment, transactions, fees)
+        self.catch_up = CatchUp()
+        self._read_campaign = CampaignReader(self.reader, self.content)
         self._gateways: dict[int, Gateway] = {}
         self._services: dict[int, EpochService] = {}
         self._unopened: dict[int, bytes] = {}  # campaign -> manifest, found but not opened yet
@@ -251,7 +270,7 @@ class Platform:
 
     def read_campaign(self, campaign: int) -> Campaign:
         """Return a campaign with fresh chain facts, its content read and verified."""
-        return read_campaign(self.reader, self.content, campaign)
+        return self._read_campaign(campaign)
 
     def step(self) -> dict[int, Progress]:
         """Do what is due everywhere: follow the chain, cut, post, finalize."""
@@ -262,7 +281,7 @@ class Platform:
         """Do what is due for one campaign."""
         self.gateway(campaign).follow()
         progress = self.service(campaign).step()
-        catch_up(self.content)  # last, since it may take long
+        self.catch_up(self.content)
         return progress
 
     def measure(self, campaign: int) -> Measured:

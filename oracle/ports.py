@@ -157,6 +157,11 @@ class LabelStore(Protocol):
         """Return a sealed opening block; None where it is unknown or erased."""
         ...
 
+    def opening_blocks(self, campaign: int, first: int, last: int) -> list[bytes]:
+        """Return the sealed opening blocks of submissions at positions `first` to `last` (both
+        included), by position; erased ones are absent."""
+        ...
+
     def erase(self, campaign: int, positions: Sequence[int], *, now: int) -> int:
         """Delete answers, seed and sealed block of the submissions at `positions`; return how many
         were not erased before."""

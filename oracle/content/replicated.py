@@ -123,13 +123,18 @@ class ReplicatedContent:
                 failures.append(str(error))
         return failures
 
+    @property
+    def is_behind(self) -> bool:
+        """Say whether a store may lack what another has."""
+        return any(self._behind)
+
     def repair(self) -> int:
         """Give each store that missed something what another has; return how many blocks that was.
 
         Costs nothing where nothing was missed. A store that fails meanwhile stays behind; a block
         that no store serves whole is named in the log and left to `get`'s errors.
         """
-        if not any(self._behind):
+        if not self.is_behind:
             return 0
         listed, _ = self._list()
         everything = sorted(set().union(*listed.values()), key=str)

@@ -15,6 +15,7 @@ from typing import Any
 import jsonschema
 import referencing
 
+from oracle.content.batch import put_all
 from oracle.errors import FormatError, InputError
 from oracle.evidence.campaign import commit_label, draw_seeds, encode_gold, encode_items
 from oracle.evidence.codec import (
@@ -137,8 +138,7 @@ class CampaignFiles:
         for block in self.private:
             assert private is not None
             private.put(block.data, block.codec)
-        for block in self.blocks:
-            content.put(block.data, block.codec)
+        put_all(content, self.blocks)
         return self.manifest.block.digest
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from oracle.errors import InputError
-from oracle.evidence.entries import Submission
 from oracle.evidence.supplement import GoldOpening
 from oracle.gateway.gateway import Gateway
 from oracle.ports import LogPage
@@ -25,13 +24,7 @@ class GatewayFeed:
         if after < 0 or not 1 <= limit <= PAGE:
             raise InputError(f"{limit} rows behind {after}: ask for 1 to {PAGE} behind a position")
         rows = tuple(self._gateway.rows(after + 1, after + limit))
-        openings: list[bytes] = []
-        for row in rows:
-            if row.data[:1] == bytes([Submission.KIND]):
-                entry = row.entry
-                assert isinstance(entry, Submission)
-                block = self._gateway.opening_block(entry.opening)
-                openings.extend(() if block is None else (block,))
+        openings = self._gateway.opening_blocks(after + 1, after + len(rows)) if rows else []
         return LogPage(rows, tuple(openings))
 
     def reveal(self, epoch: int, *, final: bool) -> tuple[bytes, tuple[GoldOpening, ...]]:

@@ -224,6 +224,11 @@ class Gateway:
         """Return a submission's sealed opening; None where it is unknown or erased."""
         return self._store.opening_block(self.campaign, digest)
 
+    def opening_blocks(self, first: int, last: int) -> list[bytes]:
+        """Return the sealed openings of submissions at positions `first` to `last`, both included,
+        but for those erased."""
+        return self._store.opening_blocks(self.campaign, first, last)
+
     def follow(self) -> Followed:
         """Read new finalized blocks: append every anchor, note receipts and delegations."""
         facts = self._read_facts()

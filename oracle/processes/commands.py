@@ -129,9 +129,7 @@ def run_operator() -> None:
         stopped_by_signal() as stop,
         _looping(loop),
         monitoring(settings, metrics, loop, process.checks),
-        listening(
-            app, settings.host, settings.port, trusted_proxy=settings.trusted_proxy
-        ) as port,
+        listening(app, settings.host, settings.port, trusted_proxy=settings.trusted_proxy) as port,
     ):
         click.echo(f"operator {checksum(folder.address)} at http://{settings.host}:{port}")
         stop.wait()

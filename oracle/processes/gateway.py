@@ -7,7 +7,6 @@ from functools import partial
 
 from oracle.bootstrap import Platform
 from oracle.chain.transactions import base_fee
-from oracle.content.stores import catch_up
 from oracle.errors import UnknownCampaign
 from oracle.evidence.signing import address_of, sign
 from oracle.evidence.structs import Domain
@@ -15,7 +14,7 @@ from oracle.gateway.claims import ClaimRelay
 from oracle.gateway.feed import GatewayFeed
 from oracle.operations.health import Check
 from oracle.operations.loop import Measured
-from oracle.processes.operator import ChainTime, active_members
+from oracle.processes.operator import Remembered, active_members, chain_time
 from oracle.service.member import Progress, Step
 from oracle.transport.authentication import Identity
 
@@ -39,12 +38,13 @@ class GatewayProcess:
             if claim_below is not None
             else None
         )
+        self._active = Remembered(lambda: active_members(platform.reader.operators()))
         deployment, key = platform.deployment, platform.keys.gateway
         self.identity = Identity(
             address_of(key),
             partial(sign, key),
             Domain(deployment.chain_id, deployment.escrow),
-            ChainTime(platform.reader),
+            chain_time(platform.reader),
         )
 
     def discover(self) -> None:
@@ -61,7 +61,7 @@ class GatewayProcess:
         gateway.follow()
         if self._relay is not None:
             self._relay.step(campaign, gateway.manifest.anchor_blocks)
-        catch_up(self.platform.content)  # last, since it may take long
+        self.platform.catch_up(self.platform.content)
         return Progress(Step.NOTHING)
 
     def measure(self, campaign: int) -> Measured:
@@ -82,4 +82,4 @@ class GatewayProcess:
 
     def operators(self) -> dict[bytes, bytes]:
         """Return the operators of the moment, with their encryption keys."""
-        return active_members(self.platform.reader.operators())
+        return self._active()

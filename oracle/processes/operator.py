@@ -5,20 +5,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from web3 import Web3
 
-from oracle.bootstrap import WallClock, chain_stores, read_campaign
+from oracle.bootstrap import CampaignReader, WallClock, chain_stores
 from oracle.chain.deployment import Deployment
 from oracle.chain.keys import digest_signer
 from oracle.chain.poster import Poster
 from oracle.chain.reader import Web3Reader
 from oracle.chain.transactions import Fees, Signer
 from oracle.content.sealing import open_sealed
-from oracle.content.stores import catch_up
+from oracle.content.stores import CatchUp
 from oracle.errors import UnknownCampaign
 from oracle.evidence.entries import Anchor, LogRow
 from oracle.evidence.structs import Domain
@@ -33,7 +34,6 @@ from oracle.operations.health import (
 from oracle.operations.loop import Measured
 from oracle.ports import ContentStore, FilingDesk, OperatorSet, Peer
 from oracle.processes.folder import Peers
-from oracle.protocol.campaign import Campaign
 from oracle.protocol.facts import ChainFacts
 from oracle.service.member import Member, Progress, Timing
 from oracle.store.database import open_database
@@ -43,23 +43,30 @@ from oracle.transport.client import Caller, HttpFeed, HttpPeer
 
 log = logging.getLogger(__name__)
 
-CLOCK_SECONDS = 1.0  # so long the chain's time is remembered
+REMEMBERED_SECONDS = 1.0
+Value = TypeVar("Value")
 
 
-class ChainTime:
-    """The newest block's time, asked for once a second at most; threads may share it."""
+class Remembered(Generic[Value]):
+    """What `ask` returns, asked for once a second at most; threads may share it."""
 
-    def __init__(self, reader: Web3Reader) -> None:
-        self._reader = reader
+    def __init__(self, ask: Callable[[], Value]) -> None:
+        self._ask = ask
         self._lock = threading.Lock()
-        self._known, self._asked = 0, float("-inf")
+        self._known: Value | None = None
+        self._asked = float("-inf")
 
-    def __call__(self) -> int:
-        """Return Unix seconds."""
+    def __call__(self) -> Value:
+        """Return it; raises what `ask` raises."""
         with self._lock:
-            if time.monotonic() - self._asked > CLOCK_SECONDS:
-                self._known, self._asked = self._reader.newest().timestamp, time.monotonic()
+            if self._known is None or time.monotonic() - self._asked > REMEMBERED_SECONDS:
+                self._known, self._asked = self._ask(), time.monotonic()
             return self._known
+
+
+def chain_time(reader: Web3Reader) -> Remembered[int]:
+    """Return the chain's clock: Unix seconds of the newest block, asked for once a second."""
+    return Remembered(lambda: reader.newest().timestamp)
 
 
 class OperatorProcess:
@@ -87,12 +94,15 @@ class OperatorProcess:
         events, transactions = chain_stores(self.engine, deployment)
         self.reader = Web3Reader(w3, deployment, finality, events)
         self.poster = Poster(w3, signer, deployment, transactions, fees)
+        self._catch_up = CatchUp()
+        self._active = Remembered(lambda: active_members(self.reader.operators()))
+        self.read_campaign = CampaignReader(self.reader, content)
         self._sealing_key = sealing_key
         self.identity = Identity(
             self.poster.address,
             digest_signer(signer),
             Domain(deployment.chain_id, deployment.escrow),
-            ChainTime(self.reader),
+            chain_time(self.reader),
         )
         self._callers = {
             address: Caller(url, address, self.identity)
@@ -130,7 +140,7 @@ class OperatorProcess:
     def step_campaign(self, campaign: int) -> Progress:
         """Follow chain, log and peers, and do the one thing that is due."""
         progress = self._member(campaign).step()
-        catch_up(self.content)  # last, since it may take long
+        self._catch_up(self.content)
         return progress
 
     def measure(self, campaign: int) -> Measured:
@@ -174,13 +184,9 @@ class OperatorProcess:
 
     def members(self) -> dict[bytes, bytes]:
         """Return the operators of the moment, with their encryption keys."""
-        return active_members(self.reader.operators())
+        return self._active()
 
     # -- small parts -------------------------------------------------------------------------
-
-    def read_campaign(self, campaign: int) -> Campaign:
-        """Return a campaign with fresh chain facts, its content read and verified."""
-        return read_campaign(self.reader, self.content, campaign)
 
     def _offered(self, campaign: int) -> Member:
         with self._lock:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from oracle.content.batch import put_all
 from oracle.errors import ContentMissing, DDLPError, InputError, ProtocolFault, Reverted
 from oracle.evidence.codec import DAG_CBOR, Link
 from oracle.evidence.entries import LogRow
@@ -306,8 +307,7 @@ class Member:
         result = self._derived.get(digest) or self._kept(campaign, digest)
         if result is None:
             return
-        for block in reversed(result.blocks):
-            self._content.put(block.data, block.codec)
+        put_all(self._content, result.blocks[::-1])
 
     def _slash(self, campaign: Campaign) -> None:
         """Take what finalized slash trees say, where the account has stake locked."""

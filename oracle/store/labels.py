@@ -190,6 +190,21 @@ class SqlLabelStore:
             block: bytes | None = connection.scalar(query.limit(1))
         return block
 
+    def opening_blocks(self, campaign: int, first: int, last: int) -> list[bytes]:
+        """Return the sealed opening blocks of submissions at positions `first` to `last` (both
+        included), by position; erased ones are absent."""
+        query = (
+            select(submissions.c.opening_block)
+            .where(
+                submissions.c.campaign == campaign,
+                submissions.c.position.between(first, last),
+                submissions.c.opening_block.is_not(None),
+            )
+            .order_by(submissions.c.position)
+        )
+        with reading(self._engine) as connection:
+            return list(connection.scalars(query))
+
     def erase(self, campaign: int, positions: Sequence[int], *, now: int) -> int:
         """Delete answers, seed and sealed block of submissions; return how many still had them."""
         erased = 0

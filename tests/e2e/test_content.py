@@ -176,6 +176,7 @@ class DemoOverKubo(Demo):
             self.missed.append(self.platform.content.repair())
             self.daemon.start()
         self.platform.step_campaign(self.campaign)
+        self.platform.catch_up.wait()
         return result
 
     def alter(self) -> None:

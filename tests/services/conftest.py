@@ -76,6 +76,29 @@ class Scene:
 
         wait_until(label, seconds, what=what)
 
+    def label(self, submissions: int, *, each: int = 1) -> None:
+        """Let everybody label, in turns, until so many more submissions are acknowledged."""
+        wanted = self.submissions + submissions
+        # On a slow machine a submission takes a tenth of a second.
+        self.label_until(
+            lambda: self.submissions >= wanted, 60 + submissions, f"{wanted} submissions", each=each
+        )
+
+    @property
+    def submissions(self) -> int:
+        """How many submissions were acknowledged."""
+        return sum(len(person.acknowledged) for person in self.people)
+
+    def wait_for_epoch(self, epoch: int) -> None:
+        """Wait until the chain's clock stands in an epoch, and leases of it are given."""
+        facts = self.network.facts(self.campaign)
+        begins = facts.created.timestamp + (epoch - 1) * TERMS["epochSeconds"]
+        wait_until(
+            lambda: self.network.devnet.timestamp() >= begins + 2 * TERMS["anchorBlocks"],
+            400,
+            what=f"epoch {epoch}",
+        )
+
     @property
     def finalized(self) -> list[Receipt]:
         return self.network.finalized(self.campaign)
@@ -165,7 +188,7 @@ class Scene:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    with Devnet(tmp_path / "chain", block_seconds=1) as devnet:
+    with Devnet(tmp_path / "chain", step_seconds=1) as devnet:
         network = OracleNetwork(tmp_path, devnet)
         network.set_up()
         yield Scene(network, local_content(network))

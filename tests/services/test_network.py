@@ -15,7 +15,7 @@ from oracle.chain.devnet import Devnet
 from oracle.cli import cli
 from oracle.content.kubo import KuboContent
 from oracle.evidence.codec import DAG_CBOR
-from tests.services.conftest import TERMS, Scene
+from tests.services.conftest import Scene
 from tests.support.network import OracleNetwork
 from tests.support.servers.kubo import Kubo
 from tests.support.servers.postgres import Postgres
@@ -36,7 +36,7 @@ def test_network__postgresql_and_two_kubo__every_operator_signs_the_same_and_the
     daemon, fetching = kubo(online=True), kubo(online=True)
     fetching.connect(daemon)
     names = ["gateway", *(f"operator{number}" for number in range(4))]
-    with Devnet(tmp_path / "chain", block_seconds=1) as devnet:
+    with Devnet(tmp_path / "chain", step_seconds=1) as devnet:
         network = OracleNetwork(
             tmp_path,
             devnet,
@@ -51,19 +51,13 @@ def test_network__postgresql_and_two_kubo__every_operator_signs_the_same_and_the
         )
         network.set_up()
         scene = Scene(network, KuboContent(daemon.address))
-        people = max(4, SUBMISSIONS // 50)
-        scene.open(people=people, items=max(60, SUBMISSIONS // 4), gold=12, terms=TERMS)
+        # Two labels an item in the mean: enough stay open for five epochs.
+        scene.open(people=40, items=SUBMISSIONS // 2, gold=12)
         with network.started():
-            # What is missing of the epochs passes without new labels.
-            scene.label_until(
-                lambda: sum(len(one.acknowledged) for one in scene.people) >= SUBMISSIONS,
-                60 + SUBMISSIONS,
-                f"{SUBMISSIONS} submissions",
-                each=1,
-            )
-            scene.label_until(
-                lambda: len(scene.finalized) >= EPOCHS - 1, 200 * EPOCHS, "receipts", each=1
-            )
+            for epoch in range(1, EPOCHS + 1):
+                scene.wait_for_epoch(epoch)
+                with network.pace.held():
+                    scene.label(SUBMISSIONS // EPOCHS)
             scene.finish()
             signed = [network.metric(name, "ddlp_signatures_total") for name in names[1:]]
             refused = [network.metric(name, "ddlp_disagreements_total") for name in names[1:]]

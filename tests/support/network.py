@@ -6,16 +6,18 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
@@ -30,6 +32,7 @@ from oracle.chain.wallets import DevWallets
 from oracle.cli import cli
 from oracle.content.local import LocalContent
 from oracle.content.sealing import encryption_key
+from oracle.errors import ChainError
 from oracle.evidence.entries import LogRow
 from oracle.evidence.hashing import keccak256
 from oracle.evidence.structs import Domain, Receipt
@@ -42,6 +45,7 @@ from tests.webapp.browser_double import BrowserDouble
 
 PASSPHRASE = "correct horse battery staple"
 TOKEN = 10**18
+FINAL_AFTER = 2  # blocks, on anvil with an epoch of one block
 WINDOW_SECONDS = 3
 ROOT = Path(__file__).parents[2]
 DDLP = [sys.executable, "-m", "oracle.cli"]
@@ -108,6 +112,73 @@ class Process:
         except requests.RequestException:
             return False
 
+    def metric(self, name: str) -> float | None:
+        """The sum of a metric over its labels; None while the process doesn't answer, or has
+        nothing to say of it yet."""
+        try:
+            lines = self.get("metrics").text.splitlines()
+        except requests.RequestException:
+            return None
+        told = [line.split()[-1] for line in lines if re.match(rf"{name}[ {{]", line)]
+        return sum(map(float, told)) if told else None
+
+
+class Pace(threading.Thread):
+    """The chain's clock: a block, one second later than the last, whenever every process that
+    runs has seen the last one.
+
+    So chain time waits for a slow machine, and for nobody who is down. One that is up but stuck
+    holds a block back for `patience` seconds of the wall clock; `not_awaited` names those that
+    hold none back.
+    """
+
+    def __init__(
+        self, devnet: Devnet, followers: Collection[Process], patience: float = 10.0
+    ) -> None:
+        super().__init__(name="pace", daemon=True)
+        self.not_awaited: set[str] = set()
+        self._devnet, self._followers, self._patience = devnet, followers, patience
+        self._goes, self._over = threading.Event(), threading.Event()
+        self._goes.set()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._goes.set()
+        self.join()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let the chain's clock stand still inside the `with` block, but for transactions."""
+        self._goes.clear()
+        try:
+            yield
+        finally:
+            self._goes.set()
+
+    def run(self) -> None:
+        while not self._over.is_set():
+            self._goes.wait()
+            try:
+                self._await_followers(self._devnet.block_number() - FINAL_AFTER)
+                if self._goes.is_set():
+                    self._devnet.mine()
+            except ChainError:  # the chain is being restarted
+                self._over.wait(0.2)
+
+    def _await_followers(self, block: int) -> None:
+        deadline = time.monotonic() + self._patience
+        behind = [one for one in self._followers if one.name not in self.not_awaited]
+        while behind and time.monotonic() < deadline and not self._over.wait(0.1):
+            behind = [
+                one
+                for one in behind
+                if one.running is not None and (one.metric("ddlp_head_block") or 0) < block
+            ]
+
 
 @dataclass
 class OracleNetwork:
@@ -148,6 +219,7 @@ class OracleNetwork:
                 "DDLP_LOG_FORMAT": "json",
                 "DDLP_PASSPHRASE_FILE": str(passphrase),
                 "DDLP_CONTENT_DIR": str(self.folder / "content"),
+                "DDLP_MAX_HEAD_AGE": "86400",  # the chain's clock waits for slow machines
                 **self.content.get(name, {}),
             }
             if self.database is not None:
@@ -164,6 +236,7 @@ class OracleNetwork:
         gateway["DDLP_CLAIM_BELOW"] = str(10**12)  # wei: always, on a devnet
         self.deployment.save(self.folder / "gateway" / "deployment.json")
         self._join(names)
+        self.pace = Pace(self.devnet, self.processes.values())
 
     def _join(self, names: list[str]) -> None:
         peers = {"operators": {}, "gateways": {}}  # type: dict[str, dict[str, str]]
@@ -209,7 +282,12 @@ class OracleNetwork:
 
     @contextmanager
     def started(self) -> Iterator[None]:
-        """Run all processes inside the `with` block; what still runs at its end is killed."""
+        """Run all processes, and the chain's clock, inside the `with` block; what still runs at
+        its end is killed."""
+        with self.pace:
+            yield from self._started()
+
+    def _started(self) -> Iterator[None]:
         try:
             for process in self.processes.values():
                 process.start()
@@ -242,9 +320,8 @@ class OracleNetwork:
         Poster(self.devnet.w3, self.wallets.requester(), self.deployment).close(campaign)
 
     def metric(self, name: str, metric: str) -> float:
-        """The sum of a process' metric over its labels."""
-        lines = self.processes[name].get("metrics").text.splitlines()
-        return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{metric}{{"))
+        """The sum of a process' metric over its labels, 0 where it has none yet."""
+        return self.processes[name].metric(metric) or 0.0
 
     def filing_desks(self, campaign: int) -> dict[bytes, HttpFilingDesk]:
         """Every operator's desk for contributors, by its address."""

@@ -176,11 +176,14 @@ def test_erase__a_submission__leaves_the_row_without_its_secrets(store: LabelSto
         one = submission(row.position)
         store.append(CAMPAIGN, [NewEntry(row, one, b"sealed")], now=NOW)
     assert store.opening_block(CAMPAIGN, submission(1).opening) == b"sealed"
+    assert store.opening_blocks(CAMPAIGN, 1, 2) == [b"sealed", b"sealed"]
+    assert store.opening_blocks(CAMPAIGN, 2, 9) == [b"sealed"]
     assert store.erase(CAMPAIGN, [1, 2, 3], now=NOW) == 2
     assert store.erase(CAMPAIGN, [1, 2], now=NOW) == 0
     erased = submission(1, answers=None, seed=None)
     assert store.submissions(CAMPAIGN, positions=[1]) == [erased]
     assert store.opening_block(CAMPAIGN, erased.opening) is None
+    assert store.opening_blocks(CAMPAIGN, 1, 2) == []
     assert store.rows(CAMPAIGN) == rows(2)
 
 
