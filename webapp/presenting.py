@@ -81,7 +81,7 @@ def campaign_json(campaign: CampaignView) -> dict[str, Any]:
     return {
         "number": campaign.number,
         "title": campaign.title,
-        "classes": list(campaign.classes),
+        "task": dict(campaign.task),
         "guideline": _hex(campaign.guideline),
         "consent": _hex(campaign.consent),
         "gateway": _hex(campaign.gateway),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from oracle.auditor.codes import Severity
 from oracle.auditor.published import CampaignContent, Published
@@ -184,7 +185,7 @@ def _report_log(
 # -- what differs, causes first ----------------------------------------------------------------
 
 
-def _differences(one: Published, result: EpochResult, classes: list[str]) -> Iterator[Difference]:
+def _differences(one: Published, result: EpochResult, classes: list[Any]) -> Iterator[Difference]:
     """Name what differs between a receipt and the recomputed one; what follows from it is left
     out."""
     said, must = one.receipt, result.receipt
@@ -240,7 +241,7 @@ def _differences(one: Published, result: EpochResult, classes: list[str]) -> Ite
         yield "PAYOUT-TOTAL", "", f"it is {said.payout_total}, the leaves give {must.payout_total}"
 
 
-def _items(one: Published, result: EpochResult, classes: list[str]) -> Iterator[Difference]:
+def _items(one: Published, result: EpochResult, classes: list[Any]) -> Iterator[Difference]:
     if one.evidence.items == result.evidence.items:
         return
     said = {row.item: row for row in one.evidence.items}

@@ -14,7 +14,7 @@ from oracle.auditor.report import Findings, units
 from oracle.auditor.workers import Workers
 from oracle.chain.facts import operator_set
 from oracle.errors import InputError, ProtocolFault
-from oracle.evidence.codec import decode_json
+from oracle.evidence.codec import decode_json, encode_json
 from oracle.evidence.results import ContributorResult, PayoutLeaf
 from oracle.evidence.signing import checksum
 from oracle.evidence.structs import Receipt
@@ -164,7 +164,11 @@ def _claim(chain: Chain, event: ChainEvent, content: CampaignContent | None) -> 
 def _labels(content: CampaignContent, until: Published, account: bytes) -> tuple[TracedLabel, ...]:
     """The account's labels that receipts up to `until` opened, in log order."""
     classes = content.campaign.manifest.classes
-    answers = {row.item: classes[row.answer] for row in until.evidence.items}
+    # Without a posterior there is nothing that an answer was inferred from.
+    answers = {
+        row.item: _shown(classes[row.answer]) if any(row.posterior) else None
+        for row in until.evidence.items
+    }
     labels = []
     book = LabelBook(content.campaign)
     for one in content.receipts:
@@ -174,7 +178,7 @@ def _labels(content: CampaignContent, until: Published, account: bytes) -> tuple
         labels += [
             TracedLabel(
                 label.item,
-                str(decode_json(label.answer)),
+                _shown(decode_json(label.answer)),
                 answers.get(label.item),
                 label.reward,
                 label.position,
@@ -183,6 +187,10 @@ def _labels(content: CampaignContent, until: Published, account: bytes) -> tuple
             if label.contributor == account
         ]
     return tuple(sorted(labels, key=lambda label: (label.position, label.item)))
+
+
+def _shown(answer: Any) -> str:
+    return answer if isinstance(answer, str) else encode_json(answer).decode()
 
 
 def _posted(chain: Chain, campaign: int, epoch: int) -> ChainEvent | None:

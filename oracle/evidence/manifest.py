@@ -9,8 +9,9 @@ from typing import Any
 import jsonschema
 
 from oracle.errors import FormatError
-from oracle.evidence.codec import RAW, Block, Link, decode_json, encode_json, json_block
+from oracle.evidence.codec import RAW, Block, Link, decode_json, json_block
 from oracle.evidence.hashing import sha256
+from oracle.evidence.tasks import TASK_SCHEMAS, Task, canonical_answers, read_task
 
 PPM = 1_000_000
 CONSENSUS_METHODS = (  # `oracle.consensus.METHODS` holds what they name
@@ -21,7 +22,7 @@ CONSENSUS_METHODS = (  # `oracle.consensus.METHODS` holds what they name
     "one-coin",
     "weighted-majority",
 )
-MAX_CLASSES = 256  # skills are tables of workers × classes², which decide holds in memory
+NO_METHOD = "none"  # of a task whose answers are measured against gold: nothing is inferred
 
 # \Z rather than $, which lets a line break follow.
 _DIGEST = {"type": "string", "pattern": r"^[0-9a-f]{64}\Z"}
@@ -44,17 +45,15 @@ SCHEMA: dict[str, Any] = _record(
     version={"const": 1},
     title={"type": "string", "minLength": 1, "maxLength": 200},
     description={"type": "string", "maxLength": 20_000},
-    task=_record(
-        type={"const": "categorical"},
-        classes={
-            "type": "array",
-            "items": {"type": "string", "minLength": 1, "maxLength": 1000},
-            "minItems": 2,
-            "maxItems": MAX_CLASSES,
-            "uniqueItems": True,
-        },
-        schema={"type": "object"},
-    ),
+    task={
+        "type": "object",
+        "properties": {"type": {"enum": sorted(TASK_SCHEMAS)}},
+        "required": ["type"],
+        "allOf": [
+            {"if": {"properties": {"type": {"const": kind}}}, "then": schema}
+            for kind, schema in TASK_SCHEMAS.items()
+        ],
+    },
     guidelines=_DIGEST,
     consent=_DIGEST,
     items=_DIGEST,
@@ -69,7 +68,7 @@ SCHEMA: dict[str, Any] = _record(
     drawSeed=_DIGEST,
     assignment={"enum": ["drawn", "given"]},
     consensus=_record(
-        method={"enum": list(CONSENSUS_METHODS)},
+        method={"enum": [*CONSENSUS_METHODS, NO_METHOD]},
         version={"const": 1},
         redundancyMin=_POSITIVE,
         redundancyMax=_POSITIVE,
@@ -77,7 +76,7 @@ SCHEMA: dict[str, Any] = _record(
         escalation={"const": "ambiguous"},
     ),
     payment=_record(
-        policy={"const": "agreement"},
+        policy={"enum": ["agreement", "gold"]},
         version={"const": 1},
         base=_SHARE,
         reward=_AMOUNT,
@@ -121,6 +120,7 @@ class Manifest:
         if fault is not None:
             raise FormatError(f"manifest, {_place(fault) or 'top'}: {fault.message}"[:500])
         manifest = cls(document)
+        manifest._check_task()
         if manifest.redundancy_max < manifest.redundancy_min:
             raise FormatError("manifest, consensus: redundancyMax is below redundancyMin")
         if manifest.reward_max < manifest.reward_min:
@@ -130,6 +130,23 @@ class Manifest:
         if manifest.epoch_seconds <= manifest.grace_seconds:
             raise FormatError("manifest: graceSeconds leaves no time to label in an epoch")
         return manifest
+
+    def _check_task(self) -> None:
+        try:
+            measured = self.task.measured
+        except FormatError as error:
+            raise FormatError(f"manifest, task: {error}") from error
+        policy = "gold" if measured else "agreement"
+        if self.policy != policy or (self.method == NO_METHOD) != measured:
+            method = f"method {NO_METHOD!r}" if measured else "a consensus method"
+            raise FormatError(
+                f"manifest: a task of type {self.task.type} is paid by policy {policy!r} and has "
+                f"{method}"
+            )
+        if measured and not self.gold_count:
+            raise FormatError(
+                "manifest, gold: answers of this type are judged by gold alone: add some"
+            )
 
     @classmethod
     def decode(cls, data: bytes) -> Manifest:
@@ -141,20 +158,46 @@ class Manifest:
         """The manifest as a block; its digest goes on chain."""
         return json_block(self.document)
 
+    @cached_property
+    def task(self) -> Task:
+        """What is asked, and what may be answered."""
+        return read_task(self.document["task"])
+
     @property
-    def classes(self) -> list[str]:
-        """The answers that can be given, in the order that numbers them."""
-        return list(self.document["task"]["classes"])
+    def classes(self) -> list[Any]:
+        """The answers that can be given, in the order that numbers them; none where answers are
+        measured."""
+        return list(self.task.answers)
+
+    @property
+    def chances(self) -> int:
+        """A guess is right once in this many times: the number of classes, and two where answers
+        are measured, whose guesses nobody can count."""
+        return len(self.task.answers) or 2
 
     @cached_property
     def class_numbers(self) -> dict[bytes, int]:
         """Canonical JSON of each class -> its number."""
-        return {encode_json(name): number for number, name in enumerate(self.classes)}
+        return {answer: number for number, answer in enumerate(canonical_answers(self.task))}
 
     @cached_property
     def answer_digests(self) -> list[bytes]:
         """The answer digest of each class, by number."""
-        return [sha256(encode_json(name)) for name in self.classes]
+        return [sha256(answer) for answer in self.class_numbers]
+
+    def answer_digest(self, answer: bytes) -> bytes:
+        """The digest of an answer of the task."""
+        number = self.class_numbers.get(answer)
+        return sha256(answer) if number is None else self.answer_digests[number]
+
+    def allows(self, answer: bytes) -> bool:
+        """Say whether bytes are the canonical JSON of an answer of the task."""
+        if not self.task.measured:
+            return answer in self.class_numbers
+        try:
+            return self.task.fault(decode_json(answer)) is None
+        except FormatError:
+            return False
 
     @property
     def item_count(self) -> int:
@@ -202,8 +245,13 @@ class Manifest:
         return str(self.document["assignment"])
 
     @property
+    def policy(self) -> str:
+        """What `agreement` is in the formula of pay."""
+        return str(self.document["payment"]["policy"])
+
+    @property
     def method(self) -> str:
-        """The consensus method."""
+        """The consensus method, `none` where answers are measured."""
         return str(self.document["consensus"]["method"])
 
     @property

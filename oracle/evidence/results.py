@@ -27,7 +27,7 @@ from oracle.evidence.hashing import MerkleTree, word
 from oracle.evidence.rows import Column, Rows
 from oracle.evidence.structs import payout_leaf, slash_leaf
 
-AGREED, GOLD, AMBIGUOUS, FINAL, ADJUDICATED = 1, 2, 3, 4, 5
+AGREED, GOLD, AMBIGUOUS, FINAL, ADJUDICATED, COLLECTED = 1, 2, 3, 4, 5, 6
 ITEM_ROWS, ITEM_BYTES = 2048, 786_432
 
 

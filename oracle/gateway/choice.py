@@ -12,6 +12,15 @@ from collections.abc import Callable, Sequence
 from oracle.consensus.streaming import StreamingPosterior
 
 
+def least_labeled(
+    candidates: Sequence[int], slots: Callable[[int], int], *, minimum: int
+) -> int | None:
+    """Return the candidate with the fewest labels and running leases, the first of equals; None
+    where all have the `minimum`. For answers that no posterior is computed of."""
+    left = [item for item in candidates if slots(item) < minimum]
+    return min(left, key=slots, default=None)
+
+
 def most_informative(
     candidates: Sequence[int],
     contributor: bytes,

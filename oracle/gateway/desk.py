@@ -11,6 +11,7 @@ from oracle.evidence import entries as log
 from oracle.evidence.codec import DAG_CBOR, RAW, Link, decode_json
 from oracle.evidence.results import Evidence
 from oracle.evidence.structs import Receipt
+from oracle.gateway.campaign_files import ItemMedia
 from oracle.gateway.gateway import Gateway
 from oracle.ports import (
     CampaignView,
@@ -18,6 +19,8 @@ from oracle.ports import (
     ClaimResult,
     ContentStore,
     ContributorStatus,
+    ItemPart,
+    ItemView,
     LeaseReply,
     LoggedEntry,
     Media,
@@ -78,7 +81,9 @@ class Desk:
             number=campaign,
             title=manifest.document["title"],
             description=manifest.document["description"],
-            classes=tuple(manifest.classes),
+            task={
+                name: value for name, value in manifest.document["task"].items() if name != "schema"
+            },
             guideline=manifest.guidelines,
             guideline_text=self._text(manifest.guidelines),
             consent=manifest.consent,
@@ -168,9 +173,18 @@ class Desk:
             self._reader.balance(self._network.token, contributor),
         )
 
-    def media(self, campaign: int, item: int) -> Media:
-        """Return an item's media by item number."""
-        return self._gateway(campaign).media(item)
+    def item(self, campaign: int, item: int) -> ItemView:
+        """Return what an item shows, by item number."""
+        found = self._gateway(campaign).item(item)
+        second = found.second
+        return ItemView(
+            _part(found.text, found.media),
+            None if second is None else _part(second.text, second.media),
+        )
+
+    def media(self, campaign: int, item: int, *, second: bool = False) -> Media:
+        """Return an item's media by item number, or those of its second side."""
+        return self._gateway(campaign).media(item, second=second)
 
     # -- small parts -----------------------------------------------------------------------------
 
@@ -200,6 +214,10 @@ class Desk:
 
     def _fetch(self, link: Link) -> bytes:
         return self._content.get(link.digest, link.codec)
+
+
+def _part(text: str | None, media: ItemMedia | None) -> ItemPart:
+    return ItemPart(text, None if media is None else media.type)
 
 
 def payout_claim(evidence: Evidence, account: bytes) -> PayoutClaim | None:

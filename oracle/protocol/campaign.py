@@ -62,7 +62,7 @@ class EpochResult:
     labels: OpenLabels
     filings: tuple[Filings, ...]
     cuts: tuple[tuple[int, Block, Filings], ...]
-    gold: Mapping[int, int]
+    gold: Mapping[int, bytes]  # the items of opened batches, and their answers
     secrets: Secrets
     consensus: Consensus | None
     accounts: tuple[bytes, ...]

@@ -311,8 +311,8 @@ class Labels(Mapping[tuple[int, int], Label]):
         """Return the commitment of a row, 32 bytes."""
         return bytes(self._commitments[32 * row : 32 * row + 32])
 
-    def opened(self, rows: Column, classes: Column) -> OpenLabels:
-        """Return the labels of rows (n,), opened to classes (n,)."""
+    def opened(self, rows: Column, classes: Column, texts: Sequence[bytes] = ()) -> OpenLabels:
+        """Return the labels of rows (n,), opened to classes (n,), or to these places in `texts`."""
         accounts = self.leases.contributors.values
         order = sorted(range(len(accounts)), key=accounts.__getitem__)
         numbers = np.empty(len(order), dtype=np.uint32)
@@ -323,8 +323,9 @@ class Labels(Mapping[tuple[int, int], Label]):
             np.asarray(self.index)[rows],
             np.asarray(self.leases.pairs.second)[leases].astype(np.uint32),
             numbers[np.asarray(self.leases.pairs.first)[leases]],
-            classes.astype(np.uint16),
+            classes.astype(np.uint32),
             tuple(accounts[number] for number in order),
+            tuple(texts),
         ).sorted()
 
     def leases_of(self, labels: OpenLabels) -> Column:
@@ -413,7 +414,8 @@ class Counts(Mapping[int, int]):
 
 @dataclass(frozen=True)
 class OpenLabel:
-    """An opened label: where it stands, and the class it names."""
+    """An opened label: where it stands, and the class it names (or, where answers are measured,
+    its place in `OpenLabels.texts`)."""
 
     position: int
     index: int
@@ -427,7 +429,8 @@ class OpenLabels(Rows[OpenLabel]):
     """Opened labels in order of item, position and index.
 
     `positions` uint64, `indexes` uint8, `items` uint32, `contributors` uint32 (numbers in
-    `accounts`, addresses in ascending order), `classes` uint16; (n,) each.
+    `accounts`, addresses in ascending order), `classes` uint32; (n,) each. Where answers are
+    measured, `classes` are places in `texts`, their canonical JSON.
     """
 
     positions: Column
@@ -436,6 +439,7 @@ class OpenLabels(Rows[OpenLabel]):
     contributors: Column
     classes: Column
     accounts: tuple[bytes, ...]
+    texts: tuple[bytes, ...] = ()
 
     @classmethod
     def of(cls, labels: Sequence[OpenLabel]) -> OpenLabels:
@@ -447,7 +451,7 @@ class OpenLabels(Rows[OpenLabel]):
             np.array([one.index for one in labels], dtype=np.uint8),
             np.array([one.item for one in labels], dtype=np.uint32),
             np.array([number_of[one.contributor] for one in labels], dtype=np.uint32),
-            np.array([one.klass for one in labels], dtype=np.uint16),
+            np.array([one.klass for one in labels], dtype=np.uint32),
             tuple(accounts),
         ).sorted()
 
@@ -460,8 +464,9 @@ class OpenLabels(Rows[OpenLabel]):
             np.concatenate((self.indexes, more.indexes)),
             np.concatenate((self.items, more.items)),
             np.concatenate(numbers).astype(np.uint32),
-            np.concatenate((self.classes, more.classes)),
+            np.concatenate((self.classes, more.classes + np.uint32(len(self.texts)))),
             tuple(accounts),
+            (*self.texts, *more.texts),
         ).sorted()
 
     def numbered_by(self, accounts: Sequence[bytes]) -> Column:
@@ -495,6 +500,7 @@ class OpenLabels(Rows[OpenLabel]):
             self.contributors[chosen],
             self.classes[chosen],
             self.accounts,
+            self.texts,
         )
 
     def sorted(self) -> OpenLabels:

@@ -36,7 +36,7 @@ class Reading:
 
     rows: Sequence[LogRow]
     anchor: Block
-    gold: dict[int, int]
+    gold: dict[int, bytes]
     secrets: Secrets
     ledger: Ledger
 

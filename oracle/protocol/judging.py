@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,12 @@ from oracle.consensus import (
 )
 from oracle.consensus.fixed import Int64
 from oracle.errors import ProtocolFault
+from oracle.evidence.codec import decode_json
 from oracle.evidence.manifest import Manifest
 from oracle.evidence.results import (
     AGREED,
     AMBIGUOUS,
+    COLLECTED,
     FINAL,
     GOLD,
     ItemResults,
@@ -32,12 +34,14 @@ from oracle.protocol.campaign import EpochResult
 from oracle.protocol.columns import OpenLabels
 from oracle.protocol.ledger import Ledger
 from oracle.quality.agreement import (
-    Agreement,
     judged_labels,
     measure_agreement,
+    passed_by_agreement,
     unjudgeable_labels,
 )
-from oracle.quality.gold import gold_stands, gold_tallies
+from oracle.quality.closeness import closeness_ppm
+from oracle.quality.gold import gold_stands, gold_tallies, passed
+from oracle.quality.measured import GoldTally, gold_withstands
 
 
 class _Sizes(TypedDict):
@@ -54,7 +58,7 @@ class Table:
         self,
         manifest: Manifest,
         labels: OpenLabels,
-        gold: Mapping[int, int],
+        gold: Mapping[int, bytes],
         ledger: Ledger,
     ) -> None:
         self.manifest, self.ledger, self.opened = manifest, ledger, labels
@@ -66,9 +70,13 @@ class Table:
         self.items = np.searchsorted(self.item_numbers, items)
         self.workers = labels.numbered_by(self.accounts)[sound]
         self.classes = labels.classes[sound].astype(np.int64)
+        self.measured = manifest.task.measured
         self.rewards = np.asarray(ledger.leases.reward)[leases[sound]]
         self.gold = np.full(len(self.item_numbers), -1, dtype=np.int64)
-        self.gold[self.numbers_of(sorted(gold))] = [gold[item] for item in sorted(gold)]
+        self.gold_answers = gold
+        if not self.measured:
+            numbers = [manifest.class_numbers[gold[item]] for item in sorted(gold)]
+            self.gold[self.numbers_of(sorted(gold))] = numbers
         self.sizes = _Sizes(
             n_items=len(self.item_numbers),
             n_workers=len(self.accounts),
@@ -82,8 +90,11 @@ class Table:
         known = np.append(self.item_numbers, -1)[numbers] == wanted
         return np.where(known, numbers, -1)
 
-    def consensus(self, *, gold: Int64 | None) -> Consensus:
-        """The campaign's consensus method over the table; gold clamped where given."""
+    def consensus(self, *, gold: Int64 | None) -> Consensus | None:
+        """The campaign's consensus method over the table, gold clamped where given; None where
+        there is nothing to infer, or answers are measured."""
+        if self.measured or not len(self.item_numbers):
+            return None
         method = METHODS[self.manifest.method]
         return method(self.items, self.workers, self.classes, gold=gold, **self.sizes)
 
@@ -104,7 +115,7 @@ def close_items(
     table: Table,
     previous: EpochResult | None,
     supplement: Supplement,
-    gold: Mapping[int, int],
+    gold: Mapping[int, bytes],
 ) -> dict[int, tuple[int, int]]:
     """Check that each newly opened item may close; return all closed items -> (epoch, status)."""
     closed: dict[int, tuple[int, int]] = {}
@@ -136,7 +147,8 @@ def closing_statuses(
     """The status that each item (not gold) closes with, None where it stays open.
 
     An item's posterior comes from its own labels and the skills in `previous`. A label that nobody
-    opened counts towards the maximum only.
+    opened counts towards the maximum only. Where answers are measured there is no posterior: an
+    item closes with the minimum of labels.
     """
     ledger, sizes = table.ledger, table.sizes
     numbers = table.numbers_of(items)
@@ -145,6 +157,16 @@ def closing_statuses(
     chosen = asked[table.items]
     if not chosen.any():
         return dict.fromkeys(items, FINAL if final else None)
+    given = ledger.labels.counts()
+    low, high = ledger.bounded.redundancy_min, ledger.bounded.redundancy_max
+    if table.measured:
+        counts = np.bincount(table.items[chosen], minlength=sizes["n_items"] + 1)
+        return {
+            item: COLLECTED
+            if counts[number] >= low or given[item] >= high
+            else (FINAL if final else None)
+            for item, number in zip(items, numbers.tolist(), strict=True)
+        }
     skills, class_counts = _known_skills(table, previous)
     own = table.items[chosen]
     posterior = item_posterior(
@@ -155,11 +177,9 @@ def closing_statuses(
         class_counts=class_counts,
         **sizes,
     )
-    low, high = ledger.bounded.redundancy_min, ledger.bounded.redundancy_max
     counts = np.bincount(own, minlength=sizes["n_items"]).astype(np.int64)
     found = closes(posterior, counts, ledger.terms(epoch).threshold_ppm, low, high)
     statuses: dict[int, int | None] = {}
-    given = ledger.labels.counts()
     for item, number in zip(items, numbers.tolist(), strict=True):
         verdict = Closing.OPEN if number < 0 else Closing(int(found[number]))
         if verdict is Closing.AGREED:
@@ -186,47 +206,116 @@ def _known_skills(table: Table, previous: EpochResult | None) -> tuple[Int64 | N
 
 @dataclass(frozen=True)
 class Judged:
-    """The table, judged: agreement and gold per account, sums of rewards per account."""
+    """The table, judged: per account (n,) judged labels and those that match, `agreement` in ppm,
+    gold right and in all, whether it has passed, sums of rewards, labels."""
 
-    agreement: Agreement
+    matches: Int64
+    judged: Int64
+    agreement: Int64
     right: Int64
     total: Int64
+    passed: list[bool]
     rewards: list[int]
     unjudged: list[int]
     counts: Int64
 
 
-def judge(table: Table, consensus: Consensus, final: bool, closed: Mapping[int, object]) -> Judged:
+def judge(
+    table: Table, consensus: Consensus | None, final: bool, closed: Mapping[int, object]
+) -> Judged | None:
+    """Judge every contributor by the campaign's payment policy; None while nothing is opened.
+
+    `consensus` has gold clamped, None where answers are measured; `closed` are the campaign's
+    closed items.
+    """
+    if not len(table.item_numbers):
+        return None
+    if consensus is None:
+        return _judge_by_gold(table, final)
+    return _judge_by_agreement(table, consensus, final, closed)
+
+
+def _judge_by_agreement(
+    table: Table, consensus: Consensus, final: bool, closed: Mapping[int, object]
+) -> Judged:
     """Hold every label against its leave-one-out reference, and gold against those who label it.
 
-    `consensus` has gold clamped; `closed` are the campaign's closed items. When `final`, rewards of
-    labels that no two others can judge are kept apart, to be paid in full.
+    When `final`, rewards of labels that no two others can judge are kept apart, to be paid in full.
     """
     sizes = table.sizes
-    workers, classes = table.workers, table.classes
+    workers, classes, n_classes = table.workers, table.classes, sizes["n_classes"]
     expected = table.gold[table.items] if len(table.items) else table.items
     plain = table.consensus(gold=None)
+    assert plain is not None
     free_reference, others = leave_one_out(plain, table.items, workers, classes, **sizes)
     stands = gold_stands(expected, free_reference, others)
     reference, _ = leave_one_out(consensus, table.items, workers, classes, gold=table.gold, **sizes)
     judged = judged_labels(expected, stands, others)
     numbers = table.numbers_of(sorted(closed))
     answers = consensus.answer[numbers[numbers >= 0]]
-    answer_counts = np.bincount(answers[answers >= 0], minlength=sizes["n_classes"]).astype(
-        np.int64
-    )
+    answer_counts = np.bincount(answers[answers >= 0], minlength=n_classes).astype(np.int64)
     agreement = measure_agreement(
         workers,
         classes,
         reference,
         judged,
         n_workers=sizes["n_workers"],
-        n_classes=sizes["n_classes"],
+        n_classes=n_classes,
         answer_counts=answer_counts,
         final=final,
     )
     right, total = gold_tallies(workers, classes, expected, stands, sizes["n_workers"])
     alone = unjudgeable_labels(stands, others) & final
-    rewards, unjudged = table.sum_rewards(~alone), table.sum_rewards(alone)
-    counts = np.bincount(workers, minlength=sizes["n_workers"]).astype(np.int64)
-    return Judged(agreement, right, total, rewards, unjudged, counts)
+    through = [passed(int(r), int(t), n_classes) for r, t in zip(right, total, strict=True)]
+    if final:
+        rows = zip(agreement.matches, agreement.judged, agreement.chance_ppm, strict=True)
+        through = [
+            known or passed_by_agreement(int(matches), int(count), int(chance), n_classes)
+            for known, (matches, count, chance) in zip(through, rows, strict=True)
+        ]
+    return Judged(
+        agreement.matches,
+        agreement.judged,
+        agreement.ppm,
+        right,
+        total,
+        through,
+        table.sum_rewards(~alone),
+        table.sum_rewards(alone),
+        _label_counts(table),
+    )
+
+
+def _judge_by_gold(table: Table, final: bool) -> Judged:
+    """Measure every label on gold against it, and gold against those who label it."""
+    task, match = table.manifest.task, table.manifest.task.match_ppm
+    tallies = [GoldTally() for _ in table.accounts]
+    for item, answer in sorted(table.gold_answers.items()):
+        rows = np.flatnonzero(table.items == table.numbers_of([item])[0]).tolist()
+        gold = decode_json(answer)
+        given = [decode_json(table.opened.texts[table.classes[row]]) for row in rows]
+        to_gold = [closeness_ppm(task, one, gold) for one in given]
+
+        def between(one: int, other: int, given: list[Any] = given) -> int:
+            return closeness_ppm(task, given[one], given[other])
+
+        for label, row in enumerate(rows):
+            if gold_withstands(label, to_gold, between, match):
+                tallies[table.workers[row]].add(to_gold[label], match)
+    right = np.array([one.right for one in tallies], dtype=np.int64)
+    total = np.array([one.total for one in tallies], dtype=np.int64)
+    return Judged(
+        right,
+        total,
+        np.array([one.agreement_ppm for one in tallies], dtype=np.int64),
+        right,
+        total,
+        [one.passed(final=final) for one in tallies],
+        table.sum_rewards(np.ones(len(table.items), dtype=bool)),
+        [0] * len(table.accounts),
+        _label_counts(table),
+    )
+
+
+def _label_counts(table: Table) -> Int64:
+    return np.bincount(table.workers, minlength=table.sizes["n_workers"]).astype(np.int64)

@@ -17,7 +17,7 @@ from oracle.evidence.entries import LogRow
 from oracle.evidence.hashing import ZERO32, sha256
 from oracle.evidence.supplement import Opening, Supplement
 from oracle.protocol.campaign import Campaign, EpochResult
-from oracle.protocol.columns import OpenLabels
+from oracle.protocol.columns import Distinct, OpenLabels
 from oracle.protocol.facts import Block
 from oracle.protocol.ledger import Filings, Ledger, Secrets
 from oracle.protocol.terms import Bounded
@@ -162,11 +162,11 @@ def _mark_unopened(ledger: Ledger, supplement: Supplement, secrets: Secrets) -> 
 
 def open_gold(
     campaign: Campaign, previous: EpochResult | None, supplement: Supplement
-) -> tuple[dict[int, int], Secrets]:
-    """Check the seed and the opened gold; return all known gold (item -> class) and secrets."""
+) -> tuple[dict[int, bytes], Secrets]:
+    """Check the seed and the opened gold; return all known gold (item -> answer) and secrets."""
     manifest = campaign.manifest
     place = f"epoch {supplement.epoch}"
-    gold = dict(previous.gold) if previous is not None else {}
+    gold: dict[int, bytes] = dict(previous.gold) if previous is not None else {}
     seeds = dict(previous.secrets.seeds) if previous is not None else {}
     batches = dict(previous.secrets.batches) if previous is not None else {}
     first = previous.receipt.epoch + 1 if previous is not None else 1
@@ -187,14 +187,14 @@ def open_gold(
         if row.epoch > supplement.epoch and not supplement.final:
             raise ProtocolFault("GOLD-BATCH", where, "opens a batch before its epoch")
         batch = campaign.gold[row.epoch - 1]
-        klass = manifest.class_numbers.get(row.answer)
-        if row.index >= len(batch) or row.item >= manifest.item_count or klass is None:
-            raise ProtocolFault("GOLD-OPENING", where, "names no gold item or no class")
+        known = row.index < len(batch) and row.item < manifest.item_count
+        if not known or not manifest.allows(row.answer):
+            raise ProtocolFault("GOLD-OPENING", where, "names no gold item or no answer")
         commitment = commit_label(campaign.item_ids[row.item], sha256(row.answer), row.salt)
         if commitment != batch[row.index] or row.item in gold:
             raise ProtocolFault("GOLD-OPENING", where, "doesn't open its commitment")
         opened[row.epoch][row.index] = row.item
-        gold[row.item] = klass
+        gold[row.item] = row.answer
     for epoch, places in opened.items():
         if len(places) != len(campaign.gold[epoch - 1]):
             raise ProtocolFault(
@@ -213,7 +213,7 @@ def open_labels(
     ledger: Ledger,
     previous: EpochResult | None,
     supplement: Supplement,
-    gold: Mapping[int, int],
+    gold: Mapping[int, bytes],
 ) -> OpenLabels:
     """Check the supplement's openings; return every label opened so far."""
     closed_before = previous.closed if previous is not None else {}
@@ -239,15 +239,16 @@ def may_open(ledger: Ledger, row: Opening, closed_before: Mapping[int, int]) -> 
 
 def check_openings(campaign: Campaign, ledger: Ledger, openings: Iterable[Opening]) -> OpenLabels:
     """Return the labels that `openings` open; ProtocolFault for the first that opens none."""
+    measured = campaign.manifest.task.measured
     class_numbers = campaign.manifest.class_numbers
-    labels, classes = array("I"), array("H")
+    labels, classes, texts = array("I"), array("I"), Distinct[bytes]()
     for row in openings:
         fault = why_not_opened(campaign, ledger, row)
         if fault is not None:
             raise fault
         labels.append(ledger.labels.find(row.position, row.index))
-        classes.append(class_numbers[row.answer])
-    return ledger.labels.opened(np.asarray(labels), np.asarray(classes))
+        classes.append(texts.number(row.answer) if measured else class_numbers[row.answer])
+    return ledger.labels.opened(np.asarray(labels), np.asarray(classes), texts.values)
 
 
 def why_not_opened(campaign: Campaign, ledger: Ledger, row: Opening) -> ProtocolFault | None:
@@ -256,10 +257,9 @@ def why_not_opened(campaign: Campaign, ledger: Ledger, row: Opening) -> Protocol
     label = ledger.labels.find(row.position, row.index)
     if label < 0 or ledger.labels.item(label) != row.item:
         return ProtocolFault("OPENING-LABEL", place, "opens no label that counts")
-    klass = campaign.manifest.class_numbers.get(row.answer)
-    if klass is None:
-        return ProtocolFault("OPENING-ANSWER", place, "the answer is none of the classes")
-    digest = campaign.manifest.answer_digests[klass]
+    if not campaign.manifest.allows(row.answer):
+        return ProtocolFault("OPENING-ANSWER", place, "the answer is none of the task's")
+    digest = campaign.manifest.answer_digest(row.answer)
     if commit_label(campaign.item_ids[row.item], digest, row.salt) != ledger.labels.commitment(
         label
     ):

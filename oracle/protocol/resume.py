@@ -77,7 +77,7 @@ def resume(
     return replace(
         result,
         labels=labels,
-        consensus=table.consensus(gold=table.gold) if len(table.item_numbers) else None,
+        consensus=table.consensus(gold=table.gold),
         accounts=tuple(table.accounts),
     )
 

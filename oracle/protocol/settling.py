@@ -27,10 +27,6 @@ from oracle.protocol.facts import Block
 from oracle.protocol.judging import Judged, Table, judge
 from oracle.protocol.ledger import Filings, Ledger, Secrets
 from oracle.protocol.openings import all_filings
-from oracle.quality.agreement import (
-    passed_by_agreement,
-)
-from oracle.quality.gold import passed
 from oracle.quality.incentives import Terms, next_terms
 from oracle.quality.payment import Capped, apply_cap, payout
 from oracle.quality.slashing import slash
@@ -45,7 +41,7 @@ def settle(
     table: Table,
     closed: Mapping[int, tuple[int, int]],
     anchor: Block,
-    gold: Mapping[int, int],
+    gold: Mapping[int, bytes],
     secrets: Secrets,
     attempt: int,
 ) -> EpochResult:
@@ -57,11 +53,10 @@ def settle(
     manifest, facts, bounded = campaign.manifest, campaign.facts, ledger.bounded
     final, epoch = supplement.final, supplement.epoch
     funding = facts.funding_at(anchor.number)
-    classes = len(manifest.classes)
     before = previous.receipt if previous is not None else None
 
-    consensus = table.consensus(gold=table.gold) if len(table.item_numbers) else None
-    judged = judge(table, consensus, final, closed) if consensus is not None else None
+    consensus = table.consensus(gold=table.gold)
+    judged = judge(table, consensus, final, closed)
     owed, bond_charge = _faulted(ledger, epoch, funding.bond)
     if before is not None:
         bond_charge = max(bond_charge, before.bond_charge)
@@ -73,7 +68,7 @@ def settle(
         {leaf.account: leaf.cumulative for leaf in previous.evidence.slashes} if previous else {}
     )
     for number, account in enumerate(table.accounts):
-        row = _contributor(judged, number, account, classes, final, owed.get(account, 0))
+        row = _contributor(judged, number, account, owed.get(account, 0))
         contributors.append(row)
         wanted[account] = (
             payout(row.rewards, bounded.base_ppm, row.passed, row.agreement)
@@ -84,7 +79,7 @@ def settle(
             row.gold_right,
             row.gold_total,
             floor_ppm=bounded.slash_floor_ppm,
-            n_classes=classes,
+            n_classes=manifest.chances,
             epoch=epoch,
             cap=manifest.slash_cap,
             previous=slashed.get(account, 0),
@@ -101,7 +96,7 @@ def settle(
         for account, cumulative in sorted(capped.cumulative.items())
     )
     terms = _next_terms(ledger, epoch, judged)
-    items = _item_results(table, closed, consensus, classes)
+    items = _item_results(table, closed, consensus)
     log_before = before.log_head if before is not None else ZERO32
     log_from = before.log_position if before is not None else 0
     log_blocks = encode_log(facts.campaign, rows[log_from:], before=log_before)
@@ -171,27 +166,20 @@ def _cut(
 
 
 def _contributor(
-    judged: Judged | None, number: int, account: bytes, classes: int, final: bool, owed: int
+    judged: Judged | None, number: int, account: bytes, owed: int
 ) -> ContributorResult:
     if judged is None:
         return ContributorResult(account, 0, 0, 0, 0, 0, 0, 0, False, owed, 0)
-    agreement = judged.agreement
-    right, total = int(judged.right[number]), int(judged.total[number])
-    matches, count = int(agreement.matches[number]), int(agreement.judged[number])
-    through = passed(right, total, classes)
-    if final and not through:
-        chance = int(agreement.chance_ppm[number])
-        through = passed_by_agreement(matches, count, chance, classes)
     return ContributorResult(
         account=account,
         labels=int(judged.counts[number]),
         rewards=judged.rewards[number],
-        matches=matches,
-        judged=count,
-        agreement=int(agreement.ppm[number]),
-        gold_right=right,
-        gold_total=total,
-        passed=through,
+        matches=int(judged.matches[number]),
+        judged=int(judged.judged[number]),
+        agreement=int(judged.agreement[number]),
+        gold_right=int(judged.right[number]),
+        gold_total=int(judged.total[number]),
+        passed=judged.passed[number],
         faulted=owed,
         unjudged=judged.unjudged[number],
     )
@@ -245,9 +233,9 @@ def _cap(
 
 def _overall(judged: Judged | None) -> int:
     """Share of judged labels that match their reference, ppm, rounded down."""
-    if judged is None or not int(judged.agreement.judged.sum()):
+    if judged is None or not int(judged.judged.sum()):
         return 0
-    return int(judged.agreement.matches.sum()) * PPM // int(judged.agreement.judged.sum())
+    return int(judged.matches.sum()) * PPM // int(judged.judged.sum())
 
 
 def _next_terms(ledger: Ledger, epoch: int, judged: Judged | None) -> Terms:
@@ -255,8 +243,8 @@ def _next_terms(ledger: Ledger, epoch: int, judged: Judged | None) -> Terms:
     return next_terms(
         now.reward,
         now.threshold_ppm,
-        matches=int(judged.agreement.matches.sum()) if judged is not None else 0,
-        judged=int(judged.agreement.judged.sum()) if judged is not None else 0,
+        matches=int(judged.matches.sum()) if judged is not None else 0,
+        judged=int(judged.judged.sum()) if judged is not None else 0,
         limits=ledger.bounded.limits,
     )
 
@@ -265,7 +253,6 @@ def _item_results(
     table: Table,
     closed: Mapping[int, tuple[int, int]],
     consensus: Consensus | None,
-    classes: int,
 ) -> ItemResults:
     items = sorted(closed)
     epochs, status = zip(*(closed[item] for item in items), strict=True) if items else ((), ())
@@ -273,12 +260,12 @@ def _item_results(
     known = numbers >= 0
     answers = np.zeros(len(items), dtype=np.uint32)
     labels = np.zeros(len(items), dtype=np.uint32)
-    posteriors = np.zeros((len(items), classes), dtype=np.uint32)
+    posteriors = np.zeros((len(items), table.sizes["n_classes"]), dtype=np.uint32)
+    counts = np.bincount(table.items, minlength=len(table.item_numbers))
+    labels[known] = counts[numbers[known]]
     # Of an item with labels that a gateway fault touched alone there is nothing to infer.
     if consensus is not None:
-        counts = np.bincount(table.items, minlength=len(table.item_numbers))
         answers[known] = consensus.answer[numbers[known]]
-        labels[known] = counts[numbers[known]]
         posteriors[known] = consensus.posterior_ppm[numbers[known]]
     return ItemResults(
         np.array(items, dtype=np.uint32),

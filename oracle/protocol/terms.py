@@ -36,7 +36,7 @@ class Bounded:
     def of(cls, manifest: Manifest, facts: ChainFacts) -> Bounded:
         """Clamp a manifest's values to the protocol bounds."""
         payment = manifest.payment
-        classes = len(manifest.classes)
+        chances, measured = manifest.chances, manifest.task.measured
         low, high = bounds.redundancy(
             manifest.redundancy_min, manifest.redundancy_max, payment["policy"]
         )
@@ -44,9 +44,9 @@ class Bounded:
             reward_min=manifest.reward_min,
             reward_max=manifest.reward_max,
             reward_step_ppm=payment["rewardStep"],
-            threshold_min_ppm=bounds.threshold_ppm(payment["thresholdMin"], classes),
+            threshold_min_ppm=bounds.threshold_ppm(payment["thresholdMin"], chances),
             threshold_max_ppm=bounds.threshold_ppm(
-                max(payment["thresholdMin"], payment["thresholdMax"]), classes
+                max(payment["thresholdMin"], payment["thresholdMax"]), chances
             ),
             threshold_step_ppm=payment["thresholdStep"],
             target_error_ppm=payment["target"],
@@ -57,7 +57,8 @@ class Bounded:
             bounds.base_ppm(payment["base"]),
             low,
             high,
-            bounds.slashing_floor_ppm(manifest.slash_floor, classes),
+            # What a blind guess comes close to isn't known: distance from gold proves no cheat.
+            0 if measured else bounds.slashing_floor_ppm(manifest.slash_floor, chances),
             bounds.epoch_seconds(manifest.epoch_seconds, facts.window_seconds),
             facts.fee_bps,
             limits,
@@ -70,7 +71,7 @@ class Bounded:
         if receipt is not None:
             reason = f"set by the receipt of epoch {receipt.epoch}"
             return Terms(receipt.next_reward, receipt.next_threshold, reason)
-        threshold = bounds.threshold_ppm(self.manifest.threshold, len(self.manifest.classes))
+        threshold = bounds.threshold_ppm(self.manifest.threshold, self.manifest.chances)
         return Terms(self.manifest.reward, threshold, "the manifest's")
 
     def boundary(self, epoch: int) -> int:

@@ -12,6 +12,7 @@ from oracle.errors import InputError
 MIN_BASE_PPM = 300_000
 MIN_REDUNDANCY = 3  # where agreement decides pay: a label and two others to judge it
 MAX_REDUNDANCY = 1_000
+MAX_MEASURED = 20  # labels of a gold item may be compared each with each
 
 
 def clamp(value: int, least: int, most: int) -> int:
@@ -27,8 +28,9 @@ def base_ppm(declared: int) -> int:
 def redundancy(minimum: int, maximum: int, policy: str) -> tuple[int, int]:
     """Least and most labels per item; at least 3 where agreement decides pay."""
     least = MIN_REDUNDANCY if policy == "agreement" else 1
-    lower = clamp(minimum, least, MAX_REDUNDANCY)
-    return lower, clamp(maximum, lower, MAX_REDUNDANCY)
+    most = MAX_MEASURED if policy == "gold" else MAX_REDUNDANCY
+    lower = clamp(minimum, least, most)
+    return lower, clamp(maximum, lower, most)
 
 
 def threshold_ppm(declared: int, n_classes: int) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from oracle.consensus.fixed import PPM
 from oracle.errors import InputError
 from oracle.quality.agreement import PRIOR_LABELS
+from oracle.quality.measured import expected_measured_ppm
 
 BPS = 10_000
 
@@ -106,9 +107,12 @@ _FORECAST_LABELS, _FORECAST_MATCHES_PPM = 50, 850_000
 def expected_reward(reward: int, base_ppm: int, n_classes: int) -> int:
     """What the `agreement` policy is likely to pay an honest contributor per label, base units.
 
-    The policy's formula at 50 labels with 85 % matches and chance one in the number of classes.
-    Shown beside the nominal reward; decides nothing.
+    The policy's formula at 50 labels with 85 % matches and chance one in the number of classes;
+    where there are none, answers are measured, as by `expected_measured_ppm`. Shown beside the
+    nominal reward; decides nothing.
     """
+    if not n_classes:
+        return payout(reward, base_ppm, True, expected_measured_ppm())
     matches = _FORECAST_LABELS * _FORECAST_MATCHES_PPM
     chance = PPM // n_classes
     above = (matches - _FORECAST_LABELS * chance) * PPM

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from oracle.errors import InputError
-from oracle.evidence.manifest import MAX_CLASSES
+from oracle.evidence.tasks import MAX_CLASSES
 
 LABELS, TRUTH = "labels.csv", "truth.csv"
 DURATION = "duration_s"

@@ -12,8 +12,9 @@ from typing import Any
 import jsonschema
 import yaml
 
-from oracle.errors import InputError
-from oracle.evidence.manifest import CONSENSUS_METHODS, PPM
+from oracle.errors import FormatError, InputError
+from oracle.evidence.manifest import CONSENSUS_METHODS, NO_METHOD, PPM
+from oracle.evidence.tasks import TASK_SCHEMAS, read_task
 from oracle.gateway.campaign_files import CampaignFiles, build_campaign, read_gold, read_items
 
 TOKEN_DECIMALS = 18
@@ -58,9 +59,9 @@ _TEXT = {"type": "string", "minLength": 1, "description": "write a text"}
 _CLASSES = {
     "type": "array",
     "items": _TEXT,
-    "minItems": 2,
+    "minItems": 1,
     "uniqueItems": True,
-    "description": "write a list of two or more different classes",
+    "description": "write a list of different names",
 }
 _FILE = {"type": "string", "minLength": 1, "description": "name a file beside this one"}
 _SECONDS: dict[str, int] = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
@@ -79,11 +80,25 @@ def _range(kind: _Schema) -> _Schema:
 CAMPAIGN_SCHEMA: _Schema = {
     "type": "object",
     "additionalProperties": False,
-    "required": ["title", "classes", "items", "guidelines", "consent", "reward", "budget"],
+    "required": ["title", "items", "guidelines", "consent", "reward", "budget"],
     "properties": {
         "title": _TEXT,
         "description": {"type": "string", "description": "write a text"},
+        "type": {
+            "enum": sorted(TASK_SCHEMAS),
+            "description": f"choose {', '.join(sorted(TASK_SCHEMAS)[:-1])} or {max(TASK_SCHEMAS)}",
+        },
         "classes": _CLASSES,
+        "labels": _CLASSES,
+        "attributes": {
+            "type": "object",
+            "additionalProperties": _CLASSES,
+            "description": "write each attribute's name with the list of its options",
+        },
+        "scale": _POSITIVE,
+        "most": _POSITIVE,
+        "max_length": _POSITIVE,
+        "match": _SHARE,
         "items": _FILE,
         "gold": _FILE,
         "gold_epochs": _POSITIVE,
@@ -266,17 +281,15 @@ def _manifest_terms(terms: dict[str, Any], reward: int, path: Path) -> dict[str,
             f"{path}, labels_per_item: {low} to {high}: write the lower number first, as in [3, 5]"
         )
     confidence = share("confidence", "98 %")
+    task = _task_terms(terms, path)
+    measured = read_task(task).measured
     lowest, highest = span("reward_range", tokens, reward)
     least, most = span("confidence_range", ppm, confidence)
     return {
         "version": 1,
         "title": terms["title"],
         "description": terms.get("description", ""),
-        "task": {
-            "type": "categorical",
-            "classes": terms["classes"],
-            "schema": {"type": "string", "enum": terms["classes"]},
-        },
+        "task": task,
         "gold": {
             "share": share("gold_share", "10 %"),
             "newcomerShare": share("newcomer_gold_share", "30 %"),
@@ -284,7 +297,7 @@ def _manifest_terms(terms: dict[str, Any], reward: int, path: Path) -> dict[str,
         },
         "assignment": "drawn",
         "consensus": {
-            "method": terms.get("method", "dawid-skene"),
+            "method": NO_METHOD if measured else terms.get("method", "dawid-skene"),
             "version": 1,
             "redundancyMin": low,
             "redundancyMax": high,
@@ -292,7 +305,7 @@ def _manifest_terms(terms: dict[str, Any], reward: int, path: Path) -> dict[str,
             "escalation": "ambiguous",
         },
         "payment": {
-            "policy": "agreement",
+            "policy": "gold" if measured else "agreement",
             "version": 1,
             "base": share("base_share", "30 %"),
             "reward": str(reward),
@@ -318,6 +331,44 @@ def _manifest_terms(terms: dict[str, Any], reward: int, path: Path) -> dict[str,
         "graceSeconds": seconds(terms.get("grace", "10min"), f"{path}, grace"),
         "anchorBlocks": int(terms.get("anchor_blocks", 5)),
     }
+
+
+# What a task's taxonomy takes from the file: by its name there, the manifest's name and default.
+_TAXONOMY: dict[str, tuple[str, Any]] = {
+    "classes": ("classes", None),
+    "labels": ("labels", None),
+    "attributes": ("attributes", {}),
+    "scale": ("scale", "1000"),
+    "most": ("most", "20"),
+    "max_length": ("maxLength", "1000"),
+    "match": ("match", "50 %"),
+}
+
+
+def _task_terms(terms: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the manifest's `task`; InputError for a field that the type lacks or hasn't."""
+    kind = terms.get("type", "categorical")
+    schema = TASK_SCHEMAS[kind]
+    task: dict[str, Any] = {"type": kind, "schema": {}}
+    for field, (name, default) in _TAXONOMY.items():
+        value = terms.get(field, default)
+        if name not in schema["properties"]:
+            if field in terms:
+                raise InputError(f"{path}, {field}: a task of type {kind} has none: remove it")
+        elif value is None:
+            raise InputError(f"{path}: {field} missing: a task of type {kind} needs it")
+        elif field == "match":
+            task[name] = ppm(value, f"{path}, match")
+        else:
+            task[name] = int(value) if isinstance(value, str) else value
+    fault = next(jsonschema.Draft202012Validator(schema).iter_errors(task), None)
+    if fault is not None:
+        place = ".".join(map(str, fault.absolute_path))
+        raise InputError(f"{path}, {place}: {fault.message}: write what type {kind} takes"[:500])
+    try:
+        return {**task, "schema": read_task(task).answer_schema()}
+    except FormatError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 class _PlainLoader(yaml.BaseLoader):

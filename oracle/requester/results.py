@@ -9,15 +9,21 @@ from typing import Any
 
 from oracle.bootstrap import Platform
 from oracle.errors import ContentMissing, InputError
-from oracle.evidence.codec import RAW
-from oracle.evidence.results import AGREED, AMBIGUOUS, FINAL, GOLD
+from oracle.evidence.codec import RAW, decode_json
+from oracle.evidence.results import AGREED, AMBIGUOUS, COLLECTED, FINAL, GOLD
 from oracle.evidence.signing import checksum
 from oracle.evidence.structs import Receipt
 from oracle.gateway.campaign_files import decode_item
 from oracle.protocol.campaign import Campaign, EpochResult
 from oracle.service.evidence import recompute
 
-STATUSES = {AGREED: "agreed", GOLD: "gold", AMBIGUOUS: "ambiguous", FINAL: "final"}
+STATUSES = {
+    AGREED: "agreed",
+    GOLD: "gold",
+    AMBIGUOUS: "ambiguous",
+    FINAL: "final",
+    COLLECTED: "collected",
+}
 
 
 def finalized_receipts(platform: Platform, campaign: int) -> list[Receipt]:
@@ -41,9 +47,9 @@ def write_export(platform: Platform, number: int, out: Path) -> tuple[int, int]:
     """Write closed items with their answers, and every opened label; return how many of each.
 
     Each line of items.jsonl has `item` (its name where the record is public), `id`, `answer`,
-    `confidence` (ppm), `status`, `labels`, `epoch`; an item that only labels touched by a gateway
-    fault closed has the answer null. Each line of labels.jsonl has `item`, `id`,
-    `contributor`, `answer`, `position`.
+    `confidence` (ppm), `status`, `labels`, `epoch`; the answer is null of an item that only labels
+    touched by a gateway fault closed, and where answers are measured: its labels are the result.
+    Each line of labels.jsonl has `item`, `id`, `contributor`, `answer`, `position`.
     """
     results = epoch_results(platform, number)
     if not results:
@@ -51,6 +57,7 @@ def write_export(platform: Platform, number: int, out: Path) -> tuple[int, int]:
     read = platform.read_campaign(number)
     last = results[-1]
     classes = read.manifest.classes
+    texts = last.labels.texts
     names = _item_names(platform, read)
     items = [
         {
@@ -58,7 +65,7 @@ def write_export(platform: Platform, number: int, out: Path) -> tuple[int, int]:
             "id": read.item_ids[row.item].hex(),
             # Without a posterior there is nothing that an answer was inferred from.
             "answer": classes[row.answer] if any(row.posterior) else None,
-            "confidence": row.posterior[row.answer],
+            "confidence": row.posterior[row.answer] if row.posterior else 0,
             "status": STATUSES[row.status],
             "labels": row.labels,
             "epoch": row.epoch,
@@ -70,7 +77,7 @@ def write_export(platform: Platform, number: int, out: Path) -> tuple[int, int]:
             "item": names[label.item],
             "id": read.item_ids[label.item].hex(),
             "contributor": checksum(label.contributor),
-            "answer": classes[label.klass],
+            "answer": classes[label.klass] if classes else decode_json(texts[label.klass]),
             "position": label.position,
         }
         for label in last.labels

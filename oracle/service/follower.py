@@ -6,7 +6,7 @@ submission whose sealed opening doesn't come with it: who keeps openings back ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import AbstractContextManager
 
 from oracle.errors import DDLPError, FormatError, SignatureError
@@ -226,14 +226,14 @@ def is_signed(row: LogRow, campaign: Campaign) -> bool:
 
 def opens(one: OpenedSubmission, entry: Submission, campaign: Campaign) -> bool:
     """Say whether answers and seed open every commitment of a submission."""
-    known: Mapping[bytes, int] = campaign.manifest.class_numbers
-    digests, ids = campaign.manifest.answer_digests, campaign.item_ids
+    manifest, ids = campaign.manifest, campaign.item_ids
     if not len(one.answers) == len(entry.items) == len(entry.labels) or len(one.seed) != 32:
         return False
     return all(
-        answer in known
+        manifest.allows(answer)
         and item < len(ids)
-        and commit_label(ids[item], digests[known[answer]], label_salt(one.seed, index)) == label
+        and commit_label(ids[item], manifest.answer_digest(answer), label_salt(one.seed, index))
+        == label
         for index, (item, label, answer) in enumerate(
             zip(entry.items, entry.labels, one.answers, strict=True)
         )

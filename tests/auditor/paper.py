@@ -149,6 +149,7 @@ class PaperRun(World):
             items=self.items,
             gold_per_epoch=self.gold_per_epoch,
             changes={key: self.changes[key] for key in self.changes if key == "task__classes"},
+            pool=self.pool,
         )
         self.gold_openings = world.gold_openings
         return encode_gold(self._commitments())

@@ -10,7 +10,7 @@ from oracle.auditor import AuditReport, audit
 from oracle.auditor.codes import CODES, Severity
 from oracle.evidence.structs import Receipt
 from tests.auditor.forge import in_epoch, padded
-from tests.auditor.frauds import CATALOGUE, STAGES, Fraud, disputes, money, page, stage
+from tests.auditor.frauds import CATALOGUE, STAGES, Fraud, disputes, measured, money, page, stage
 from tests.auditor.frauds.slashes import slash_in_full, withdraw_stake
 from tests.auditor.paper import NAMES, PaperRun
 
@@ -58,6 +58,10 @@ def test_audit__honest_dispute_or_fork__verified(name: str, tmp_path: Path) -> N
     report = audit(getattr(disputes, name)().write(tmp_path))
     assert report.findings == ()
     assert report.verdict == "verified"
+
+
+def test_audit__measured_answers__verified(tmp_path: Path) -> None:
+    assert audit(measured.honest().write(tmp_path)).findings == ()
 
 
 def test_audit__refund_refused_by_the_token__verified(tmp_path: Path) -> None:

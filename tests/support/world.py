@@ -105,7 +105,8 @@ def manifest_document(**changes: Any) -> dict[str, Any]:
 class World:
     """One campaign: make it, let contributors label, cut epochs, keep their results.
 
-    `truth` maps items to classes, `gold` lists the items of each epoch's batch.
+    `truth` maps items to classes, `gold` lists the items of each epoch's batch. `pool` are the
+    answers that people give, by number, where these aren't the task's classes.
     """
 
     seed: int = 0
@@ -117,12 +118,13 @@ class World:
     epoch_cap: int = 500 * TOKEN
     fee_bps: int = 500
     changes: dict[str, Any] = field(default_factory=dict)
+    pool: list[Any] | None = None
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         total = self.items + self.epochs * self.gold_per_epoch
         classes = [str(number) for number in range(10)]
-        classes = self.changes.get("task__classes", classes)
+        classes = self.pool or self.changes.get("task__classes", classes)
         self.truth = {item: self.random.randrange(len(classes)) for item in range(total)}
         numbers = list(range(total))
         self.random.shuffle(numbers)

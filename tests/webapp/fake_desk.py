@@ -106,7 +106,7 @@ class FakeDesk:
             number=1,
             title="Handwritten digits",
             description="Which digit does each small picture show?",
-            classes=tuple("0123456789"),
+            task={"type": "categorical", "classes": list("0123456789")},
             guideline=sha256(GUIDELINES.encode()),
             guideline_text=GUIDELINES,
             consent=sha256(CONSENT.encode()),

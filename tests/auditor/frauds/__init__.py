@@ -7,6 +7,7 @@ from tests.auditor.frauds import (  # noqa: F401  (importing a file enters its f
     gold,
     leases,
     log,
+    measured,
     money,
     openings,
     payouts,

@@ -304,7 +304,7 @@ def test_answer_validator__schema_and_classes__both_count() -> None:
     check = answer_validator(build().manifest)
     assert check("7") is None
     assert "is not of type 'string'" in str(check(7))
-    assert "none of the campaign's classes" in str(check("11"))
+    assert "none of the task's classes" in str(check("11"))
 
 
 # --- secrets --------------------------------------------------------------------------------------

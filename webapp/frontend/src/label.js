@@ -16,7 +16,7 @@ export class LabelView {
     this.waiting = null;
     this.interrupted = false;
     this.drawing = false;
-    this.keys = keysFor(work.campaign.classes);
+    this.keys = keysFor(work.campaign.task.classes);
     this.buildButtons();
     this.listeners = new AbortController();
     const on = (target, event, handler) => target.addEventListener(event, handler, { signal: this.listeners.signal });
@@ -195,7 +195,7 @@ export class LabelView {
   }
 
   buildButtons() {
-    const { classes } = this.work.campaign;
+    const { classes } = this.work.campaign.task;
     const plain = [...this.keys].every(([key, choice]) => key === choice) && this.keys.size === classes.length;
     const keyOf = new Map([...this.keys].map(([key, choice]) => [choice, key]));
     element('classes').classList.toggle('named', !plain);
