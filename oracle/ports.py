@@ -708,6 +708,7 @@ class Network:
 class CampaignView:
     """What the page shows of a campaign and needs to sign for it.
 
+    `task` is the manifest's: its type and taxonomy (docs/FORMATS.md, section 3).
     `gateway` (address) signs Heads; `operator_keys` are X25519 keys, 32 bytes each, to which
     openings are sealed. `guideline` and `consent` are digests, beside their texts. `reward` and
     `expected_reward` are base units per label for a lease drawn now: nominal, and what an honest
@@ -718,7 +719,7 @@ class CampaignView:
     number: int
     title: str
     description: str
-    classes: tuple[str, ...]
+    task: Mapping[str, Any]
     guideline: bytes
     guideline_text: str
     consent: bytes
@@ -806,6 +807,24 @@ class Media:
     data: bytes
 
 
+@dataclass(frozen=True)
+class ItemPart:
+    """What is shown of an item, or of one side of a comparison: text, the MIME type of its media
+    (whose bytes `media` returns), or both."""
+
+    text: str | None
+    media_type: str | None
+
+
+@dataclass(frozen=True)
+class ItemView:
+    """An item as it is labeled; `second` is the other side of a comparison. Its name isn't shown:
+    names can tell gold."""
+
+    first: ItemPart
+    second: ItemPart | None
+
+
 class LabelingDesk(Protocol):
     """Everything the contributor's page needs of the platform: campaigns, one's standing, the log's
     intake, relayed claims.
@@ -869,7 +888,12 @@ class LabelingDesk(Protocol):
         there is nothing."""
         ...
 
-    def media(self, campaign: int, item: int) -> Media:
-        """Return an item's media by item number; InputError for an item that the campaign doesn't
-        have."""
+    def item(self, campaign: int, item: int) -> ItemView:
+        """Return what an item shows, by item number; InputError for an item that the campaign
+        doesn't have."""
+        ...
+
+    def media(self, campaign: int, item: int, *, second: bool = False) -> Media:
+        """Return an item's media by item number, or those of its second side; InputError where it
+        has none."""
         ...

@@ -31,6 +31,7 @@ from oracle.evidence.codec import (
 from oracle.evidence.hashing import keccak256, sha256, word
 from oracle.evidence.manifest import Manifest
 from oracle.evidence.supplement import GoldOpening
+from oracle.evidence.tasks import TASK_SCHEMAS, Task, read_task
 from oracle.gateway.secrets import GatewaySecrets
 from oracle.ports import ContentStore
 
@@ -61,13 +62,33 @@ class ItemMedia:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """One side of a comparison: text or media, or both."""
+
+    text: str | None = None
+    media: ItemMedia | None = None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Its part of an item record."""
+        document: dict[str, Any] = {}
+        if self.text is not None:
+            document["text"] = self.text
+        if self.media is not None:
+            document["media"] = self.media.reference
+        return document
+
+
+@dataclass(frozen=True)
 class Item:
-    """One thing to label. `salt` (32 bytes) hides a restricted campaign's record behind its id."""
+    """One thing to label. `salt` (32 bytes) hides a restricted campaign's record behind its id;
+    `second` is what a pairwise comparison holds the first against."""
 
     name: str
     text: str | None = None
     media: ItemMedia | None = None
     salt: bytes | None = None
+    second: Shown | None = None
 
     @property
     def record(self) -> Block:
@@ -79,29 +100,40 @@ class Item:
             document["media"] = self.media.reference
         if self.salt is not None:
             document["salt"] = self.salt.hex()
+        if self.second is not None:
+            document["second"] = self.second.document
         return json_block(document)
+
+    @property
+    def media_parts(self) -> tuple[ItemMedia, ...]:
+        """All media that it shows."""
+        found = (self.media, self.second.media if self.second is not None else None)
+        return tuple(media for media in found if media is not None)
 
 
 def decode_item(record: bytes) -> Item:
     """Parse an item record's bytes; FormatError where it is none."""
     document = decode_json(record)
     try:
-        media, salt = document.get("media"), document.get("salt")
+        salt, second = document.get("salt"), document.get("second")
         item = Item(
             document["name"],
             document.get("text"),
-            None
-            if media is None
-            else ItemMedia(
-                media["type"], None, media.get("cid"), media.get("url"), media.get("sha256")
-            ),
+            _referenced(document.get("media")),
             None if salt is None else bytes.fromhex(salt),
+            None if second is None else Shown(second.get("text"), _referenced(second.get("media"))),
         )
         if item.record.data == record:
             return item
     except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise FormatError("not an item record: it needs a name, and text or media") from error
-    raise FormatError("an item record holds name, text, media and salt, and nothing else")
+    raise FormatError("an item record holds name, text, media, salt and second, and nothing else")
+
+
+def _referenced(media: Any) -> ItemMedia | None:
+    if media is None:
+        return None
+    return ItemMedia(media["type"], None, media.get("cid"), media.get("url"), media.get("sha256"))
 
 
 @dataclass(frozen=True)
@@ -173,6 +205,7 @@ def build_campaign(
             for index, item in enumerate(items)
         ]
     _check_items(items)
+    _check_fit(items, _task(terms))
 
     order = _shuffled(len(items), secret, b"items")
     ordered = [items[index] for index in order]
@@ -215,9 +248,10 @@ def build_campaign(
     _check_answers_schema(manifest)
 
     media = [
-        Block(RAW, item.media.data)
+        Block(RAW, part.data)
         for item in ordered
-        if item.media is not None and item.media.data is not None
+        for part in item.media_parts
+        if part.data is not None
     ]
     shown = (*media, *records)
     indexes = (*texts, commitments, *items_shards, items_index, manifest.block)
@@ -234,7 +268,8 @@ def read_items(path: Path) -> list[Item]:
     """Read items from JSON lines.
 
     A line is `{"name": …, "text": …, "media": {"path"|"cid"|"url": …, "type": …}}`, with text or
-    media or both; a `path` is relative to the file's folder, a `url` comes with its `sha256`.
+    media or both; a `path` is relative to the file's folder, a `url` comes with its `sha256`. An
+    item of a pairwise comparison has a `"second": {"text": …, "media": …}` beside.
     """
     return [_item(line, path, place) for place, line in _lines(path)]
 
@@ -268,9 +303,8 @@ def answer_validator(manifest: Manifest) -> Callable[[Any], str | None]:
             ) from error
         if fault is not None:
             return str(fault.message)[:300]
-        if encode_json(answer) not in manifest.class_numbers:
-            return f"{json.dumps(answer)[:80]} is none of the campaign's classes"
-        return None
+        wrong = manifest.task.fault(answer)
+        return None if wrong is None else f"{json.dumps(answer)[:80]} {wrong}"
 
     return check
 
@@ -288,13 +322,27 @@ def _check_items(items: Sequence[Item]) -> None:
                 "tell items apart"
             )
         names[item.name] = line
-        media = item.media
-        if media is not None:
+        for media in item.media_parts:
             _check_media(media, f"item {line} ({item.name!r})")
         try:
             _ = item.record
         except FormatError as error:
             raise InputError(f"item {line} ({item.name!r}): {error}") from error
+
+
+def _check_fit(items: Sequence[Item], task: Task) -> None:
+    """Refuse items that the task can't be done on."""
+    needs = {"boxes": "image/", "polygons": "image/", "transcription": "audio/"}.get(task.type, "")
+    for line, item in enumerate(items, 1):
+        place = f"item {line} ({item.name!r})"
+        if (item.second is not None) != (task.type == "pairwise"):
+            raise InputError(
+                f"{place}: only items of pairwise tasks have a second part, and each of them has"
+            )
+        if needs and (item.media is None or not item.media.type.startswith(needs)):
+            raise InputError(f"{place}: a task of type {task.type} needs media of type {needs}…")
+        if task.type == "spans" and item.text is None:
+            raise InputError(f"{place}: a task of type spans needs a text")
 
 
 def _check_media(media: ItemMedia, place: str) -> None:
@@ -322,7 +370,7 @@ def _check_gold(
     gold: Sequence[Gold], number: Mapping[str, int], terms: Mapping[str, Any]
 ) -> dict[int, bytes]:
     """Return the canonical answer by item number."""
-    classes = {encode_json(name) for name in _mapping(terms, "task").get("classes", [])}
+    task = _task(terms)
     answers: dict[int, bytes] = {}
     for line, row in enumerate(gold, 1):
         if row.item not in number:
@@ -336,10 +384,9 @@ def _check_gold(
             answer = encode_json(row.answer)
         except FormatError as error:
             raise InputError(f"gold {line}: {error}") from error
-        if answer not in classes:
-            raise InputError(
-                f"gold {line}: the answer {answer.decode()[:80]} is none of the task's classes"
-            )
+        wrong = task.fault(row.answer)
+        if wrong is not None:
+            raise InputError(f"gold {line}: the answer {answer.decode()[:80]} {wrong}")
         answers[number[row.item]] = answer
     return answers
 
@@ -378,10 +425,25 @@ def _check_answers_schema(manifest: Manifest) -> None:
     except jsonschema.SchemaError as error:
         raise InputError(f"task.schema is no JSON Schema: {error.message[:300]}") from error
     check = answer_validator(manifest)
-    for name in manifest.classes:
-        fault = check(name)
+    for answer in manifest.classes:
+        fault = check(answer)
         if fault is not None:
-            raise InputError(f"task.schema refuses the class {name!r}: {fault}")
+            raise InputError(f"task.schema refuses the class {answer!r}: {fault}")
+
+
+def _task(terms: Mapping[str, Any]) -> Task:
+    document = _mapping(terms, "task")
+    schema = TASK_SCHEMAS.get(document.get("type", ""))
+    if schema is None:
+        raise InputError(f"task.type is one of {', '.join(sorted(TASK_SCHEMAS))}")
+    fault = next(jsonschema.Draft202012Validator(schema).iter_errors(document), None)
+    if fault is not None:
+        place = ".".join(["task", *map(str, fault.absolute_path)])
+        raise InputError(f"the campaign's terms: {place}: {fault.message}"[:500])
+    try:
+        return read_task(document)
+    except FormatError as error:
+        raise InputError(f"the campaign's terms: {error}") from error
 
 
 def _text_block(name: str, text: str) -> Block:
@@ -429,13 +491,27 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _item(line: dict[str, Any], path: Path, place: str) -> Item:
-    unknown = set(line) - {"name", "text", "media"}
+    unknown = set(line) - {"name", "text", "media", "second"}
     if unknown:
-        raise InputError(f"{place}: unknown {sorted(unknown)}: an item has name, text and media")
+        raise InputError(
+            f"{place}: unknown {sorted(unknown)}: an item has name, text, media and second"
+        )
     name, text = line.get("name"), line.get("text")
     if not isinstance(name, str) or not isinstance(text, str | None):
         raise InputError(f"{place}: name and text are strings, and name is required")
-    return Item(name, text, _media(line.get("media"), path, place))
+    second = _second(line.get("second"), path, place)
+    return Item(name, text, _media(line.get("media"), path, place), second=second)
+
+
+def _second(value: Any, path: Path, place: str) -> Shown | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or set(value) - {"text", "media"} or not value:
+        raise InputError(f"{place}: second is an object with text or media, or both")
+    text = value.get("text")
+    if not isinstance(text, str | None):
+        raise InputError(f"{place}: the second text is a string")
+    return Shown(text, _media(value.get("media"), path, place))
 
 
 def _media(value: Any, path: Path, place: str) -> ItemMedia | None:

@@ -46,7 +46,7 @@ from oracle.evidence.signing import address_of, sign
 from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import GoldOpening, Opening
 from oracle.gateway.campaign_files import Item, answer_validator, decode_item
-from oracle.gateway.choice import most_informative
+from oracle.gateway.choice import least_labeled, most_informative
 from oracle.gateway.group_commit import GroupCommit
 from oracle.gateway.secrets import GatewaySecrets
 from oracle.ports import (
@@ -101,10 +101,9 @@ class Followed:
 
 @dataclass(frozen=True)
 class _Opened:
-    """A submission's opening, found to be what was signed; `classes` are the answers'."""
+    """A submission's opening, found to be what was signed."""
 
     answers: tuple[bytes, ...]
-    classes: list[int]
     seed: bytes
     block: bytes
 
@@ -181,7 +180,7 @@ class Gateway:
         Campaign(manifest, self.item_ids, commitments, known)  # refuses another one's manifest
         self._check_answer = answer_validator(self.manifest)
         self._domain = known.escrow_domain
-        self._allowed: dict[bytes, tuple[int, bytes]] = {}  # answers met: class and digest
+        self._allowed: dict[bytes, bytes] = {}  # classes met: answer and digest
         store.register(
             campaign,
             chain_id=known.chain_id,
@@ -247,7 +246,7 @@ class Gateway:
             self._append(log.Anchor(block.number, block.hash))
             self._take_chain_delegations()
             count += 1
-        if count and self._stream.is_due:
+        if count and self._stream is not None and self._stream.is_due:
             self._stream.reconcile()
         finalized = tuple(
             one.receipt
@@ -432,19 +431,25 @@ class Gateway:
             if candidates[0] in self._gold:  # tests the contributor, whatever is known of the item
                 chosen.append(candidates[0])
                 continue
-            item = most_informative(
-                candidates,
-                contributor,
-                self._stream,
-                self._ledger.slots.__getitem__,
-                threshold_ppm=self._ledger.terms(self._ledger.epoch).threshold_ppm,
-                minimum=self.bounded.redundancy_min,
-                finish_first=self._finish_first,
-            )
+            item = self._choose(candidates, contributor)
             if item is None:
                 break
             chosen.append(item)
         return chosen
+
+    def _choose(self, candidates: Sequence[int], contributor: bytes) -> int | None:
+        slots, minimum = self._ledger.slots.__getitem__, self.bounded.redundancy_min
+        if self._stream is None:
+            return least_labeled(candidates, slots, minimum=minimum)
+        return most_informative(
+            candidates,
+            contributor,
+            self._stream,
+            slots,
+            threshold_ppm=self._ledger.terms(self._ledger.epoch).threshold_ppm,
+            minimum=minimum,
+            finish_first=self._finish_first,
+        )
 
     def _lease_reply(self, logged: LoggedEntry, items: Sequence[int]) -> LeaseReply:
         return LeaseReply(
@@ -478,15 +483,15 @@ class Gateway:
 
     def _submit(self, entry: log.Submission, opened: _Opened) -> LoggedEntry:
         logged = self._append(entry, opened)
-        for item, klass in zip(entry.items, opened.classes, strict=True):
-            self._stream.add(item, entry.contributor, klass)
+        for item, answer in zip(entry.items, opened.answers, strict=True):
+            self._note_answer(item, entry.contributor, answer)
         return logged
 
     def _check_opened(
         self, entry: log.Submission, answers: Sequence[bytes], seed: bytes, opening: bytes
     ) -> _Opened:
         """Check what only a gateway can: answers, seed and sealed block against what was signed."""
-        classes = self._check_answers(entry, answers, seed)
+        self._check_answers(entry, answers, seed)
         self._check_opening(entry, opening)
         if entry.guideline != self.manifest.guidelines:
             raise GatewayRefusal(
@@ -495,12 +500,10 @@ class Gateway:
             )
         with suppress(FormatError, SignatureError):  # the ledger refuses it, in its rules' order
             entry.signer(self.campaign, self._domain)  # kept with the entry
-        return _Opened(tuple(answers), classes, seed, opening)
+        return _Opened(tuple(answers), seed, opening)
 
-    def _check_answers(
-        self, entry: log.Submission, answers: Sequence[bytes], seed: bytes
-    ) -> list[int]:
-        """Check answers against schema and commitments; return their classes."""
+    def _check_answers(self, entry: log.Submission, answers: Sequence[bytes], seed: bytes) -> None:
+        """Check answers against schema and commitments."""
         if not len(answers) == len(entry.items) == len(entry.labels):
             raise GatewayRefusal(
                 "SUBMISSION-ANSWERS", "labels, items and answers differ in number: send one each"
@@ -509,25 +512,22 @@ class Gateway:
             raise GatewayRefusal(
                 "SUBMISSION-SEED", "the seed must be 32 random bytes: draw it anew"
             )
-        classes = []
         rows = zip(entry.items, entry.labels, answers, strict=True)
         for index, (item, label, answer) in enumerate(rows):
-            known = self._allowed.get(answer) or self._check_first(answer, index)
+            answer_digest = self._allowed.get(answer) or self._check_first(answer, index)
             if item >= len(self.item_ids):
                 raise GatewayRefusal(
                     "SUBMISSION-ITEMS", f"there is no item {item}: label leased items"
                 )
-            klass, digest = known
-            if commit_label(self.item_ids[item], digest, label_salt(seed, index)) != label:
+            salt = label_salt(seed, index)
+            if commit_label(self.item_ids[item], answer_digest, salt) != label:
                 raise GatewayRefusal(
                     "SUBMISSION-COMMITMENT",
                     f"label {index} doesn't commit to its answer under this seed: sign again",
                 )
-            classes.append(klass)
-        return classes
 
-    def _check_first(self, answer: bytes, index: int) -> tuple[int, bytes]:
-        """Return the class and digest of an answer not met before; at most one a class is kept."""
+    def _check_first(self, answer: bytes, index: int) -> bytes:
+        """Return the digest of an answer not met before; at most one a class is kept."""
         try:
             problem = self._check_answer(decode_json(answer))
         except FormatError as error:
@@ -536,9 +536,10 @@ class Gateway:
             raise GatewayRefusal(
                 "SUBMISSION-ANSWER", f"answer {index}: {problem}: give an answer of the schema"
             )
-        found = self.manifest.class_numbers[answer], sha256(answer)
-        self._allowed[answer] = found
-        return found
+        digest = self.manifest.answer_digest(answer)
+        if answer in self.manifest.class_numbers:
+            self._allowed[answer] = digest
+        return digest
 
     def _check_opening(self, entry: log.Submission, opening: bytes) -> None:
         if len(opening) > MAX_BLOCK or sha256(opening) != entry.opening:
@@ -580,9 +581,12 @@ class Gateway:
             raise InputError(f"the campaign has no item {number}: it has {len(self.item_ids)}")
         return decode_item(self._records.get(self.item_ids[number], RAW))
 
-    def media(self, number: int) -> Media:
-        """Return an item's media; InputError where it has none, or serves it by URL."""
-        media = self.item(number).media
+    def media(self, number: int, *, second: bool = False) -> Media:
+        """Return an item's media, or those of its second side; InputError where it has none, or
+        serves it by URL."""
+        item = self.item(number)
+        part = item.second if second else item
+        media = part.media if part is not None else None
         if media is None or media.cid is None:
             raise InputError(f"item {number} holds no media block: show its text, or its URL")
         link = Link.parse(media.cid)
@@ -828,7 +832,11 @@ class Gateway:
         return {item for item, closed_in in ledger.closed.items() if closed_in <= epoch}
 
     def _read_labels(self) -> None:
-        """Take all plain labels into a fresh posterior, which `most_informative` ranks by."""
+        """Take all plain labels into a fresh posterior, which `most_informative` ranks by; none
+        where answers are measured."""
+        self._stream: StreamingPosterior | None = None
+        if self.manifest.task.measured:
+            return
         self._stream = StreamingPosterior(len(self.manifest.classes))
         by_position: defaultdict[int, dict[int, int]] = defaultdict(dict)
         for (position, index), label in self._ledger.labels.items():
@@ -838,8 +846,12 @@ class Gateway:
                 break  # another process', written since the rows were read
             for index, answer in enumerate(stored.answers or ()):
                 item = by_position[stored.position][index]
-                self._stream.add(item, stored.contributor, self.manifest.class_numbers[answer])
+                self._note_answer(item, stored.contributor, answer)
         self._stream.reconcile()
+
+    def _note_answer(self, item: int, contributor: bytes, answer: bytes) -> None:
+        if self._stream is not None:
+            self._stream.add(item, contributor, self.manifest.class_numbers[answer])
 
     def _leases_of(self, contributor: bytes) -> list[Leased]:
         return self._by_contributor.get(contributor, [])
