@@ -172,7 +172,7 @@ def serve(settings: Settings, *, companions: int = COMPANIONS) -> None:
                 f"DDLP is at {origins[0]}  (Ctrl-C ends it; state in {settings.state_dir})",
                 flush=True,
             )
-            serve_page(create_app(desk, page), settings.host, port)
+            serve_page(create_app(desk, served.platform.community, page), settings.host, port)
 
 
 def _open_all(platform: Platform) -> None:

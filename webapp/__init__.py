@@ -1,7 +1,7 @@
 """Web application: create_app, a blueprint per noun, thin views.
 
-The page holds no rule of the protocol: it shows what a `LabelingDesk` (oracle/ports.py) tells it
-and hands over what browsers sign.
+The page holds no rule: it shows what a `LabelingDesk` (oracle/ports.py) and the `Community` of the
+people here tell it, and hands over what browsers sign.
 """
 
 from __future__ import annotations
@@ -14,8 +14,25 @@ from typing import Any
 from flask import Flask, jsonify
 from flask.typing import ResponseReturnValue
 
+from oracle.community.community import Community
 from oracle.ports import LabelingDesk
-from webapp import campaigns, claims, labels, presenting, problems, security, session
+from webapp import (
+    account,
+    campaigns,
+    claims,
+    compressing,
+    guidelines,
+    inbox,
+    labels,
+    navigation,
+    presenting,
+    privacy,
+    problems,
+    security,
+    session,
+    training,
+    tutorial,
+)
 from webapp.settings import Settings
 from webapp.signing_in import ChallengeBook
 
@@ -23,9 +40,14 @@ __all__ = ["Settings", "create_app"]
 
 
 def create_app(
-    desk: LabelingDesk, settings: Settings, *, now: Callable[[], float] = time.time
+    desk: LabelingDesk,
+    community: Community,
+    settings: Settings,
+    *,
+    now: Callable[[], float] = time.time,
 ) -> Flask:
-    """Return the application for `desk`; `now` gives Unix seconds, for tests of expiry."""
+    """Return the application for `desk` and `community`; `now` gives Unix seconds, for tests of
+    expiry."""
     app = Flask(__name__)
     app.config.update(
         SECRET_KEY=settings.secret_key,
@@ -34,18 +56,26 @@ def create_app(
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Strict",
         SESSION_COOKIE_SECURE=all(origin.startswith("https:") for origin in settings.origins),
-        PERMANENT_SESSION_LIFETIME=timedelta(seconds=settings.session_seconds),
+        PERMANENT_SESSION_LIFETIME=timedelta(seconds=community.session_seconds),
     )
-    app.extensions["desk"] = desk
+    app.extensions["desk"], app.extensions["community"] = desk, community
     app.extensions["challenges"] = ChallengeBook(settings.sign_in_seconds, now)
-    security.install(app, settings)
+    security.install(app, settings, now)
     problems.install(app)
     presenting.install(app)
+    navigation.install(app)
+    compressing.install(app)
     for blueprint in (
         campaigns.blueprint,
         session.blueprint,
         labels.blueprint,
         claims.blueprint,
+        account.blueprint,
+        privacy.blueprint,
+        tutorial.blueprint,
+        guidelines.blueprint,
+        training.blueprint,
+        inbox.blueprint,
     ):
         app.register_blueprint(blueprint)
 

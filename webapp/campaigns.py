@@ -29,6 +29,12 @@ def show(number: int) -> ResponseReturnValue:
     )
 
 
+@blueprint.get("/api/network")
+def network() -> ResponseReturnValue:
+    """Return the chain for the script."""
+    return jsonify(network=network_json(desk().network()))
+
+
 @blueprint.get("/api/campaigns/<int:number>")
 def read(number: int) -> ResponseReturnValue:
     """Return one campaign and its chain for the script."""

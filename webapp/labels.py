@@ -10,7 +10,7 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from webapp.presenting import logged_json
-from webapp.receiving import Body, desk, signed_in
+from webapp.receiving import Body, community, desk, signed_in
 
 blueprint = Blueprint("labels", __name__, url_prefix="/api/campaigns/<int:number>")
 
@@ -21,8 +21,11 @@ _SKIP_REASONS = 4
 
 @blueprint.post("/delegations")
 def delegate(number: int) -> ResponseReturnValue:
-    """Let a session key label for the wallet."""
-    logged = desk().delegate(number, signed_in(), Body().data("entry"))
+    """Let a session key label for the wallet, and keep that its person agreed to the terms."""
+    contributor = signed_in()
+    logged = desk().delegate(number, contributor, Body().data("entry"))
+    terms = desk().campaign(number).consent
+    community().privacy.agree_to_terms(contributor, number, terms)
     return jsonify(logged_json(logged)), HTTPStatus.CREATED
 
 

@@ -5,12 +5,15 @@ In JSON, amounts are decimal strings of base units and bytes are 0x-prefixed hex
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask
+from flask import Flask, current_app, url_for
 from markupsafe import Markup, escape
 
+from oracle.evidence.signing import checksum
 from oracle.ports import CampaignView, ContributorStatus, LoggedEntry, Network
+from webapp.markdown import markdown
 
 _SHOWN_DECIMALS = 6
 
@@ -23,6 +26,12 @@ def install(app: Flask) -> None:
     app.add_template_filter(percent)
     app.add_template_filter(paragraphs)
     app.add_template_filter(sentence)
+    app.add_template_filter(moment)
+    app.add_template_filter(short)
+    app.add_template_filter(checksum)
+    app.add_template_filter(markdown)
+    app.add_template_global(script)
+    app.add_template_global(style)
 
 
 def tokens(amount: int, network: Network) -> str:
@@ -60,6 +69,32 @@ def paragraphs(text: str) -> Markup:
 def sentence(text: str) -> str:
     """Write an error's message, which begins in lower case, as a sentence."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def moment(seconds: int) -> Markup:
+    """Write a time in UTC, to the minute, as machines read it too."""
+    then = datetime.fromtimestamp(seconds, UTC)
+    return Markup('<time datetime="{}">{}</time>').format(
+        then.strftime("%Y-%m-%dT%H:%M:%SZ"), then.strftime("%-d %b %Y, %H:%M UTC")
+    )
+
+
+def short(address: bytes) -> str:
+    """Write an address so that people recognise it: `0x12Ab…89eF`."""
+    text = checksum(address)
+    return f"{text[:6]}…{text[-4:]}"
+
+
+def script(name: str) -> Markup:
+    """Write the element that loads one of the page's scripts, allowed by this answer's policy."""
+    return Markup('<script src="{}" nonce="{}" defer></script>').format(
+        url_for("static", filename=name), current_app.jinja_env.globals["csp_nonce"]()
+    )
+
+
+def style(name: str) -> Markup:
+    """Write the element that loads one of the page's style sheets."""
+    return Markup('<link rel="stylesheet" href="{}">').format(url_for("static", filename=name))
 
 
 def network_json(network: Network) -> dict[str, Any]:

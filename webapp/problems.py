@@ -5,6 +5,7 @@ do.
 from __future__ import annotations
 
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from flask import Flask, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
@@ -40,6 +41,7 @@ _STATUS: tuple[tuple[type[DDLPError], HTTPStatus], ...] = (
 _REMEDY = {
     HTTPStatus.BAD_REQUEST: "Reload the page and try again.",
     HTTPStatus.NOT_FOUND: "There is nothing at this address. Go back to the list of campaigns.",
+    HTTPStatus.UNAUTHORIZED: "Sign in with your wallet.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This can't be done here. Go back to the list of campaigns.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request is too large. Submit fewer labels at once.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Send JSON, with the header Content-Type: application/json.",
@@ -101,7 +103,14 @@ def _bug(error: Exception) -> ResponseReturnValue:
 
 def _answer(status: HTTPStatus, code: str, detail: str) -> ResponseReturnValue:
     if not request.path.startswith("/api/"):
-        return render_template("error.html", status=status, detail=detail), status
+        shown = {"status": status, "detail": detail, "back": _where_from()}
+        return render_template("error.html", **shown), status
     body = jsonify(type="about:blank", title=status.phrase, status=status, code=code, detail=detail)
     body.content_type = "application/problem+json"
     return body, status
+
+
+def _where_from() -> str | None:
+    """The page of ours that led here, for a way back; a path, so that it leads nowhere else."""
+    parts = urlsplit(request.referrer or "")
+    return parts.path if parts.netloc == request.host and parts.path != request.path else None

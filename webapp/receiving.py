@@ -5,8 +5,9 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any, cast
 
-from flask import current_app, request, session
+from flask import current_app, g, request, session
 
+from oracle.community.community import Community
 from oracle.ports import LabelingDesk
 from webapp.problems import Problem
 
@@ -16,16 +17,37 @@ def desk() -> LabelingDesk:
     return cast(LabelingDesk, current_app.extensions["desk"])
 
 
+def community() -> Community:
+    """Return what the platform does for people."""
+    return cast(Community, current_app.extensions["community"])
+
+
+def visitor() -> bytes | None:
+    """Return the address of the wallet that is signed in, 20 bytes; None where none is."""
+    if "contributor" not in g:
+        token = session.get("token")
+        g.contributor = community().sessions.contributor(token) if token is not None else None
+    return cast("bytes | None", g.contributor)
+
+
 def signed_in() -> bytes:
     """Return the address of the wallet that signed in, 20 bytes; Problem 401 where none did."""
-    contributor = session.get("contributor")
+    contributor = visitor()
     if contributor is None:
         raise Problem(
             HTTPStatus.UNAUTHORIZED,
             "signed_out",
             "You are signed out. Sign in with your wallet again.",
         )
-    return bytes.fromhex(contributor)
+    return contributor
+
+
+def form_number(name: str) -> int:
+    """Return a form's field as a number below 2^31; Problem 400 where it is none."""
+    text = request.form.get(name, "")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise _malformed(name, "a number")
+    return int(text)
 
 
 class Body:

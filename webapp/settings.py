@@ -14,13 +14,16 @@ class Settings:
 
     `origins` are the addresses under which browsers reach it (`https://label.example.org`), first
     the canonical one: any other Host or Origin is refused. `secret_key` signs session cookies (at
-    least 32 bytes). Times are seconds, `max_body` is bytes.
+    least 32 bytes). Times are seconds, `max_body` is bytes. One network
+    address may begin so many sign-ins a minute, one person change so many things a second; both at
+    once a minute's worth.
     """
 
     origins: tuple[str, ...]
     secret_key: bytes = field(repr=False)
-    session_seconds: int = 12 * 3600
     sign_in_seconds: int = 300
+    sign_ins_a_minute: int = 30
+    writes_a_second: int = 5
     max_body: int = 256 * 1024
 
     def __post_init__(self) -> None:

@@ -16,11 +16,13 @@ from urllib.parse import urlsplit
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
+from oracle.community.privacy import notices
 from oracle.errors import SignatureError
 from oracle.evidence.signing import checksum
 
 _STATEMENT = (
-    "Sign in to DDLP to label and to see what you earned. This costs nothing and moves nothing."
+    "Sign in to DDLP to label and to see what you earned. This costs nothing and moves nothing. "
+    "I have read the privacy notice, version {version}, at {origin}/privacy."
 )
 _MAX_PENDING = 10_000
 
@@ -48,9 +50,10 @@ class ChallengeBook:
         issued = self._now()
         expires = issued + self._seconds
         nonce = secrets.token_hex(16)
+        statement = _STATEMENT.format(version=notices()[0].version, origin=origin)
         message = (
             f"{urlsplit(origin).netloc} wants you to sign in with your Ethereum account:\n"
-            f"{checksum(contributor)}\n\n{_STATEMENT}\n\n"
+            f"{checksum(contributor)}\n\n{statement}\n\n"
             f"URI: {origin}\nVersion: 1\nChain ID: {chain_id}\nNonce: {nonce}\n"
             f"Issued At: {_iso(issued)}\nExpiration Time: {_iso(expires)}"
         )

@@ -192,7 +192,7 @@ def run_gateway() -> None:
     )
     page_settings = PageSettings(origins=origins, secret_key=settings.secret("web_secret").encode())
     desk = platform.desk(name=f"chain {deployment.chain_id}", paused=lambda: loop.paused)
-    page: Flask = create_app(desk, page_settings)
+    page: Flask = create_app(desk, platform.community, page_settings)
     with (
         stopped_by_signal() as stop,
         _looping(loop),

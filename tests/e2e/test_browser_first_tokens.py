@@ -125,7 +125,9 @@ def test_first_visit__to_tokens_in_the_wallet(tmp_path: Path) -> None:
         number, truth = small_campaign(platform)
         wait_for("the new campaign", lambda: serves(platform, number))
         gateway = platform.gateway(number)
-        app = create_app(platform.desk(name="Local devnet"), Settings((origin,), b"k" * 32))
+        app = create_app(
+            platform.desk(name="Local devnet"), platform.community, Settings((origin,), b"k" * 32)
+        )
         with listening(app, "127.0.0.1", port):
             page = browser.new_page(viewport=DESKTOP)  # type: ignore[arg-type]
             page.set_default_timeout(30_000)

@@ -21,6 +21,7 @@ from tests.e2e.chromium import (
     screenshot,
     watch,
 )
+from tests.support.people import community_in
 from tests.webapp.fake_desk import FakeDesk
 from webapp import Settings, create_app
 
@@ -79,8 +80,11 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
             port = free_port()
             origin = f"http://127.0.0.1:{port}"
             desk = FakeDesk(**more)  # type: ignore[arg-type]
+            community = stack.enter_context(community_in())
             stack.enter_context(
-                listening(create_app(desk, Settings((origin,), b"k" * 32)), "127.0.0.1", port)
+                listening(
+                    create_app(desk, community, Settings((origin,), b"k" * 32)), "127.0.0.1", port
+                )
             )
             context = browser.new_context(viewport=viewport)  # type: ignore[arg-type]
             stack.callback(context.close)

@@ -113,6 +113,7 @@ class BrowserDouble:
             1,
             sequence,
             _bytes(self.campaign["guideline"]),
+            tuple(answers),
             labels,
             opening.digest,
             int(self.now()),
@@ -124,7 +125,7 @@ class BrowserDouble:
             struct.opening,
             struct.submitted_at,
             labels,
-            tuple(answers),
+            struct.items,
             sign(self.session_key, struct.digest(self.domain)),
         )
         return {

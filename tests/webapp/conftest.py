@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from flask import Flask
 
+from oracle.community.community import Community
+from tests.support.people import community_in
 from tests.webapp.browser_double import ORIGIN, BrowserDouble
 from tests.webapp.fake_desk import FakeDesk
 from webapp import Settings, create_app
@@ -29,8 +34,15 @@ def desk(clock: Clock) -> FakeDesk:
 
 
 @pytest.fixture
-def app(desk: FakeDesk, clock: Clock) -> Flask:
-    return create_app(desk, Settings((ORIGIN,), b"k" * 32), now=clock)
+def community(tmp_path: Path, clock: Clock) -> Iterator[Community]:
+    with community_in(tmp_path, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def app(desk: FakeDesk, community: Community, clock: Clock) -> Flask:
+    desk.check_qualified = community.learning.check_qualified
+    return create_app(desk, community, Settings((ORIGIN,), b"k" * 32), now=clock)
 
 
 @pytest.fixture

@@ -127,6 +127,7 @@ class FakeDesk:
         self.waits: list[LeaseReply] = []
         self.fault: str | None = None
         self.failure: DDLPError | None = None
+        self.check_qualified: Callable[[int, bytes], None] = lambda campaign, contributor: None
         self._lock = threading.RLock()
 
     @property
@@ -187,6 +188,7 @@ class FakeDesk:
             self._check(campaign)
             if self.waits:
                 return self.waits.pop(0)
+            self.check_qualified(campaign, contributor)
             account = self._account(contributor)
             if not account.session_keys:
                 raise GatewayRefusal(

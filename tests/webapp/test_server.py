@@ -21,10 +21,13 @@ ROOT = Path(__file__).parents[2]
 SERVE = """
 import sys
 from tests.webapp.fake_desk import FakeDesk
+from tests.support.people import community_in
 from webapp import Settings, create_app
 from webapp.server import serve
 port = int(sys.argv[1])
-serve(create_app(FakeDesk(), Settings((f"http://127.0.0.1:{port}",), b"k" * 32)), "127.0.0.1", port)
+settings = Settings((f"http://127.0.0.1:{port}",), b"k" * 32)
+with community_in() as community:
+    serve(create_app(FakeDesk(), community, settings), "127.0.0.1", port)
 print("stopped cleanly")
 """
 

@@ -25,7 +25,8 @@ def test_challenge__message__follows_eip_4361(visitor: BrowserDouble) -> None:
         checksum(visitor.address),
         "",
         "Sign in to DDLP to label and to see what you earned. "
-        "This costs nothing and moves nothing.",
+        "This costs nothing and moves nothing. "
+        "I have read the privacy notice, version 1, at http://127.0.0.1:8000/privacy.",
         "",
         "URI: http://127.0.0.1:8000",
         "Version: 1",

@@ -6,7 +6,7 @@ export const STRUCTS = {
   Delegation:
     'address contributor,address sessionKey,uint256 campaign,uint64 generation,uint64 validUntil,bytes32 consent',
   Submission:
-    'address contributor,uint256 campaign,uint64 sequence,bytes32 guideline,bytes32[] labels,bytes32 opening,uint64 submittedAt',
+    'address contributor,uint256 campaign,uint64 sequence,bytes32 guideline,uint32[] items,bytes32[] labels,bytes32 opening,uint64 submittedAt',
   Head: 'uint256 campaign,uint64 position,bytes32 entry,bytes32 head',
 };
 

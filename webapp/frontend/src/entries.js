@@ -23,7 +23,7 @@ export function delegationEntry(delegation, signature) {
   );
 }
 
-export function submissionEntry(submission, items, signature) {
+export function submissionEntry(submission, signature) {
   return concat(
     Uint8Array.of(3),
     fromHex(submission.contributor),
@@ -33,7 +33,7 @@ export function submissionEntry(submission, items, signature) {
     uint(submission.submittedAt, 8),
     uint(submission.labels.length, 2),
     ...submission.labels.map(fromHex),
-    ...items.map((item) => uint(item, 4)),
+    ...submission.items.map((item) => uint(item, 4)),
     signature,
   );
 }

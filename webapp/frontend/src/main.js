@@ -1,12 +1,13 @@
 // A campaign's page: sign in, agree once, label, get paid.
 
-import { ApiError, get, post, remove } from './api.js';
+import { ApiError, get, remove } from './api.js';
 import { Earnings } from './earnings.js';
 import { LabelView } from './label.js';
-import { build, complain, element, focusHeading, notify, short, show, whileBusy } from './page.js';
+import { complain, element, focusHeading, notify, short, show, whileBusy } from './page.js';
 import { checksum } from './signing.js';
 import { Storage } from './storage.js';
-import { connect, currentAccount, developmentWallet, discover, signMessage } from './wallet.js';
+import { connect, currentAccount } from './wallet.js';
+import { listWallets, signIn } from './wallets.js';
 import { Work } from './work.js';
 
 class Page {
@@ -19,41 +20,21 @@ class Page {
       onStatus: (status) => this.onStatus(status),
       onError: (error) => error instanceof ApiError && error.status === 401 && this.signedOut(),
     });
-    element('sign-out').addEventListener('click', () => whileBusy(element('sign-out'), () => this.signOut()));
+    element('sign-out').addEventListener('click', (event) => {
+      event.preventDefault(); // the form would leave the page
+      whileBusy(element('sign-out'), () => this.signOut());
+    });
     element('agree').addEventListener('click', () => whileBusy(element('agree'), () => this.agree()));
   }
 
   async start() {
-    this.listWallets();
+    listWallets(this.network, { chosen: (wallet) => this.signIn(wallet), found: (wallet) => this.recognise(wallet) });
     const { address } = await get('/api/session');
     if (address) await this.enter(address.toLowerCase());
     else this.askToConnect();
   }
 
   // --- wallets ---
-
-  listWallets() {
-    const list = element('wallets');
-    const add = (wallet, note, icon) => {
-      const label = build('span', {}, `Use ${wallet.name}`);
-      if (note) label.append(build('span', { className: 'small' }, note));
-      const button = build('button', { type: 'button' }, icon, label);
-      button.dataset.wallet = wallet.id;
-      button.addEventListener('click', () => whileBusy(button, () => this.signIn(wallet)));
-      list.append(build('li', {}, button));
-      this.recognise(wallet);
-    };
-    discover((wallet) => {
-      // Only data: images are shown, so that no wallet makes the page load something from elsewhere.
-      const drawn = /^data:image\//.test(wallet.icon ?? '');
-      add(wallet, '', drawn ? build('img', { src: wallet.icon.trim(), alt: '' }) : build('span', { className: 'blank' }));
-    });
-    if (this.network.development) {
-      const note = 'Development only: its key is made in this browser and lies there unprotected.';
-      add(developmentWallet(this.network), note, build('span', { className: 'blank' }));
-    }
-    setTimeout(() => { element('no-wallet').hidden = list.children.length > 0; }, 1500);
-  }
 
   /** After a reload: takes the wallet used before, without asking it anything. */
   recognise(wallet) {
@@ -77,13 +58,8 @@ class Page {
   }
 
   async signIn(wallet) {
-    notify(wallet.id === 'development' ? '' : `Look at ${wallet.name}: it asks you to sign in.`);
-    const address = await connect(wallet);
-    const { nonce, message } = await post('/api/session/challenge', { address });
-    const signature = await signMessage(wallet, address, message);
-    await post('/api/session', { nonce, signature });
+    const address = await signIn(wallet);
     this.use(wallet);
-    notify('');
     await this.enter(address);
   }
 
@@ -110,6 +86,7 @@ class Page {
     element('account-address').textContent = short(checksum(contributor));
     element('account-address').title = checksum(contributor);
     element('account').hidden = false;
+    element('sign-in')?.remove();
     const { genesis, escrow } = this.network;
     const storage = new Storage(genesis.slice(0, 18), escrow, this.campaign.number, contributor);
     this.work = new Work({ network: this.network, campaign: this.campaign, contributor, storage });
@@ -135,7 +112,7 @@ class Page {
       }
     }
     if (this.wallet.id !== 'development') notify(`Look at ${this.wallet.name}: it shows what you agree to.`);
-    await this.work.delegate(this.wallet, await this.earnings.read());
+    await this.work.delegate(this.wallet, await this.earnings.read(), element('end-others').checked);
     notify('Done: from here on your wallet stays closed.');
     await this.label();
   }

@@ -38,14 +38,17 @@ export class Work {
     return Boolean(key) && status.sessionKeys.includes(addressOf(key));
   }
 
-  /** The wallet's one signature: it lets a new key in this browser label in this campaign. */
-  async delegate(wallet, status) {
+  /**
+   * The wallet's one signature: it lets a new key in this browser label in this campaign. With `alone` it also ends all keys
+   * before it, by a higher generation.
+   */
+  async delegate(wallet, status, alone = false) {
     const key = newPrivateKey();
     const delegation = {
       contributor: this.contributor,
       sessionKey: addressOf(key),
       campaign: String(this.campaign.number),
-      generation: String(Math.max(status.generation, 1)),
+      generation: String(Math.max(status.generation + (alone ? 1 : 0), 1)),
       validUntil: String(unixNow() + DELEGATION_SECONDS),
       consent: this.campaign.consent,
     };
@@ -135,16 +138,16 @@ export class Work {
       campaign: String(this.campaign.number),
       sequence: String(this.nextSequence()),
       guideline: this.campaign.guideline,
+      items: labels.map((item) => String(item.number)),
       labels: labels.map((item, place) => hex(label(fromHex(item.item), item.answer.choice, seed, place))),
       opening: opening.digest,
       submittedAt: String(unixNow()),
     };
     const signature = sign(key, digest(this.domain, 'Submission', submission));
-    const numbers = labels.map((item) => item.number);
     return {
       kind: 'submissions',
       body: {
-        entry: hex(submissionEntry(submission, numbers, signature)),
+        entry: hex(submissionEntry(submission, signature)),
         answers: answers.map(canonicalJson),
         seed: hex(seed),
         opening: hex(opening.block),

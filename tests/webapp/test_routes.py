@@ -1,0 +1,181 @@
+"""Every route, by role: who may ask for it, and what a change by somebody else changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from oracle.community.community import Community
+from tests.support.courses import course
+from tests.webapp.browser_double import ORIGIN, BrowserDouble
+from tests.webapp.conftest import Clock
+from tests.webapp.fake_desk import FakeDesk
+
+ANYBODY, PERSON, EXPERT, REDIRECT = "anybody", "person", "expert", "redirect to sign in"
+# What is needed, by endpoint and method. A route that is missing here fails the first test.
+ROUTES: dict[tuple[str, str], str] = {
+    ("static", "GET"): ANYBODY,
+    ("health", "GET"): ANYBODY,
+    ("campaigns.index", "GET"): ANYBODY,
+    ("campaigns.show", "GET"): ANYBODY,
+    ("campaigns.read", "GET"): ANYBODY,
+    ("campaigns.network", "GET"): ANYBODY,
+    ("campaigns.media", "GET"): ANYBODY,
+    ("session.challenge", "POST"): ANYBODY,
+    ("session.sign_in", "POST"): ANYBODY,
+    ("session.read", "GET"): ANYBODY,
+    ("session.sign_out", "DELETE"): ANYBODY,
+    ("session.page", "GET"): ANYBODY,
+    ("session.leave", "POST"): ANYBODY,
+    ("labels.delegate", "POST"): PERSON,
+    ("labels.lease", "POST"): PERSON,
+    ("labels.submit", "POST"): PERSON,
+    ("labels.skip", "POST"): PERSON,
+    ("claims.status", "GET"): PERSON,
+    ("claims.claim", "POST"): PERSON,
+    ("account.show", "GET"): REDIRECT,
+    ("account.declare", "POST"): PERSON,
+    ("account.end_session", "POST"): PERSON,
+    ("account.end_others", "POST"): PERSON,
+    ("account.export", "GET"): PERSON,
+    ("account.confirm_deletion", "GET"): REDIRECT,
+    ("account.delete", "POST"): PERSON,
+    ("privacy.notice", "GET"): ANYBODY,
+    ("privacy.terms", "GET"): ANYBODY,
+    ("tutorial.index", "GET"): ANYBODY,
+    ("tutorial.show", "GET"): ANYBODY,
+    ("tutorial.finish", "POST"): PERSON,
+    ("guidelines.show", "GET"): ANYBODY,
+    ("guidelines.picture", "GET"): ANYBODY,
+    ("training.show", "GET"): ANYBODY,
+    ("training.answer", "POST"): PERSON,
+    ("training.exam", "GET"): ANYBODY,
+    ("training.begin", "POST"): PERSON,
+    ("training.hand_in", "POST"): PERSON,
+    ("inbox.show", "GET"): ANYBODY,
+    ("inbox.ask", "POST"): PERSON,
+    ("inbox.answer", "POST"): EXPERT,
+}
+VALUES = {"number": 1, "item": 0, "step": "welcome", "question": 1, "version": 1}
+SAFE = ("GET",)
+
+
+@dataclass
+class Asker:
+    """Sends a request to a route, with values that exist."""
+
+    app: Flask
+
+    def ask(
+        self, browser: BrowserDouble, endpoint: str, method: str, **headers: str
+    ) -> TestResponse:
+        adapter = self.app.url_map.bind("127.0.0.1:8000")
+        rules = [rule for rule in self.app.url_map.iter_rules(endpoint) if method in rule.methods]
+        values = {name: VALUES.get(name, "style.css") for name in rules[0].arguments}
+        return browser.http.open(
+            adapter.build(endpoint, values, method),
+            method=method,
+            base_url=ORIGIN,
+            headers={"Origin": ORIGIN, **headers},
+            **({} if method in SAFE else {"data": {"text": "Long enough to be a text."}}),
+        )
+
+
+@pytest.fixture
+def asker(app: Flask, community: Community) -> Asker:
+    community.learning.publish(1, course())
+    return Asker(app)
+
+
+def needing(*wanted: str) -> list[tuple[str, str]]:
+    return [route for route, needed in ROUTES.items() if needed in wanted]
+
+
+def test_routes__of_the_application__are_all_listed(app: Flask) -> None:
+    found = {
+        (rule.endpoint, method)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert found == set(ROUTES)
+
+
+@pytest.mark.parametrize(("endpoint", "method"), needing(PERSON, EXPERT))
+def test_routes__of_people__refuse_a_visitor_and_change_nothing(
+    asker: Asker,
+    visitor: BrowserDouble,
+    desk: FakeDesk,
+    community: Community,
+    endpoint: str,
+    method: str,
+) -> None:
+    answer = asker.ask(visitor, endpoint, method)
+    assert answer.status_code == 401
+    assert "Sign in" in answer.get_data(as_text=True)
+    assert desk.rows == []
+    exported = community.privacy.export(bytes(20))
+    assert not any(isinstance(rows, list) and rows for rows in exported.values())
+
+
+@pytest.mark.parametrize(("endpoint", "method"), needing(REDIRECT))
+def test_routes__to_look_at_ones_own__lead_a_visitor_to_sign_in(
+    asker: Asker, visitor: BrowserDouble, endpoint: str, method: str
+) -> None:
+    answer = asker.ask(visitor, endpoint, method)
+    assert answer.status_code == 302
+    assert answer.location.startswith("/sign-in?next=/account")
+
+
+@pytest.mark.parametrize(("endpoint", "method"), needing(ANYBODY))
+def test_routes__for_anybody__answer_a_visitor(
+    asker: Asker, visitor: BrowserDouble, endpoint: str, method: str
+) -> None:
+    with asker.ask(visitor, endpoint, method) as answer:
+        assert answer.status_code not in (401, 403, 500)
+
+
+@pytest.mark.parametrize(("endpoint", "method"), [one for one in ROUTES if one[1] not in SAFE])
+def test_routes__that_change__refuse_every_other_origin(
+    asker: Asker,
+    contributor: BrowserDouble,
+    desk: FakeDesk,
+    community: Community,
+    endpoint: str,
+    method: str,
+) -> None:
+    before = community.privacy.export(contributor.address)
+    for origin in ("http://evil.example", "null", ""):
+        assert asker.ask(contributor, endpoint, method, Origin=origin).status_code == 403
+    assert community.privacy.export(contributor.address) == before
+    assert contributor.get("/api/session").get_json()["address"]
+
+
+def test_routes__of_an_expert__refuse_others(
+    asker: Asker, contributor: BrowserDouble, community: Community
+) -> None:
+    community.inbox.ask(1, contributor.address, "What about a crossed zero?")
+    assert asker.ask(contributor, "inbox.answer", "POST").status_code == 409
+    assert community.inbox.read(1, None)[0].answer is None
+    community.learning.publish(1, course(experts=["0x" + contributor.address.hex()]))
+    assert asker.ask(contributor, "inbox.answer", "POST").status_code == 303
+    assert community.inbox.read(1, None)[0].answer == "Long enough to be a text."
+
+
+def test_two_people__each__sees_and_changes_only_their_own(
+    app: Flask, contributor: BrowserDouble, community: Community, clock: Clock
+) -> None:
+    other = BrowserDouble(app, "other", now=clock)
+    assert other.sign_in().status_code == 201
+    community.privacy.declare(contributor.address, "pt-BR", "BR")
+    form = {"headers": {"Origin": ORIGIN}, "base_url": ORIGIN}
+    mine = community.sessions.listed(contributor.address, "", "")[0].name
+    assert other.http.post("/account/sessions/end", data={"name": mine}, **form).status_code == 422
+    assert other.http.post("/account/sessions/end-others", **form).status_code == 303
+    assert other.http.post("/account/delete", **form).status_code == 303
+    assert contributor.get("/api/session").get_json()["address"]
+    assert community.privacy.profile(contributor.address) == ("pt-BR", "BR")
+    assert contributor.address.hex() not in other.get("/account/export.json").text.lower()
+    assert other.get("/api/session").get_json() == {"address": None}

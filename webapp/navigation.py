@@ -1,0 +1,56 @@
+"""Where one can go: the links at the top of every page, and a campaign's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask, request, url_for
+
+from oracle.ports import CampaignView
+from webapp.receiving import community, visitor
+
+# Endpoint, words, and the blueprints whose pages belong to it.
+MAIN = (
+    ("campaigns.index", "Find work", {"campaigns", "guidelines", "training", "inbox"}),
+    ("tutorial.index", "Learn", {"tutorial"}),
+    ("account.show", "Account", {"account"}),
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A link of the navigation; `here` marks the one whose page this is."""
+
+    address: str
+    words: str
+    here: bool
+
+
+def install(app: Flask) -> None:
+    """Give every template who is signed in, and where one can go."""
+
+    @app.context_processor
+    def shared() -> dict[str, object]:
+        return {"contributor": visitor(), "places": _places(), "campaign_places": campaign_places}
+
+
+def campaign_places(campaign: CampaignView) -> list[Place]:
+    """Return the pages of one campaign; training and exam where its course has them."""
+    course = community().learning.course(campaign.number)
+    endpoints = [("campaigns.show", "Label"), ("guidelines.show", "Guidelines")]
+    if course is not None and course.training:
+        endpoints.append(("training.show", "Training"))
+    if course is not None and course.exam is not None:
+        endpoints.append(("training.exam", "Exam"))
+    endpoints.append(("inbox.show", "Questions"))
+    return [
+        Place(url_for(endpoint, number=campaign.number), words, endpoint == request.endpoint)
+        for endpoint, words in endpoints
+    ]
+
+
+def _places() -> list[Place]:
+    return [
+        Place(url_for(endpoint), words, request.blueprint in blueprints)
+        for endpoint, words, blueprints in MAIN
+    ]
