@@ -160,6 +160,7 @@ class Submission(Signed):
             campaign,
             self.sequence,
             self.guideline,
+            self.items,
             self.labels,
             self.opening,
             self.submitted_at,

@@ -100,18 +100,19 @@ class Delegation(Struct):
 
 @dataclass(frozen=True)
 class Submission(Struct):
-    """1 to 100 committed labels, signed by the session key; `sequence` is unique per campaign and
-    key.
+    """1 to 100 committed labels and the number of the item that each is for, signed by the session
+    key; `sequence` is unique per campaign and key.
     """
 
     TYPE = (
         "Submission(address contributor,uint256 campaign,uint64 sequence,bytes32 guideline,"
-        "bytes32[] labels,bytes32 opening,uint64 submittedAt)"
+        "uint32[] items,bytes32[] labels,bytes32 opening,uint64 submittedAt)"
     )
     contributor: bytes
     campaign: int
     sequence: int
     guideline: bytes
+    items: tuple[int, ...]
     labels: tuple[bytes, ...]
     opening: bytes
     submitted_at: int
@@ -279,8 +280,9 @@ def _encoder(kind: str) -> Callable[[Any], bytes]:
         return _address
     if kind == "bytes32":
         return _digest
-    if kind == "bytes32[]":
-        return _digests
+    if kind.endswith("[]"):
+        part = _encoder(kind.removesuffix("[]"))
+        return lambda values: keccak256(b"".join(map(part, values)))
     bits = 1 if kind == "bool" else int(kind.removeprefix("uint"))
 
     def number(value: Any) -> bytes:
@@ -301,10 +303,6 @@ def _digest(value: Any) -> bytes:
     if not isinstance(value, bytes) or len(value) != 32:
         raise FormatError("a digest is 32 bytes")
     return value
-
-
-def _digests(values: Any) -> bytes:
-    return keccak256(b"".join(map(_digest, values)))
 
 
 def _plain(value: Any) -> Any:

@@ -67,6 +67,7 @@ signed_structs: Strategy[structs.Struct] = st.one_of(
         u256,
         u64,
         digests,
+        st.lists(u32, max_size=4).map(tuple),
         st.lists(digests, max_size=4).map(tuple),
         digests,
         u64,

@@ -95,7 +95,7 @@ def test_entry_struct__signed_kinds__carry_the_entry_s_fields() -> None:
         b"\1" * 20, 2, b"\3" * 32, b"\4" * 32, 5, (b"\6" * 32,), (7,), bytes(65)
     )
     assert submission.struct(9) == structs.Submission(
-        b"\1" * 20, 9, 2, b"\3" * 32, (b"\6" * 32,), b"\4" * 32, 5
+        b"\1" * 20, 9, 2, b"\3" * 32, (7,), (b"\6" * 32,), b"\4" * 32, 5
     )
 
 

@@ -70,11 +70,13 @@ def test_struct_hash__value_that_does_not_fit__refused(wrong: dict[str, Any]) ->
 
 def test_struct_hash__address_or_label_of_another_width__refused() -> None:
     appeal = structs.Appeal(bytes(20), 1, bytes(32), 0, bytes(32))
-    submission = structs.Submission(bytes(20), 1, 2, bytes(32), (bytes(32),), bytes(32), 3)
+    submission = structs.Submission(bytes(20), 1, 2, bytes(32), (4,), (bytes(32),), bytes(32), 3)
     assert len({appeal.struct_hash, submission.struct_hash}) == 2
     for wrong in (
         replace(appeal, contributor=bytes(32)),
         replace(appeal, index=2**16),
+        replace(submission, items=(2**32,)),
+        replace(submission, items=(-1,)),
         replace(submission, labels=(bytes(31),)),
         replace(submission, labels=(bytes(64),)),
     ):

@@ -18,7 +18,7 @@ from oracle.evidence.signing import sign
 from oracle.evidence.supplement import GoldOpening
 from oracle.gateway.feed import GatewayFeed
 from oracle.gateway.gateway import Gateway
-from oracle.ports import LeaseReply, LoggedEntry, LogPage, NewEntry
+from oracle.ports import LeaseReply, LoggedEntry, LogPage, NewEntry, StoredSubmission
 from oracle.store.labels import SqlLabelStore
 from tests.support.gateway import SteadyClock
 from tests.support.world import key_of
@@ -92,9 +92,16 @@ class Feed:
 class Honest:
     """Does all it should."""
 
-    # Whether what it does is a fault that its bond pays, and whether it stops taking labels.
+    fault = ""  # the code by which the rules must name what it did, where they can
+    needs_tight = False  # whether it takes a campaign with little money
+
     def __init__(self, scene: GatewayScene) -> None:
         self.scene, self.main, self.dice = scene, scene.main, scene.dice
+        self._pages: dict[tuple[int, int, int], LogPage] = {}
+
+    def misbehaved(self) -> None:
+        """Note that it has just done what its name says."""
+        self.scene.schedule.occurred[f"gateway {type(self).__name__}"] += 1
 
     @property
     def bent(self) -> bool:
@@ -113,9 +120,17 @@ class Honest:
 
     def page(self, seat: int, after: int, limit: int) -> LogPage:
         gateway = self.gateway_at(seat)
-        if gateway._ledger.position <= after:  # the database needn't be asked
+        last = gateway._ledger.position
+        if last <= after:  # the database needn't be asked
             return LogPage((), ())
-        return GatewayFeed(gateway).page(after, limit)
+        asked = (id(gateway), after, last if after + limit > last else after + limit)
+        if asked not in self._pages:  # four operators ask for the same pages
+            self._pages[asked] = GatewayFeed(gateway).page(after, limit)
+        return self._pages[asked]
+
+    def has_more(self, seat: int, after: int) -> bool:
+        """Say whether an operator would be shown anything."""
+        return self.gateway_at(seat)._ledger.position > after
 
     def reveal(self, seat: int, epoch: int, final: bool) -> tuple[bytes, tuple[GoldOpening, ...]]:
         return self.gateway_at(seat).reveal(epoch, final=final)
@@ -129,15 +144,23 @@ class Honest:
     def submit(self, person: int, address: bytes, arguments: dict[str, Any]) -> None:
         self.gateway_of(person).submit(**arguments)
 
-    def forge(self, data: bytes) -> None:
+    def forge(
+        self,
+        data: bytes,
+        submission: StoredSubmission | None = None,
+        opening: bytes | None = None,
+    ) -> None:
         """Put any bytes into the log, signed as an entry."""
+        self.misbehaved()
         gateway = self.main
         ledger = gateway._ledger
         entry_hash = keccak256(data)
         row = LogRow(ledger.position + 1, data, entry_hash, next_head(ledger.head, entry_hash), b"")
         digest = row.signed_head(7).digest(ledger.facts.escrow_domain)
         row = replace(row, signature=sign(KEY, digest))
-        gateway._store.append(7, [NewEntry(row)], now=0)
+        if submission is not None:
+            submission = replace(submission, position=row.position)
+        gateway._store.append(7, [NewEntry(row, submission, opening)], now=0)
         ledger.position, ledger.head = row.position, row.head
 
 
@@ -154,14 +177,18 @@ class Hides(Honest):
             return super().page(seat, after, limit)
         if self.shown is None:
             self.shown = self.main._ledger.position
-        return _cut(super().page(seat, after, limit), self.shown)
+        page = super().page(seat, after, limit)
+        if page.rows and page.rows[-1].position > self.shown:
+            self.misbehaved()
+        return _cut(page, self.shown)
 
 
 class HidesFromSome(Honest):
     """Shows its log to one honest operator only."""
 
     def page(self, seat: int, after: int, limit: int) -> LogPage:
-        if self.bent and seat != 0:
+        if self.bent and seat != 0 and self.has_more(seat, after):
+            self.misbehaved()
             return LogPage((), ())
         return super().page(seat, after, limit)
 
@@ -171,7 +198,9 @@ class HidesForAWhile(Honest):
 
     def page(self, seat: int, after: int, limit: int) -> LogPage:
         time = self.scene.schedule.chain.newest.timestamp
-        if self.scene.since <= time < self.scene.since + 300:
+        hidden = self.scene.since <= time < self.scene.since + 300
+        if hidden and self.has_more(seat, after):
+            self.misbehaved()
             return LogPage((), ())
         return super().page(seat, after, limit)
 
@@ -193,6 +222,7 @@ class Stops(Honest):
 
     def _refuse(self) -> None:
         if self.bent:
+            self.misbehaved()
             raise GatewayRefusal("GONE", "nobody answers: file with operators")
 
 
@@ -229,6 +259,7 @@ class Forks(Honest):
 
     def _fork(self) -> None:
         if self.bent and not self.others:
+            self.misbehaved()
             self.others = [self._copy() for _ in range(self.branches - 1)]
             for number, gateway in enumerate(self.others):  # a branch begins with its own entry
                 self._mark(gateway, number)
@@ -282,12 +313,15 @@ class ForksUnevenly(Forks):
 class SkipsAnchors(Honest):
     """Leaves out every other anchor."""
 
+    fault = "ANCHOR-SKIPPED"
+
     def follow(self) -> None:
         ledger = self.main._ledger
         step = self.main.manifest.anchor_blocks
         if self.bent and "next_anchor" not in vars(ledger):
             honest = ledger.next_anchor
             ledger.next_anchor = lambda: honest() + step  # type: ignore[method-assign]
+            self.misbehaved()
         super().follow()
 
 
@@ -297,6 +331,8 @@ class LateAnchors(Honest):
     def follow(self) -> None:
         if not self.bent or self.dice.random() < 0.12:
             super().follow()
+        elif self.main._ledger.next_anchor() <= self.scene.schedule.chain.newest.number:
+            self.misbehaved()
 
 
 class FalseAnchors(Honest):
@@ -329,6 +365,7 @@ class AltersRows(Honest):
         page = super().page(seat, after, limit)
         if not self.bent or not page.rows or self.dice.random() < 0.5:
             return page
+        self.misbehaved()
         at = self.dice.randrange(len(page.rows))
         row = page.rows[at]
         bad = self.dice.choice(
@@ -355,7 +392,10 @@ class Bends(Honest):
     def lease(self, person: int, address: bytes, count: int) -> LeaseReply:
         if self.bent:
             self.bend()
-        return super().lease(person, address, count)
+        reply = super().lease(person, address, count)
+        if self.bent and reply.lease is not None:
+            self.misbehaved()
+        return reply
 
     def set(self, name: str, function: Callable[..., Any]) -> None:
         setattr(self.main._ledger, name, function)
@@ -364,12 +404,17 @@ class Bends(Honest):
 class OverLeases(Bends):
     """Leases beyond what cap, bond and budget back."""
 
+    fault = "LEASE-UNBACKED"
+    needs_tight = True
+
     def bend(self) -> None:
         self.set("backed_items", lambda: 10**6)
 
 
 class WrongReward(Bends):
     """Leases at half the reward."""
+
+    fault = "LEASE-REWARD"
 
     def bend(self) -> None:
         ledger = self.main._ledger
@@ -381,6 +426,8 @@ class WrongReward(Bends):
 class LongLeases(Bends):
     """Leases beyond the grace before the cut."""
 
+    fault = "LEASE-EXPIRY"
+
     def bend(self) -> None:
         ledger = self.main._ledger
         self.set("latest_expiry", lambda: ledger.anchor.timestamp + 500 if ledger.anchor else 0)
@@ -388,6 +435,8 @@ class LongLeases(Bends):
 
 class EarlyLeases(Bends):
     """Leases before the second anchor after a delegation."""
+
+    fault = "LEASE-EARLY"
 
     def __init__(self, scene: GatewayScene) -> None:
         super().__init__(scene)
@@ -403,6 +452,8 @@ class EarlyLeases(Bends):
 
 class SteersDraws(Bends):
     """Gives the items it likes."""
+
+    fault = "DRAW"
 
     def bend(self) -> None:
         ledger = self.main._ledger
@@ -420,6 +471,8 @@ class SteersDraws(Bends):
 
 class AgainAndAgain(Bends):
     """Leases items that have all their labels, and a person's items twice."""
+
+    fault = "LEASE-INELIGIBLE"
 
     def bend(self) -> None:
         ledger = self.main._ledger
@@ -445,24 +498,34 @@ class AgainAndAgain(Bends):
 class KeepsGoldShut(Honest):
     """Opens the seed, no gold."""
 
+    fault = "GOLD-UNOPENED"
+
     def reveal(self, seat: int, epoch: int, final: bool) -> tuple[bytes, tuple[GoldOpening, ...]]:
-        return super().reveal(seat, epoch, final)[0], ()
+        seed, _ = super().reveal(seat, epoch, final)
+        self.misbehaved()
+        return seed, ()
 
 
 class KeepsSeedShut(Honest):
     """Opens the gold, not the seed."""
 
+    fault = "SEED-UNOPENED"
+
     def reveal(self, seat: int, epoch: int, final: bool) -> tuple[bytes, tuple[GoldOpening, ...]]:
-        return ZERO32, super().reveal(seat, epoch, final)[1]
+        _, gold = super().reveal(seat, epoch, final)
+        self.misbehaved()
+        return ZERO32, gold
 
 
 class OpensToOne(Honest):
     """Opens seed and gold to one operator alone."""
 
     def reveal(self, seat: int, epoch: int, final: bool) -> tuple[bytes, tuple[GoldOpening, ...]]:
+        told = super().reveal(seat, epoch, final)
         if seat != 0:
+            self.misbehaved()
             raise GatewayRefusal("SECRET", "it isn't told")
-        return super().reveal(seat, epoch, final)
+        return told
 
 
 class OpensGarbage(Honest):
@@ -470,6 +533,7 @@ class OpensGarbage(Honest):
 
     def reveal(self, seat: int, epoch: int, final: bool) -> tuple[bytes, tuple[GoldOpening, ...]]:
         seed, gold = super().reveal(seat, epoch, final)
+        self.misbehaved()
         way = (seat + epoch) % 4
         if way == 0:
             return b"\x01" * 32, gold
@@ -486,8 +550,9 @@ class DropsOpenings(Honest):
 
     def page(self, seat: int, after: int, limit: int) -> LogPage:
         page = super().page(seat, after, limit)
-        if not self.bent:
+        if not self.bent or not page.openings:
             return page
+        self.misbehaved()
         return LogPage(page.rows, page.openings[: len(page.openings) // 2])
 
 
@@ -496,8 +561,9 @@ class GarbageOpenings(Honest):
 
     def page(self, seat: int, after: int, limit: int) -> LogPage:
         page = super().page(seat, after, limit)
-        if not self.bent:
+        if not self.bent or not page.openings:
             return page
+        self.misbehaved()
         return LogPage(page.rows, tuple(one[::-1] for one in page.openings))
 
 
@@ -506,6 +572,7 @@ class RefusesSomebody(Honest):
 
     def submit(self, person: int, address: bytes, arguments: dict[str, Any]) -> None:
         if self.bent and person < 2:
+            self.misbehaved()
             raise GatewayRefusal("NO", "not you")
         super().submit(person, address, arguments)
 
@@ -514,20 +581,43 @@ class Swallows(Honest):
     """Says it took submissions, and logs none."""
 
     def submit(self, person: int, address: bytes, arguments: dict[str, Any]) -> None:
-        if not self.bent:
+        if self.bent:
+            self.misbehaved()
+        else:
             super().submit(person, address, arguments)
 
 
 class Replays(Honest):
-    """Logs submissions again, with their labels for the other items in turn."""
+    """Logs submissions again."""
 
     def submit(self, person: int, address: bytes, arguments: dict[str, Any]) -> None:
         super().submit(person, address, arguments)
+        if self.bent:
+            self.forge(log.encode_entry(arguments["entry"]))
+
+
+class TurnsItems(Honest):
+    """Logs submissions' labels for one another's items, and not as they were signed."""
+
+    def submit(self, person: int, address: bytes, arguments: dict[str, Any]) -> None:
         entry = arguments["entry"]
         assert isinstance(entry, Submission)
-        if self.bent and len(entry.items) > 1:
-            turned = replace(entry, items=entry.items[::-1])
-            self.forge(log.encode_entry(turned))
+        if not self.bent or len(entry.items) < 2:
+            super().submit(person, address, arguments)
+            return
+        turned = replace(entry, items=entry.items[::-1])
+        domain = self.main._ledger.facts.escrow_domain
+        stored = StoredSubmission(
+            0,
+            entry.contributor,
+            turned.signer(7, domain),
+            entry.sequence,
+            turned.struct(7).digest(domain),
+            entry.opening,
+            None,
+            None,
+        )
+        self.forge(log.encode_entry(turned), stored, arguments["opening"])
 
 
 def _cut(page: LogPage, last: int) -> LogPage:
@@ -567,5 +657,6 @@ BEHAVIOURS: dict[str, type[Honest]] = {
         RefusesSomebody,
         Swallows,
         Replays,
+        TurnsItems,
     )
 }

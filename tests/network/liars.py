@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from oracle.errors import GatewayRefusal
+from oracle.evidence.codec import decode_json
 from oracle.evidence.hashing import ZERO32, keccak256
-from oracle.evidence.signing import sign
+from oracle.evidence.signing import address_of, sign
+from oracle.evidence.structs import Confirmation
 from oracle.ports import Filing, Holding, LeaseCertificate, Missing, Proposal, Vote
 from oracle.protocol.decide import decide
 from oracle.service import member as members
+from oracle.service.follower import submission_of
 from oracle.service.member import Member, Progress, Step
 from oracle.service.round import digest_of
 
@@ -35,11 +38,14 @@ class Lossy:
 
         def call(*arguments: Any) -> Any:
             if dice.random() < drops / 2:
+                self._schedule.occurred["link loses a question"] += 1
                 raise GatewayRefusal("LINK", "the question is lost: ask again")
             if dice.random() < drops / 4:
+                self._schedule.occurred["link repeats a question"] += 1
                 method(*arguments)
             answer = method(*arguments)
             if dice.random() < drops / 2:
+                self._schedule.occurred["link loses an answer"] += 1
                 raise GatewayRefusal("LINK", "the answer is lost: ask again")
             return answer
 
@@ -52,7 +58,11 @@ class Liar:
     def __init__(self, schedule: Schedule, member: Member) -> None:
         self.schedule, self.member = schedule, member
         self.address = member.address
-        self.key = next(key for key in schedule.keys if keccak256 and _is(key, self.address))
+        self.key = next(key for key in schedule.keys if address_of(key) == self.address)
+
+    def misbehaved(self) -> None:
+        """Note that it has just done what its name says."""
+        self.schedule.occurred[f"operator {type(self).__name__}"] += 1
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.member, name)
@@ -65,6 +75,7 @@ class Crashed(Liar):
         return Progress(Step.NOTHING)
 
     def _gone(self, *arguments: Any) -> Any:
+        self.misbehaved()
         raise GatewayRefusal("GONE", "nobody answers: ask others")
 
     holding = rows = filings = openings = vote = confirm = certify = file = holds = _gone
@@ -78,6 +89,7 @@ class Silent(Liar):
         return Progress(Step.NOTHING)
 
     def vote(self, proposal: Proposal) -> Vote:
+        self.misbehaved()
         raise GatewayRefusal("GONE", "nobody answers: ask others")
 
     def holding(self) -> Holding:
@@ -88,9 +100,11 @@ class SignsAnything(Liar):
     """Signs other receipts than the inputs come to, confirms every lease, keeps no filing."""
 
     def vote(self, proposal: Proposal) -> Vote:
+        self.misbehaved()
         return Vote(sign(self.key, keccak256(proposal.signature)))
 
     def file(self, filing: Filing) -> bytes:
+        self.misbehaved()
         return b"\x01" * 65
 
     def holds(self, wanted: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -100,8 +114,6 @@ class SignsAnything(Liar):
         return None
 
     def confirm(self, position: int, entry_hash: bytes) -> bytes:
-        from oracle.evidence.structs import Confirmation
-
         row = next((one for one in self.member.log.rows if one.position == position), None)
         head = row.head if row is not None else ZERO32
         digest = Confirmation(7, position, entry_hash, head)
@@ -112,6 +124,7 @@ class RefusesAll(Liar):
     """Refuses every proposal, handing over garbage."""
 
     def vote(self, proposal: Proposal) -> Vote:
+        self.misbehaved()
         rows = tuple(replace(one, data=b"\x07") for one in proposal.rows[:3])
         missing = Missing(
             rows=rows,
@@ -129,6 +142,7 @@ class TellsGarbage(Liar):
         told = self.member.holding()
         newest = told.newest
         if newest is not None:
+            self.misbehaved()
             newest = replace(newest, position=newest.position + 5, head=b"\x01" * 32)
         return Holding(newest, (b"\x01" * 32,), (b"\x02" * 32, *told.opened), ())
 
@@ -153,7 +167,7 @@ class Bent(Liar):
         honest_lead, honest_derive = members.lead, members.derive
 
         def bent_lead(*arguments: Any, **named: Any) -> Proposal:
-            return self.signed(self.bend(honest_lead(*arguments, **named), 0))
+            return self.signed(self.bent(honest_lead(*arguments, **named), 0))
 
         def derive(campaign: Any, previous: Any, held: Any, proposal: Proposal) -> Any:
             if held.opened is not self.member.log.opened:
@@ -167,6 +181,13 @@ class Bent(Liar):
             return self.member.step()
         finally:
             members.lead, members.derive = honest_lead, honest_derive
+
+    def bent(self, proposal: Proposal, number: int) -> Proposal:
+        """Bend a proposal, and note it where that made a difference."""
+        found = self.bend(proposal, number)
+        if found != proposal:
+            self.misbehaved()
+        return found
 
     def signed(self, proposal: Proposal) -> Proposal:
         campaign = self.schedule.read_campaign()
@@ -185,7 +206,7 @@ class Bending:
         return getattr(self._peer, name)
 
     def vote(self, proposal: Proposal) -> Vote:
-        bent = self._liar.bend(proposal, self._number)
+        bent = self._liar.bent(proposal, self._number)
         vote = self._peer.vote(self._liar.signed(bent))
         assert isinstance(vote, Vote)
         return vote
@@ -250,15 +271,24 @@ class Restless(Liar):
         campaign = self.schedule.read_campaign()
         cut = self.member._due(campaign)
         if cut is not None:
+            self.misbehaved()
             for round_number in range(4):
                 self.schedule.attempt(self.member._lead, campaign, *cut, round_number)
         return progress
 
 
-def _is(key: bytes, address: bytes) -> bool:
-    from oracle.evidence.signing import address_of
+class Tells(Liar):
+    """Does its work, and tells a contributor of its own what others answered on open items."""
 
-    return address_of(key) == address
+    def answer_to(self, item: int) -> str | None:
+        """What somebody answered on an open item; None where nobody has yet."""
+        for row in reversed(self.member.log.rows):
+            entry = submission_of(row)
+            known = self.member.log.opened.get(row.entry_hash)
+            if entry is not None and known is not None and item in entry.items:
+                self.misbehaved()
+                return str(decode_json(known.answers[entry.items.index(item)]))
+        return None
 
 
 LIARS: dict[str, Callable[..., Any]] = {
@@ -277,6 +307,7 @@ LIARS: dict[str, Callable[..., Any]] = {
             OmitsSecrets,
             Equivocates,
             Restless,
+            Tells,
         )
     },
 }

@@ -46,16 +46,21 @@ class Work:
         return keccak256(self.filing.entry)
 
 
-class Contributor:
-    """Labels with accuracy `skill`, or (None) guesses up to 20 labels in all."""
+HONEST, GUESSER, COPIER = "honest", "guesser", "copier"
+SKILL = 0.9  # of an honest contributor
 
-    def __init__(self, schedule: Schedule, name: str, skill: float | None) -> None:
-        self.schedule, self.name, self.skill = schedule, name, skill
+
+class Contributor:
+    """One of a kind: `HONEST` is right with probability .9; `GUESSER` guesses 1 to 20 labels in
+    all; `COPIER` repeats what an operator that tells it has seen, else guesses."""
+
+    def __init__(self, schedule: Schedule, name: str, kind: str = HONEST) -> None:
+        self.schedule, self.name, self.kind = schedule, name, kind
         self.number = int(name.split()[1])
         self.dice = random.Random(f"{schedule.seed} {name}")
         self.wallet, self.session = key_of(name), key_of(f"{name} session")
         self.address = address_of(self.wallet)
-        self.left = 10**6 if skill is not None else self.dice.randint(1, 20)
+        self.left = self.dice.randint(1, 20) if kind == GUESSER else 10**6
         self.delegated = False
         self.sequence = 0
         self.works: list[Work] = []
@@ -132,8 +137,12 @@ class Contributor:
             self._label(work)
 
     def _answer(self, item: int) -> str:
-        if self.skill is not None and self.dice.random() < self.skill:
+        if self.kind == HONEST and self.dice.random() < SKILL:
             return str(self.schedule.truth[item])
+        if self.kind == COPIER:
+            told = self.schedule.told(item)
+            if told is not None:
+                return told
         return str(self.dice.randrange(10))
 
     def _label(self, work: Work) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
+from unittest.mock import patch
 
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
@@ -24,15 +26,17 @@ from oracle.evidence.codec import DAG_CBOR
 from oracle.evidence.signing import address_of, sign
 from oracle.gateway.campaign_files import CampaignFiles, Gold, Item, build_campaign
 from oracle.ports import Peer
+from oracle.protocol import ledger
 from oracle.protocol.campaign import Campaign
+from oracle.protocol.draws import candidates
 from oracle.service.member import Member, Timing
 from oracle.service.memory import MemoryOperatorStore
 from oracle.store.labels import SqlLabelStore
 from oracle.store.schema import metadata
 from tests.network.chain import MemoryContent, SimulatedChain
 from tests.network.gateways import BEHAVIOURS, GatewayScene
-from tests.network.liars import LIARS, Lossy
-from tests.network.people import Contributor
+from tests.network.liars import LIARS, Lossy, Tells
+from tests.network.people import COPIER, GUESSER, HONEST, Contributor
 from tests.support.world import TOKEN, key_of, manifest_document
 
 OPERATORS, QUORUM = 4, 3
@@ -40,7 +44,19 @@ TICK = 30  # seconds between what people and operators do
 EPOCHS = 2
 CAMPAIGN = 7
 ITEMS, GOLD = 30, 8
-PEOPLE, GUESSERS = 5, 2
+KINDS = (*[HONEST] * 5, *[GUESSER] * 2, COPIER)
+
+
+@lru_cache(maxsize=20_000)
+def _named(drawn: bytes, item_count: int) -> tuple[int, ...]:
+    return tuple(candidates(drawn, item_count, lambda item: True))
+
+
+def remembered_candidates(
+    drawn: bytes, item_count: int, eligible: Callable[[int], bool]
+) -> Iterator[int]:
+    """What `candidates` yields: gateway, operators and checks read the same draws, named once."""
+    return (item for item in _named(drawn, item_count) if eligible(item))
 
 
 class Violation(AssertionError):
@@ -63,13 +79,14 @@ class Plan:
         """Draw the plan of a seed; consecutive seeds go through all behaviours."""
         dice = random.Random(f"plan {seed}")
         behaviours, liars = sorted(BEHAVIOURS), sorted(LIARS)
+        gateway = behaviours[seed % len(behaviours)]
         return cls(
             seed,
-            behaviours[seed % len(behaviours)],
+            gateway,
             dice.choice(liars),
             dice.choice([0.0, 0.1, 0.3]),
             dice.choice([0.0, 0.0, 0.3]),
-            dice.random() < 0.25,
+            dice.random() < 0.25 or BEHAVIOURS[gateway].needs_tight,
         )
 
 
@@ -107,6 +124,7 @@ class Schedule:
     member_class: Callable[..., Member] = Member
     trace: list[str] = field(default_factory=list)
     early: set[bytes] = field(default_factory=set)  # evidence published before it was posted
+    occurred: Counter[str] = field(default_factory=Counter)  # what was done, how often
 
     def __post_init__(self) -> None:
         self.plan = self.plan or Plan.of(self.seed)
@@ -141,8 +159,7 @@ class Schedule:
             self.ports[self.liar] = LIARS[self.plan.liar](self, self.members[self.liar])
         self.connect()
         self.people = [
-            Contributor(self, f"person {number}", 0.9 if number < PEOPLE else None)
-            for number in range(PEOPLE + GUESSERS)
+            Contributor(self, f"person {number}", kind) for number, kind in enumerate(KINDS)
         ]
 
     # -- parts -------------------------------------------------------------------------------
@@ -188,6 +205,7 @@ class Schedule:
         """Kill an operator and start it on its store."""
         if seat == self.liar:
             return
+        self.occurred["operator restarts"] += 1
         self.members[seat] = self.ports[seat] = self.start(seat)
         self.connect()
 
@@ -195,6 +213,11 @@ class Schedule:
     def honest(self) -> Sequence[Member]:
         """The operators that do as they should."""
         return [one for seat, one in enumerate(self.members) if seat != self.liar]
+
+    def told(self, item: int) -> str | None:
+        """What an operator that tells knows of an item's answers."""
+        port = self.ports[self.liar] if self.liar is not None else None
+        return port.answer_to(item) if isinstance(port, Tells) else None
 
     def asked(self) -> list[Peer]:
         """Every operator, as the page reaches it."""
@@ -214,6 +237,11 @@ class Schedule:
     def run(self) -> Schedule:
         """Play the whole campaign."""
         logging.getLogger("oracle.service").setLevel(logging.CRITICAL)
+        with patch.object(ledger, "candidates", remembered_candidates):
+            self._play()
+        return self
+
+    def _play(self) -> None:
         bounded = self.gateways.main.bounded
         end = bounded.boundary(EPOCHS)
         while self.chain.newest.timestamp < end + 600:
@@ -224,7 +252,6 @@ class Schedule:
             self.tick()
             if self.settled():
                 break
-        return self
 
     def settled(self) -> bool:
         """Say whether a final receipt left nothing owed, and everybody has followed it."""
@@ -249,6 +276,7 @@ class Schedule:
             self.restart(self.dice.randrange(OPERATORS))
         if self.dice.random() < self.plan.voids / 4 and self.voids < 2 and self.chain.void():
             self.voids += 1
+            self.occurred["receipt is voided"] += 1
 
         posted = {one.receipt.evidence for one in self.chain.money.history}
         self.early |= self.content.evidence - posted

@@ -39,6 +39,15 @@ def test_schedule__gateway_and_operator_misbehave__all_invariants_hold(
     check(Schedule(1, Plan(1, gateway, liar, 0.1, 0.0, False)).run())
 
 
+def test_schedule__labels_logged_for_other_items__are_filed_and_paid() -> None:
+    schedule = Schedule(4, replace(CALM, gateway="TurnsItems")).run()
+    outcome = check(schedule)
+    assert outcome.occurred["gateway TurnsItems"]
+    assert outcome.occurred["label is filed"]
+    turned = [fault for _, fault in schedule.honest[0].results[-1].rejected]
+    assert {fault.code for fault in turned} == {"SUBMISSION-SIGNATURE"}
+
+
 def test_schedule__run_again__is_the_same() -> None:
     plan = Plan(3, "Forks", "Equivocates", 0.1, 0.3, False)
     first, second = (Schedule(3, plan).run() for _ in range(2))

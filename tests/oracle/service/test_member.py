@@ -39,7 +39,7 @@ def scene() -> Schedule:
 
 def unfiled(schedule: Schedule, name: str = "person 90") -> tuple[Contributor, Work]:
     """A newcomer with a confirmed lease whose submission the gateway hasn't seen."""
-    person = Contributor(schedule, name, 0.9)
+    person = Contributor(schedule, name)
     person._delegate()
     for _ in range(5):
         schedule.chain.mine(60)
@@ -80,7 +80,7 @@ def test_follow__page_without_an_opening__ends_before_its_submission(scene: Sche
             return LogPage(super().page(after, limit).rows, ())
 
     member._feed = Withholding(scene.gateways, 0)
-    newcomer = Contributor(scene, "person 91", 0.9)
+    newcomer = Contributor(scene, "person 91")
     newcomer._delegate()
     for _ in range(3):
         scene.chain.mine(60)
