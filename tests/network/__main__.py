@@ -8,59 +8,58 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
+import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 import click
 
-from tests.network.invariants import check
+from tests.network.invariants import Outcome, check
+from tests.network.report import Report
 from tests.network.schedule import Plan, Schedule, Violation
 
-GUESSERS_SHARE = 0.15  # of an honest contributor's pay per label
-ENOUGH = 2_000  # guessed labels, below which chance decides
 
-
-def play(seed: int) -> tuple[int, dict[str, tuple[int, int]], str]:
-    """Run one schedule; return its seed, what was earned, and what doesn't hold, if anything."""
+def play(seed: int) -> tuple[Outcome | None, float, str]:
+    """Run one schedule; return what it showed, its seconds of processor time, and what doesn't
+    hold, if anything."""
+    start = time.process_time()
+    outcome, failure = None, ""
     try:
-        return seed, check(Schedule(seed).run()), ""
+        outcome = check(Schedule(seed).run())
     except Violation as violation:
-        return seed, {}, str(violation)
+        failure = str(violation)
     except Exception as error:
-        return seed, {}, f"seed {seed} ({Plan.of(seed)}): {error!r}"
+        failure = f"seed {seed} ({Plan.of(seed)}): {error!r}"
+    return outcome, time.process_time() - start, failure
 
 
 def main() -> int:
-    """Run the schedules; 1 where an invariant doesn't hold."""
+    """Run the schedules; 1 where an invariant doesn't hold, or the run doesn't show enough."""
     count = int(os.environ.get("FUZZ_SCHEDULES", "300"))
     first = int(os.environ.get("FUZZ_SEED", "0"))
-    earned: Counter[str] = Counter()
-    labels: Counter[str] = Counter()
-    failures: list[str] = []
+    started, processor = time.monotonic(), 0.0
+    report, failures = Report(), 0
     with (
         ProcessPoolExecutor(os.cpu_count()) as pool,
         click.progressbar(length=count, label="schedules") as bar,
     ):
         for done in as_completed(pool.submit(play, seed) for seed in range(first, first + count)):
-            _, amounts, failure = done.result()
+            outcome, seconds, failure = done.result()
+            processor += seconds
             bar.update(1)
-            if failure:
-                failures.append(failure)
+            if outcome is not None:
+                report.add(outcome)
+            else:
+                failures += 1
                 click.echo(f"\n{failure}", err=True)
-            for kind, (amount, number) in amounts.items():
-                earned[kind] += amount
-                labels[kind] += number
-    if labels["guesser"] and labels["honest"]:
-        rate = {kind: earned[kind] / labels[kind] for kind in labels}
-        share = rate["guesser"] / rate["honest"]
-        click.echo(
-            f"{labels['honest']} honest labels, {labels['guesser']} guessed ones; a guess earns "
-            f"{100 * share:.1f} % of an honest label"
-        )
-        if labels["guesser"] >= ENOUGH and share > GUESSERS_SHARE:
-            failures.append("guessing pays")
-    click.echo(f"{count - len(failures)} of {count} schedules hold")
-    return 1 if failures else 0
+    click.echo(report.text())
+    click.echo(
+        f"{count - failures} of {count} schedules hold; {time.monotonic() - started:.0f} s, "
+        f"{processor / max(count, 1):.2f} s of processor time each"
+    )
+    lacking = report.failures()
+    for one in lacking:
+        click.echo(one, err=True)
+    return 1 if failures or lacking else 0
 
 
 if __name__ == "__main__":

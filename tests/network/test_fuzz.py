@@ -3,17 +3,20 @@ would notice a fault."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from copy import copy, deepcopy
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 import pytest
 
+from oracle.protocol.campaign import EpochResult
 from oracle.service.member import Member
+from tests.network import faults
 from tests.network.gateways import BEHAVIOURS
-from tests.network.invariants import check
+from tests.network.invariants import INVARIANTS, Outcome, check
 from tests.network.liars import LIARS
+from tests.network.report import ENOUGH, EVENTS, REPRESENTATIVE, Report
 from tests.network.schedule import Plan, Schedule, Violation
 
 CALM = Plan(0, "Honest", "honest", 0.0, 0.0, False)
@@ -57,33 +60,161 @@ def test_schedule__run_again__is_the_same() -> None:
 
 # -- planted faults: each must be found --------------------------------------------------------
 
+SCHEDULES = 6  # within which a fault must be found
 
-class PublishesEarly(Member):
-    """Publishes a proposal's openings when it signs, not when the receipt stands on chain."""
 
-    def _derive(self, proposal: Any, campaign: Any) -> Any:
-        vote = super()._derive(proposal, campaign)
-        for block in list(self._derived.values())[-1].blocks:
-            self._content.put(block.data, block.codec)
-        return vote
+def found(plan: Plan, member_class: type[Member] = Member) -> str:
+    """What the first violation says; nothing where all schedules hold."""
+    for seed in range(SCHEDULES):
+        try:
+            check(Schedule(seed, replace(plan, seed=seed), member_class).run())
+        except Violation as violation:
+            return str(violation)
+    return ""
 
 
 @pytest.mark.parametrize(
-    ("fault", "plan"),
+    ("fault", "plan", "message"),
     [
-        (PublishesEarly, Plan(0, "Honest", "Silent", 0.3, 0.0, False)),
+        (faults.SignsBlindly, replace(CALM, gateway="Swallows", liar="OmitsFilings"), "is lost"),
+        (faults.DropsFilings, replace(CALM, gateway="Swallows"), "is lost"),
+        (faults.PublishesEarly, replace(CALM, liar="Silent", drops=0.3), "before its receipt"),
+        (
+            faults.TakesPagesWithoutOpenings,
+            replace(CALM, gateway="DropsOpenings"),
+            "was never opened",
+        ),
+        (faults.NeverPassesOn, replace(CALM, liar="Crashed"), "receipt"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
-def test_fuzz__planted_fault__is_found(fault: type[Member], plan: Plan) -> None:
-    def finds(member_class: Callable[..., Member]) -> bool:
-        for seed in range(6):
-            play = partial(Schedule, seed, replace(plan, seed=seed), member_class)
-            try:
-                check(play().run())
-            except Violation:
-                return True
-        return False
-
-    assert finds(fault)
+def test_fuzz__planted_fault__is_found(fault: type[Member], plan: Plan, message: str) -> None:
+    assert message in found(plan, fault)
     check(Schedule(0, plan).run())
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [("adds_up", "otherwise than the formula"), ("falls", "otherwise than the formula")],
+)
+def test_fuzz__planted_rule__is_found(rule: str, message: str) -> None:
+    with faults.RULES[rule]():
+        assert message in found(CALM)
+
+
+# -- every invariant notices what it is for ----------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def played() -> Schedule:
+    return Schedule(2, CALM).run()
+
+
+def late(schedule: Schedule, results: list[EpochResult]) -> None:
+    """The last receipt was posted hours later."""
+    known = schedule.chain.known
+    last = known.settlements[-1]
+    late = replace(last, posted_block=last.posted_block + 5_000)
+    schedule.chain.known = replace(known, settlements=(*known.settlements[:-1], late))
+
+
+def other_bytes(schedule: Schedule, results: list[EpochResult]) -> None:
+    """An operator holds an evidence block with another byte."""
+    block = results[0].blocks[0]
+    results[0] = replace(results[0], blocks=(replace(block, data=block.data + b"\0"),))
+
+
+def lost(schedule: Schedule, results: list[EpochResult]) -> None:
+    """Somebody labeled an item more than what was counted."""
+    work = next(one for person in schedule.people for one in person.safe)
+    work.items = (*work.items, 10**6)
+
+
+def padded(schedule: Schedule, results: list[EpochResult]) -> None:
+    """A leaf holds a unit more."""
+    evidence = results[-1].evidence
+    leaf = replace(evidence.leaves[0], cumulative=evidence.leaves[0].cumulative + 1)
+    leaves = (leaf, *evidence.leaves[1:])
+    results[-1] = replace(results[-1], evidence=replace(evidence, leaves=leaves))
+
+
+def swapped(schedule: Schedule, results: list[EpochResult]) -> None:
+    """The later receipt came first."""
+    results.reverse()
+
+
+def overpaid(schedule: Schedule, results: list[EpochResult]) -> None:
+    """The escrow has paid a unit more."""
+    payouts, fees, charge = schedule.chain.money.totals
+    schedule.chain.money.totals = (payouts + 1, fees, charge)
+
+
+def opened_early(schedule: Schedule, results: list[EpochResult]) -> None:
+    """Evidence was readable before its receipt was posted."""
+    schedule.early.add(results[0].receipt.evidence)
+
+
+@pytest.mark.parametrize(
+    ("name", "doctor"),
+    [
+        ("receipts come", late),
+        ("same bytes", other_bytes),
+        ("confirmed labels count", lost),
+        ("paid by the formula", padded),
+        ("nothing falls", swapped),
+        ("money adds up", overpaid),
+        ("nothing opened unpaid", opened_early),
+    ],
+)
+def test_invariant__schedule_doctored__is_noticed(
+    played: Schedule,
+    name: str,
+    doctor: Callable[[Schedule, list[EpochResult]], None],
+) -> None:
+    results = list(played.honest[0].results)
+    assert INVARIANTS[name](played, results) > 0
+    schedule = copy(played)
+    schedule.early = set(played.early)
+    schedule.people = deepcopy(played.people, {id(played): played})
+    schedule.chain = copy(played.chain)
+    schedule.chain.money = copy(played.chain.money)
+    doctor(schedule, results)
+    with pytest.raises(AssertionError):
+        INVARIANTS[name](schedule, results)
+
+
+def test_invariants__each__has_a_test_that_it_notices() -> None:
+    assert len(INVARIANTS) == 7
+
+
+# -- the report --------------------------------------------------------------------------------
+
+
+def test_report__behaviour_or_invariant_that_never_fired__fails() -> None:
+    names = {f"gateway {one}" for one in BEHAVIOURS} | {f"operator {one}" for one in LIARS}
+    whole = Counter(dict.fromkeys(names | set(EVENTS), 1))
+    checked = dict.fromkeys(INVARIANTS, 1)
+    report = Report()
+    for _ in range(REPRESENTATIVE):
+        report.add(Outcome(whole, checked, {"honest": (100, 1), "guesser": (200, 100)}))
+    assert report.failures() == []
+    assert "gateway Hides" in report.text()
+    for lacking in ("gateway Hides", "operator Silent", "receipt after a void"):
+        partial = Report()
+        for _ in range(REPRESENTATIVE):
+            left = Counter({name: 1 for name in whole if name != lacking})
+            partial.add(Outcome(left, checked, {}))
+        assert partial.failures() == [f"never occurred: {lacking}"]
+    idle = Report()
+    for _ in range(REPRESENTATIVE):
+        idle.add(Outcome(whole, {**checked, "nothing falls": 0}, {}))
+    assert idle.failures() == ["never checked anything: nothing falls"]
+
+
+def test_report__guessing_pays__fails() -> None:
+    report = Report()
+    report.add(Outcome(Counter(), {}, {"honest": (100 * ENOUGH, ENOUGH)}))
+    report.add(Outcome(Counter(), {}, {"guesser": (15 * ENOUGH, ENOUGH)}))
+    assert report.failures() == []
+    report.add(Outcome(Counter(), {}, {"guesser": (30, 1)}))
+    assert report.failures() == ["guessing pays: 15.0 % of an honest label's, at most 15 % may"]
