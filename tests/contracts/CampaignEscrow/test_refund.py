@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import boa
+import pytest
 
 from tests.support.system import UNIT, System, events, payout_tree
 
@@ -19,13 +20,17 @@ def fee_on(paid: int) -> int:
     return paid * System.FEE_BPS // 10_000
 
 
-def test_close__by_requester__stops_commitments(system: System, campaign: int) -> None:
+@pytest.mark.parametrize("second", [0, 1], ids=["even", "odd"])
+def test_close__by_requester__stops_commitments(system: System, campaign: int, second: int) -> None:
+    """At either: the lowest bit of the time stands beside the fee, and mustn't touch it."""
+    boa.env.time_travel(seconds=2 + (second - boa.env.evm.patch.timestamp) % 2)
     system.escrow.close(campaign, sender=system.requester)
     assert events(system.escrow) == [
         ("CampaignClosed", {"campaign": campaign, "caller": system.requester})
     ]
     state = system.escrow.campaign(campaign)
     assert state.closed_at == boa.env.evm.patch.timestamp
+    assert state.closed_at % 2 == second
     assert state.closed_block == boa.env.evm.patch.block_number
     assert (state.requester, state.fee_bps) == (system.requester, system.FEE_BPS)
     with system.refused("CampaignEscrow: campaign is closed"):
