@@ -27,6 +27,7 @@ from oracle.operations.metrics import Metrics
 from oracle.operations.monitor import monitoring
 from oracle.ports import ContentStore
 from oracle.replay.companions import Companions
+from oracle.replay.digit_course import digit_course
 from oracle.replay.digits import TOKEN, digit_campaign, digit_terms
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,10 @@ def local_platform(
                 state_dir,
             )
         if not own:
-            create_digit_campaign(platform, epoch_seconds=epoch_seconds)
+            number = create_digit_campaign(platform, epoch_seconds=epoch_seconds)
+            expert = address_of(bytes(DevWallets(platform.deployment.chain_id).requester().key))
+            course = digit_course(platform.content, (expert,))
+            platform.community.learning.publish(number, course)
             _wait_until_final(devnet, platform)
             platform.discover()
         _open_all(platform)

@@ -8,6 +8,7 @@ secret.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import jsonschema
 import yaml
 
 from oracle.errors import FormatError, InputError
-from oracle.evidence.codec import Link, encode_json, parse_json
+from oracle.evidence.codec import MAX_BLOCK, RAW, Block, Link, encode_json, parse_json
+from oracle.ports import ContentStore
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 20_000}
 _NAME = {"type": "string", "pattern": r"^[a-z0-9-]{1,40}\Z"}
@@ -135,24 +137,60 @@ class Course:
             raise InputError("course: two questions have the same id: give each its own")
         return course
 
-    @classmethod
-    def parse(cls, document: str) -> Course:
+    @staticmethod
+    @lru_cache(maxsize=64)  # every page of a campaign asks for its course
+    def parse(document: str) -> Course:
         """Read what `document` holds of a checked course."""
-        return cls.of(parse_json(document))
+        return Course.of(parse_json(document))
 
 
-def read_course(path: Path) -> Course:
-    """Read a course's file, YAML or JSON; InputError naming what is wrong with it."""
+def read_course(path: Path, content: ContentStore) -> Course:
+    """Read a course's file, YAML or JSON; InputError naming what is wrong with it.
+
+    A question's picture may be a file beside it, which goes into `content` once all is checked.
+    """
     try:
-        if path.stat().st_size > 1 << 20:
-            raise InputError(f"{path} is over 1 MiB: shorten it, and name pictures by CID")
+        if path.stat().st_size > MAX_BLOCK:
+            raise InputError(f"{path} is over 1 MiB: shorten it, and leave pictures in own files")
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        pictures = [_picture(path.parent, question) for question in _questions(value)]
     except OSError as error:
-        raise InputError(f"{path} can't be read ({error.strerror}): name a course's file") from None
+        raise InputError(
+            f"{error.filename} can't be read ({error.strerror}): name a file that is there"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} is no YAML: {reason}: mend it there") from None
-    return Course.of(value)
+    course = Course.of(value)
+    for picture in pictures:
+        if picture is not None:
+            content.put(picture.data, picture.codec)
+    return course
+
+
+def _questions(value: Any) -> list[dict[str, Any]]:
+    """Every question of a course that isn't checked yet."""
+    if not isinstance(value, dict):
+        return []
+    exam = value.get("exam")
+    pool = exam.get("pool") if isinstance(exam, dict) else None
+    lists = [one for one in (value.get("training"), pool) if isinstance(one, list)]
+    return [question for one in lists for question in one if isinstance(question, dict)]
+
+
+def _picture(folder: Path, question: dict[str, Any]) -> Block | None:
+    """Name a question's picture by its content address, where it is a file; return its block."""
+    name = question.get("picture")
+    if not isinstance(name, str) or "." not in name:
+        return None
+    file = (folder / name).resolve()
+    if not file.is_relative_to(folder.resolve()):
+        raise InputError(f"the picture {name[:80]!r} leaves the course's folder: put it there")
+    if file.stat().st_size > MAX_BLOCK:
+        raise InputError(f"the picture {name[:80]!r} is over 1 MiB: make it smaller")
+    block = Block(RAW, file.read_bytes())
+    question["picture"] = str(block.link)
+    return block
 
 
 def _question(value: dict[str, Any]) -> Question:

@@ -25,6 +25,8 @@ from oracle.chain.keys import development_account, open_keyfile, read_passphrase
 from oracle.chain.poster import Poster
 from oracle.chain.rpc import connect
 from oracle.chain.wallets import DEV_CHAIN_IDS, DevWallets
+from oracle.community.community import Community
+from oracle.community.course import read_course
 from oracle.config import Settings, load_settings
 from oracle.content.stores import open_content
 from oracle.errors import ChainError, ConfigError, InputError, Reverted
@@ -32,6 +34,8 @@ from oracle.evidence.signing import checksum
 from oracle.requester.plan import read_plan, shown, tokens
 from oracle.requester.recovery import Recovery
 from oracle.requester.results import finalized_receipts, write_export
+from oracle.store.database import open_database
+from oracle.store.labels import SqlLabelStore
 
 NUMBER = click.IntRange(1, 2**64 - 1)
 FILE = click.Path(path_type=Path)
@@ -398,3 +402,29 @@ def export(number: int, out: Path) -> None:
     with _session() as (platform, _, _):
         items, labels = write_export(platform, number, out)
     click.echo(f"{items} items and {labels} labels in {out}")
+
+
+@campaign.command()
+@click.argument("number", type=NUMBER)
+@click.argument("file", type=FILE)
+def teach(number: int, file: Path) -> None:
+    """Publish a course in FILE: newer guidelines, training, an exam.
+
+    Run it where campaign NUMBER's gateway runs: its database alone keeps the exam's answers.
+    """
+    settings = load_settings()
+    engine, content = open_database(settings.database_url), open_content(settings)
+    try:
+        if number not in SqlLabelStore(engine).campaigns():
+            raise InputError(
+                f"campaign {number} isn't served from this database: set DDLP_STATE_DIR or "
+                "DDLP_DATABASE_URL as its gateway has it"
+            )
+        course = read_course(file, content)
+        version = Community(engine, content).learning.publish(number, course)
+    finally:
+        engine.dispose()
+    exam = f"an exam of {course.exam.questions} questions" if course.exam else "no exam"
+    click.echo(
+        f"campaign {number}: version {version}, {len(course.training)} training questions, {exam}"
+    )

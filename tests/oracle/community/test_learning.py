@@ -8,7 +8,11 @@ import yaml
 from oracle.community.community import Community
 from oracle.community.course import Course, read_course
 from oracle.community.learning import COMMON_PEOPLE, TUTORIAL, differences
-from oracle.errors import DDLPError, GatewayRefusal, InputError
+from oracle.content.local import LocalContent
+from oracle.errors import ContentMissing, GatewayRefusal, InputError
+from oracle.evidence.codec import RAW, Block, Link
+from oracle.replay.digit_course import TAUGHT, digit_course
+from oracle.replay.digits import digits
 from tests.oracle.community.conftest import ANOTHER, SOMEBODY, Clock
 from tests.support.courses import course, course_document, question
 
@@ -197,18 +201,56 @@ def test_course__malformed__is_refused_by_place(changes: dict[str, object], told
         Course.of(course_document(**changes))
 
 
-def test_read_course__yaml__is_the_course(tmp_path: Path) -> None:
+def test_read_course__yaml_with_a_picture__puts_it_into_content(tmp_path: Path) -> None:
+    content, picture = LocalContent(tmp_path / "content"), Block(RAW, b"\x89PNG\r\n\x1a\n rest")
+    (tmp_path / "bar.png").write_bytes(picture.data)
+    shown = {"picture": "bar.png", "describes": "A seven with a bar"}
+    document = course_document(training=[question("bar", **shown)])
     path = tmp_path / "course.yaml"
-    path.write_text(yaml.safe_dump(course_document()))
-    assert read_course(path) == course()
-    assert Course.parse(course().document) == course()
+    path.write_text(yaml.safe_dump(document))
+    read = read_course(path, content)
+    assert read.training[0].picture == str(picture.link)
+    assert content.get(picture.digest, RAW) == picture.data
+    assert Course.parse(read.document) == read
 
 
-@pytest.mark.parametrize("text", ["a: [", "- 1", "\0", "!!python/object/apply:os.system ['id']"])
-def test_read_course__no_course__is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: [", "is no YAML"),
+        ("- 1", "is not of type"),
+        ("\0", "is no YAML"),
+        ("!!python/object/apply:os.system ['id']", "is no YAML"),
+        ("training: [{picture: ../x.png}]", "leaves the course's folder"),
+        ("training: [{picture: none.png}]", "can't be read"),
+        ("training: [{picture: bar.png}]", "guidelines"),
+    ],
+)
+def test_read_course__no_course__is_refused_and_puts_nothing(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    content = LocalContent(tmp_path / "content")
+    (tmp_path / "bar.png").write_bytes(b"picture")
     path = tmp_path / "course.yaml"
     path.write_text(text)
-    with pytest.raises(DDLPError):
-        read_course(path)
+    with pytest.raises(InputError, match=told):
+        read_course(path, content)
     with pytest.raises(InputError, match="can't be read"):
-        read_course(tmp_path / "none.yaml")
+        read_course(tmp_path / "none.yaml", content)
+    with pytest.raises(ContentMissing):
+        content.get(Block(RAW, b"picture").digest, RAW)
+
+
+def test_digit_course__scans__are_none_of_the_campaigns_and_tell_their_class(
+    tmp_path: Path,
+) -> None:
+    content = LocalContent(tmp_path)
+    taught = digit_course(content, (SOMEBODY,))
+    assert taught.experts == (SOMEBODY,)
+    assert [one.answer for one in taught.training] == list(range(10))
+    assert taught.exam is not None
+    pictures = {one.picture for one in taught.by_id.values()}
+    assert len(pictures) == 40
+    campaigns = {str(Block(RAW, image).link) for image in digits(TAUGHT)[0]}
+    assert not pictures & campaigns
+    assert content.get(Link.parse(taught.training[3].picture).digest, RAW)[:4] == b"\x89PNG"
