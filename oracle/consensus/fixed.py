@@ -34,10 +34,12 @@ _GUARD_BITS = 128  # working precision of the exact integers the tables are roun
 _GUARD_ONE = 1 << _GUARD_BITS
 _MANTISSA_BITS = 12  # the log table has 2^12 steps per octave; linear interpolation errs by < 2^-26
 _TOP_BIT = 61  # of the numbers whose logarithm is taken
-_EXP_WHOLE = 32  # e^-32 < 2^-46: below one unit of Q30, so it is zero
-_EXP_WHOLE_BITS = 32
+_EXP_STEP_BITS = 8  # the exp table has 2^8 steps per nat
+_FALL_BITS = 32
+_EXP_NATS = 22  # e^-22 is below half a unit of Q30, so it is zero, and so is what comes after
+_SHARE_BITS = 44  # of fraction: shares of the greatest weight, 2^30, stay below 2^64
 _FEW_CLASSES = 8  # up to here, comparing all pairs of classes is faster than sorting them
-_SLICE = 1 << 16  # numbers that are worked on at a time: they stay in a core's own cache
+_SLICE = 1 << 15  # numbers that are worked on at a time: they stay in a core's own cache
 
 
 def _round_to(value: int, bits: int) -> int:
@@ -82,26 +84,13 @@ def _octave_table() -> Int64:
     return np.array([_round_to(e * ln2, LOG_BITS) for e in range(64)], dtype=np.int64)
 
 
-def _exp_table(steps: int, denominator: int) -> Int64:
-    """exp(-i/denominator) in Q30 for i = 0 … steps - 1."""
-    step = _exp_of_minus(1, denominator)
+def _exp_table() -> Int64:
+    """exp(-i / 2^8) in Q30 for i = 0 … 22 · 2^8."""
+    step = _exp_of_minus(1, 1 << _EXP_STEP_BITS)
     exact = [_GUARD_ONE]
-    for _ in range(steps - 1):
+    for _ in range(_EXP_NATS << _EXP_STEP_BITS):
         exact.append(exact[-1] * step >> _GUARD_BITS)
     return np.array([_round_to(value, EXP_BITS) for value in exact], dtype=np.int64)
-
-
-def _exp_whole_table() -> Int64:
-    """exp(-i) in Q32 for i = 0 … 31, each rounded down from the one before.
-
-    So an entry is never more than what the fractions above it come down to, and the exponential
-    has no step where whole nats meet. The roundings add up to less than 2 units of Q32.
-    """
-    step = _exp_of_minus(1, 1)
-    table = [1 << _EXP_WHOLE_BITS]
-    for _ in range(_EXP_WHOLE - 1):
-        table.append(table[-1] * step >> _GUARD_BITS)
-    return np.array(table, dtype=np.int64)
 
 
 def _frozen(table: Int64) -> Int64:
@@ -114,19 +103,14 @@ _HIGHEST_BIT = np.append(np.int8(-64), np.repeat(np.arange(16, dtype=np.int8), 1
 LOG_TABLE = _frozen(_log_table())
 _LOG_SLOPES = _frozen(np.diff(LOG_TABLE))
 OCTAVE_TABLE = _frozen(_octave_table())
-# x = whole + high/2^12 + low/2^24, so exp(-x) is the product of one entry of each table.
-EXP_WHOLE_TABLE = _frozen(_exp_whole_table())
-EXP_HIGH_TABLE = _frozen(_exp_table(1 << 12, 1 << 12))
-EXP_LOW_TABLE = _frozen(_exp_table(1 << 12, 1 << 24))
-# The same without a sign: numpy shifts such numbers faster, to the same bits.
-_LOW, _HIGH = EXP_LOW_TABLE.astype(np.uint64), EXP_HIGH_TABLE.astype(np.uint64)
-_WHOLE_OR_ZERO = np.append(EXP_WHOLE_TABLE, 0).astype(np.uint64)
+EXP_TABLE = _frozen(_exp_table())
+_EXPONENTIALS = EXP_TABLE.astype(np.uint64)  # numpy shifts numbers without a sign faster
 
 
-def _floor_log2(values: Int64) -> Int64:
-    """Index of the highest set bit of each positive int64: the greatest by 16 bits at a time."""
+def _floor_log2(values: Int64, greatest: int) -> Int64:
+    """Index of the highest set bit of each int64 from 1 to `greatest`: by 16 bits at a time."""
     highest = np.take(_HIGHEST_BIT, values & 0xFFFF)
-    for shift in (16, 32, 48):
+    for shift in range(16, greatest.bit_length(), 16):
         bits = np.take(_HIGHEST_BIT, (values >> shift) & 0xFFFF)
         highest = np.maximum(highest, bits + np.int8(shift))
     exponent: Int64 = highest.astype(np.int64)
@@ -141,9 +125,10 @@ def log_fixed(values: Int64) -> Int64:
     of a ratio as the difference of two logs.
     """
     values = np.asarray(values, dtype=np.int64)
-    if values.size and (int(values.min()) < 1 or int(values.max()) >= 1 << 62):
+    least, greatest = (int(values.min()), int(values.max())) if values.size else (1, 1)
+    if least < 1 or greatest >= 1 << 62:
         raise InputError("log_fixed takes integers from 1 to 2^62 - 1: add a prior to zero counts")
-    exponent = _floor_log2(values)
+    exponent = _floor_log2(values, greatest)
     fraction = values << (_TOP_BIT - exponent)  # the highest bit of all is now the same
     fraction >>= _TOP_BIT - _MANTISSA_BITS - LOG_BITS
     index = (fraction >> LOG_BITS) - (1 << _MANTISSA_BITS)
@@ -159,28 +144,29 @@ def log_fixed(values: Int64) -> Int64:
 def exp_fixed(values: Int64) -> Int64:
     """Exponential of non-positive fixed-point numbers: Q24 in, Q30 out.
 
-    `values`: int64 of any shape, each ≤ 0. Returns int64 of the same shape in [0, 2^30], within 3
-    units (3e-9) of the truth and never falling in its argument; zero below -32 nats. Products stay
-    below 2^63.
+    `values`: int64 of any shape, each ≤ 0. Returns int64 of the same shape in [0, 2^30], within 12
+    units (1.1e-8) of the truth, never falling in its argument, and zero below -22 nats. Of x nats,
+    ⌊x · 2^8⌋ says the entry T of `EXP_TABLE`, and the rest h, below 2^-8, how far it falls: by
+    ⌊T · (h - h²/2)⌋, where h - h²/2 is in Q32 and its square rounded down.
     """
     values = np.asarray(values, dtype=np.int64)
     if values.size and int(values.max()) > 0:
         raise InputError("exp_fixed takes numbers <= 0: subtract the maximum first")
-    capped = np.maximum(np.atleast_1d(values), -_EXP_WHOLE * LOG_ONE)  # so that -(-2^63) is none
+    capped = np.maximum(np.atleast_1d(values), -_EXP_NATS * LOG_ONE)  # so that -(-2^63) is none
     return _exp_of_minus_fixed(-capped).astype(np.int64).reshape(values.shape)
 
 
 def _exp_of_minus_fixed(values: Integers) -> UInt64:
     """exp(-x), Q30, of numbers from 0 on in Q24; overwrites `values`."""
-    x = np.minimum(values, _EXP_WHOLE * LOG_ONE, out=values)
-    # The fraction first: its steps are larger than its error, so the result never falls.
-    result: UInt64 = np.take(_LOW, x & 0xFFF, mode="clip")
-    x >>= 12
-    result *= np.take(_HIGH, x & 0xFFF, mode="clip")
-    result >>= np.uint64(EXP_BITS)
-    x >>= 12
-    result *= np.take(_WHOLE_OR_ZERO, x, mode="clip")
-    result >>= np.uint64(_EXP_WHOLE_BITS)
+    step_bits = LOG_BITS - _EXP_STEP_BITS
+    # Whatever is beyond the table is clipped to its last entry, zero.
+    result: UInt64 = np.take(_EXPONENTIALS, values >> step_bits, mode="clip")
+    values &= (1 << step_bits) - 1
+    rest = values.view(f"u{values.itemsize}")  # numpy shifts such numbers faster
+    fall = (rest << _FALL_BITS - LOG_BITS) - (rest * rest >> 2 * LOG_BITS + 1 - _FALL_BITS)
+    falls = result * fall
+    falls >>= np.uint64(_FALL_BITS)
+    result -= falls
     return result
 
 
@@ -218,7 +204,7 @@ def _shares(weights: UInt64) -> Int32:
     return shares
 
 
-def _give_missing_units(shares: Int32, remainders: UInt64) -> None:
+def _give_missing_units(shares: Int32, remainders: NDArray[np.unsignedinteger[Any]]) -> None:
     """Add the units that shares (K, n) lack of a million, one each to the largest remainders."""
     n_classes = len(shares)
     missing = PPM - shares.sum(axis=0, dtype=np.int32)
@@ -240,22 +226,35 @@ def _give_missing_units(shares: Int32, remainders: UInt64) -> None:
 def softmax_ppm(scores: Int64) -> Int64:
     """Posterior in ppm from log scores in Q24; every row sums to exactly 1,000,000.
 
-    `scores`: int64 (n, K), |score| < 2^62. Rounding as in `shares_ppm`. Returns int64 (n, K).
+    `scores`: int64 (n, K), |score| < 2^62. With weights e = `exp_fixed`(score - greatest score) and
+    r = ⌊10^6 · 2^44 / Σ e⌋, the posterior of a class is ⌊e · r / 2^44⌋, and its remainder the next
+    16 bits of that quotient; missing units are given as in `shares_ppm`. Returns int64 (n, K).
     """
     scores = np.asarray(scores, dtype=np.int64)
-    return softmax_by_class(scores.T).T.astype(np.int64)
+    nothing = np.zeros(scores.shape[1], dtype=np.int64)
+    return softmax_by_class(scores.T, nothing).T.astype(np.int64)
 
 
-def softmax_by_class(scores: Integers) -> Int32:
-    """`softmax_ppm` with a row for each class: (K, n) in and out.
+def softmax_by_class(scores: Integers, added: Integers) -> Int32:
+    """`softmax_ppm` with a row for each class: (K, n) in and out; `added`: (K,), to each score.
 
-    The scores of an item may differ by no more than their type can hold.
+    The scores of an item, with what is added, may differ by no more than their type can hold.
     """
     n_classes, n = scores.shape
     posterior = np.empty((n_classes, n), dtype=np.int32)
     step = max(1, _SLICE // max(1, n_classes))
     for first in range(0, n, step):
-        part = scores[:, first : first + step]
-        below = part.max(axis=0) - part
-        posterior[:, first : first + step] = _shares(_exp_of_minus_fixed(below))
+        some = slice(first, min(n, first + step))
+        part = np.empty((n_classes, some.stop - first), dtype=scores.dtype)
+        for klass in range(n_classes):  # numpy copies a transpose far slower
+            np.add(scores[klass, some], added[klass], out=part[klass])
+        np.subtract(part.max(axis=0), part, out=part)
+        shares = _exp_of_minus_fixed(part)
+        # One division an item, as numpy divides numbers one by one.
+        shares *= np.uint64(PPM << _SHARE_BITS) // shares.sum(axis=0)
+        shares >>= np.uint64(_SHARE_BITS - 16)
+        remainders = shares.astype(np.uint16)
+        shares >>= np.uint64(16)
+        posterior[:, some] = shares
+        _give_missing_units(posterior[:, some], remainders)
     return posterior

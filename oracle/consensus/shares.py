@@ -15,7 +15,14 @@ import numpy as np
 
 from oracle.consensus.fixed import Int32, Int64, Integers, shares_ppm
 from oracle.consensus.result import clamp_gold
-from oracle.consensus.sums import Block, CellScores, add_cells, over_threads, skills_of
+from oracle.consensus.sums import (
+    Block,
+    CellScores,
+    add_cells,
+    over_threads,
+    skills_of,
+    with_nothing,
+)
 
 Posterior = tuple[Int64, Int64, Int64, Int32]  # items, their labels, gold, ppm (n_classes, n)
 
@@ -75,10 +82,11 @@ class Share:
 
     def voted(self) -> Share:
         """With the shares of the vote as posteriors."""
-        one_vote = np.tile(np.eye(self.n_classes, dtype=np.int64), (self.n_workers, 1))
+        one_vote = np.eye(self.n_classes, dtype=np.int64)
+        one_vote = with_nothing(np.tile(one_vote, (self.n_workers, 1)), np.int64)
 
         def step(block: Block) -> Step:
-            votes = block.label_sums(one_vote)
+            votes = block.label_sums(one_vote).copy()
             votes[:, block.n_labels == 0] = 1
             shares = shares_ppm(votes.T).T.astype(np.int32, order="C")
             return Step.of(block, shares, None)

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from oracle.consensus.fixed import PPM, Int32, Int64, Integers, softmax_by_class
 from oracle.consensus.labels import LabelTable, stable_order
@@ -25,41 +25,43 @@ T = TypeVar("T")
 BLOCK_LABELS = 1 << 18
 BLOCK_NUMBERS = 1 << 19  # of one table, items × scores of an item
 LABELS_A_CELL = 8  # in a block at least, so that sums of cells cost less than labels do
-SHORT = 256  # a level with fewer keys costs more as a step of its own than in the tail
+BAND_ROWS = 1 << 15  # of a table, that are gathered at a time: they stay in a core's own cache
+FILLING = 8  # a band is filled up by at most an eighth of it
 _INT32 = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
 class Jagged:
-    """Entries grouped by key, level by level: level j holds the j-th entry of every key with one.
+    """Entries grouped by key, in bands: keys with about equally many entries, one column each.
 
-    A sum by key is then a few long additions. Levels that would be short are one tail, by key.
+    Shorter columns are filled up with `nothing`, so a sum by key is a few long gatherings.
     """
 
     keys: Int64  # (G,) distinct keys, those with most entries first
     counts: Int64  # (G,) entries of each
-    levels: list[Int64]  # level j: entries of the first len(level) keys
-    tail: Int64  # entries beyond the levels, those of one key together
-    tail_starts: NDArray[np.intp]  # where in `tail` each of the first keys begins
+    bands: list[Int64]  # (entries of a key, some keys), all keys in order
+    nothing: int  # entries are less
 
     @classmethod
-    def by(cls, keys: Integers, entries: Integers, size: int) -> Jagged:
+    def by(cls, keys: Integers, entries: Integers, size: int, nothing: int) -> Jagged:
         """Group `entries` (L,) by `keys` (L,), each from 0 to `size` - 1."""
         entries = entries[stable_order(keys, size)].astype(np.int64, copy=False)
         counts = np.bincount(keys, minlength=size)
         starts = np.cumsum(counts) - counts
         occurring = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
         counts, starts = counts[occurring], starts[occurring]
-        levels: list[Int64] = []
-        long = counts.size
-        while long and (not levels or long >= SHORT):
-            levels.append(entries[starts[:long] + len(levels)])
-            long = int(np.searchsorted(-counts, -len(levels), side="left"))
-        rest = counts[:long] - len(levels)
-        ends = np.cumsum(rest)
-        within = np.arange(ends[-1] if long else 0) - np.repeat(ends - rest, rest)
-        tail = entries[np.repeat(starts[:long] + len(levels), rest) + within]
-        return cls(occurring, counts, levels, tail, ends - rest)
+        entries = np.append(entries, nothing)
+        bands: list[Int64] = []
+        first = 0
+        while first < counts.size:
+            depth = int(counts[first])
+            alike = int(np.searchsorted(-counts, depth // FILLING - depth, side="right"))
+            last = min(alike, first + max(1, BAND_ROWS // depth))
+            below = np.arange(depth)[:, None]
+            filled = below < counts[first:last]
+            bands.append(entries[np.where(filled, starts[first:last] + below, -1)])
+            first = last
+        return cls(occurring, counts, bands, nothing)
 
     @property
     def most(self) -> int:
@@ -67,20 +69,18 @@ class Jagged:
         return int(self.counts[0]) if self.counts.size else 0
 
     def sum(self, table: Integers) -> Integers:
-        """Sums of rows of `table` (n, K), which entries index: (G, K), as `keys`.
+        """Sums of rows of `table` (nothing + 1, K), which entries index: (G, K), as `keys`.
 
-        In the integers of the table: the caller sees to it that `most` of them fit.
+        The last row of the table is zero. In the integers of the table: the caller sees to it that
+        `most` of them fit.
         """
-        if not self.levels:
-            return np.zeros((0, table.shape[1]), dtype=table.dtype)
-        total: Integers = np.take(
-            table, self.levels[0], axis=0, mode="clip"
-        )  # spares checks: all are inside
-        for level in self.levels[1:]:
-            total[: level.size] += np.take(table, level, axis=0, mode="clip")
-        if self.tail.size:
-            rest = np.take(table, self.tail, axis=0, mode="clip")
-            total[: self.tail_starts.size] += np.add.reduceat(rest, self.tail_starts, axis=0)
+        total: Integers = np.empty((self.keys.size, table.shape[1]), dtype=table.dtype)
+        first = 0
+        for band in self.bands:
+            last = first + band.shape[1]
+            rows = np.take(table, band, axis=0, mode="clip")  # spares checks: all are inside
+            np.add.reduce(rows, axis=0, out=total[first:last])
+            first = last
         return total
 
 
@@ -88,7 +88,7 @@ class Jagged:
 class CellScores:
     """What a label adds to each of an item's scores: a row for each cell."""
 
-    table: Int32  # (cells, K), Q24
+    table: Int32  # (cells + 1, K), Q24; the last row is zero
     reach: int  # no entry, nor a difference of two, is larger
 
     @classmethod
@@ -96,7 +96,14 @@ class CellScores:
         """From int64 (cells, K); a logarithm in Q24 is below 2^30, and so is a vote."""
         lowest, highest = (int(table.min()), int(table.max())) if table.size else (0, 0)
         reach = max(abs(lowest), abs(highest), highest - lowest)
-        return cls(np.ascontiguousarray(table, dtype=np.int32), reach)
+        return cls(with_nothing(table, np.int32), reach)
+
+
+def with_nothing(table: Integers, dtype: DTypeLike) -> Integers:
+    """A table (n, K) with a row of zeros at its end."""
+    longer: Integers = np.zeros((len(table) + 1, table.shape[1]), dtype=dtype)
+    longer[:-1] = table
+    return longer
 
 
 @dataclass(frozen=True)
@@ -115,13 +122,13 @@ class Block:
     @classmethod
     def of(cls, first: int, items: Int32, cells: Int32, gold: Int64, n_cells: int) -> Block:
         """Labels of the items from `first` on, as many as `gold` has; `items` count from there."""
-        by_item = Jagged.by(items, cells, gold.size)
+        by_item = Jagged.by(items, cells, gold.size, n_cells)
         place = np.full(gold.size, -1)
         place[by_item.keys] = np.arange(by_item.keys.size)
         unlabeled = np.flatnonzero(place < 0)
         order = np.concatenate([by_item.keys, unlabeled])
         n_labels = np.concatenate([by_item.counts, np.zeros(unlabeled.size, dtype=np.int64)])
-        by_cell = Jagged.by(cells, place[items], n_cells)
+        by_cell = Jagged.by(cells, place[items], n_cells, gold.size)
         return cls(first + order, n_labels, gold[order], by_item, by_cell)
 
     def posterior(
@@ -137,23 +144,21 @@ class Block:
         total = self.label_sums(table)
         if correlation_permille:
             total = discounted(total.astype(np.int64), self.n_labels, correlation_permille)
-        total += log_prior.astype(total.dtype)[:, None]
-        return softmax_by_class(total)
+        return softmax_by_class(total, log_prior.astype(total.dtype))
 
     def label_sums(self, table: Integers) -> Integers:
-        """Sums over each item's labels of rows of `table` (cells, K): (K, n)."""
-        sums: Integers = np.zeros((table.shape[1], self.items.size), dtype=table.dtype)
-        sums[:, : self.by_item.keys.size] = self.by_item.sum(table).T
-        return sums
+        """Sums over each item's labels of rows of `table` (cells + 1, K): (K, n)."""
+        sums: Integers = np.zeros((self.items.size, table.shape[1]), dtype=table.dtype)
+        sums[: self.by_item.keys.size] = self.by_item.sum(table)
+        return sums.T
 
     def soft_counts(self, posterior_ppm: Int32) -> Integers:
         """Sums over each cell's labels of posteriors (K, n): (cells, K), as `by_cell.keys`."""
         fits = self.by_cell.most * PPM <= _INT32
-        by_item: Integers = np.empty(
-            posterior_ppm.shape[::-1], dtype=np.int32 if fits else np.int64
-        )
+        n_classes, n = posterior_ppm.shape
+        by_item: Integers = np.zeros((n + 1, n_classes), dtype=np.int32 if fits else np.int64)
         for klass, column in enumerate(posterior_ppm):  # numpy copies a transpose far slower
-            by_item[:, klass] = column
+            by_item[:-1, klass] = column
         return self.by_cell.sum(by_item)
 
 

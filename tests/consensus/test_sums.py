@@ -1,4 +1,4 @@
-"""Blocks, jagged levels and threads change no bit of a sum."""
+"""Blocks, jagged bands and threads change no bit of a sum."""
 
 import numpy as np
 import pytest
@@ -8,23 +8,23 @@ from hypothesis import strategies as st
 from oracle.consensus import dawid_skene, dawid_skene_in_chunks, item_posterior, labels, sums
 from oracle.consensus.fixed import softmax_by_class, softmax_ppm
 from oracle.consensus.labels import LabelTable, stable_order
-from oracle.consensus.sums import CellScores, Jagged, blocks_of
+from oracle.consensus.sums import CellScores, Jagged, blocks_of, with_nothing
 from oracle.errors import InputError
 from tests.support.crowd import crowd
 
 
 @given(
     keys=st.lists(st.integers(0, 9), max_size=60),
-    short=st.sampled_from([1, 3, 256]),
+    rows=st.sampled_from([1, 7, 1 << 15]),
+    filling=st.sampled_from([1, 3, 8]),
 )
-def test_jagged_sum__any_groups__equals_adding_one_by_one(keys, short):
+def test_jagged_sum__any_groups__equals_adding_one_by_one(keys, rows, filling):
     entries = np.arange(len(keys)) * 7 % 11
-    table = np.arange(33).reshape(11, 3) ** 3
-    old, sums.SHORT = sums.SHORT, short
-    try:
-        jagged = Jagged.by(np.array(keys, dtype=np.int64), entries, 10)
-    finally:
-        sums.SHORT = old
+    table = np.append(np.arange(33).reshape(11, 3) ** 3, [[0, 0, 0]], axis=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sums, "BAND_ROWS", rows)
+        patch.setattr(sums, "FILLING", filling)
+        jagged = Jagged.by(np.array(keys, dtype=np.int64), entries, 10, nothing=11)
     expected = np.zeros((10, 3), dtype=np.int64)
     for key, entry in zip(keys, entries, strict=True):
         expected[key] += table[entry]
@@ -49,7 +49,7 @@ def test_blocks_of__small_bounds__cover_every_item_and_label_once(monkeypatch):
     assert len(blocks) > 3
     items = np.concatenate([np.sort(block.items) for block in blocks])
     assert items.tolist() == list(range(90))
-    ones = np.ones((18, 1), dtype=np.int64)
+    ones = with_nothing(np.ones((18, 1), dtype=np.int64), np.int64)
     assert sum(block.by_item.sum(ones).sum() for block in blocks) == people.items.size
 
 
@@ -68,7 +68,7 @@ def test_methods__other_blocks_and_threads__give_the_same_bits(monkeypatch, meth
     expected = result()
     monkeypatch.setattr(sums, "BLOCK_LABELS", size)
     monkeypatch.setattr(sums, "LABELS_A_CELL", 1)
-    monkeypatch.setattr(sums, "SHORT", 2)
+    monkeypatch.setattr(sums, "BAND_ROWS", 2)
     monkeypatch.setattr(sums, "_cores", lambda: cores)
     for found, before in zip(result(), expected, strict=True):
         assert np.array_equal(found, before)
@@ -131,7 +131,8 @@ def test_dawid_skene_in_chunks__too_many_labels__raises(monkeypatch):
 )
 def test_softmax_by_class__narrow_scores__equals_wide_ones(scores):
     scores = np.array(scores)
-    narrow = softmax_by_class(np.ascontiguousarray(scores.T, dtype=np.int32))
+    nothing = np.zeros(len(scores[0]), dtype=np.int32)
+    narrow = softmax_by_class(np.ascontiguousarray(scores.T, dtype=np.int32), nothing)
     assert np.array_equal(narrow.T, softmax_ppm(scores))
 
 
