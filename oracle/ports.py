@@ -162,9 +162,10 @@ class LabelStore(Protocol):
         included), by position; erased ones are absent."""
         ...
 
-    def erase(self, campaign: int, positions: Sequence[int], *, now: int) -> int:
-        """Delete answers, seed and sealed block of the submissions at `positions`; return how many
-        were not erased before."""
+    def erase(self, campaign: int, positions: Sequence[int], *, settled: int, now: int) -> int:
+        """Delete answers and seed of the submissions at `positions`, and return how many were not
+        erased before; and the sealed blocks of all that were ever erased up to the position
+        `settled`, behind which operators still follow."""
         ...
 
     def find_row(self, campaign: int, entry_hash: bytes) -> LogRow | None:

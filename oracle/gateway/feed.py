@@ -13,7 +13,7 @@ PAGE = 512
 class GatewayFeed:
     """The `LogFeed` of a gateway; who may ask is the transport's to check.
 
-    An opening that was erased since is left out of its page.
+    An opening that was erased is left out of its page once a finalized receipt covers it.
     """
 
     def __init__(self, gateway: Gateway) -> None:

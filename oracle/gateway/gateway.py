@@ -198,6 +198,7 @@ class Gateway:
         self._evidence: tuple[bytes, Evidence] | None = None
         self._unread = ""
         self._load(known)
+        self._erase(())  # where the process ended before it had
 
     @property
     def bounded(self) -> Bounded:
@@ -254,6 +255,8 @@ class Gateway:
             if one.finalized_block is not None
             and one.receipt.digest(facts.board_domain) not in before
         )
+        if finalized:
+            self._erase(())
         return Followed(count, finalized)
 
     def delegate(self, entry: log.Delegation) -> LoggedEntry:
@@ -636,17 +639,26 @@ class Gateway:
         return self._secrets.seed(epoch), gold
 
     def erase(self, contributor: bytes) -> int:
-        """Delete a contributor's answers, seeds and sealed openings; count the submissions.
+        """Delete a contributor's answers and seeds; count the submissions.
 
-        Labels of items that are still open then count for nothing.
+        Sealed openings go with them once a finalized receipt covers the log up to there: operators
+        take no page without, so that labels of open items still count, and are paid.
         """
         with self._fresh():
             mine = self._store.submissions(self.campaign, contributor=contributor)
-            erased = self._store.erase(
-                self.campaign, [one.position for one in mine], now=self._clock.now()
-            )
+            erased = self._erase([one.position for one in mine])
             self._read_labels()
             return erased
+
+    def _erase(self, positions: Sequence[int]) -> int:
+        finalized = (
+            one.receipt.log_position
+            for one in self._ledger.facts.settlements
+            if one.finalized_block is not None
+        )
+        settled = max(finalized, default=0)
+        now = self._clock.now()
+        return self._store.erase(self.campaign, positions, settled=settled, now=now)
 
     # --- appending -------------------------------------------------------------------------------
 

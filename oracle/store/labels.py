@@ -205,8 +205,9 @@ class SqlLabelStore:
         with reading(self._engine) as connection:
             return list(connection.scalars(query))
 
-    def erase(self, campaign: int, positions: Sequence[int], *, now: int) -> int:
-        """Delete answers, seed and sealed block of submissions; return how many still had them."""
+    def erase(self, campaign: int, positions: Sequence[int], *, settled: int, now: int) -> int:
+        """Delete answers and seed of submissions, and return how many still had them; and the
+        sealed blocks of all that were ever erased up to the position `settled`."""
         erased = 0
         with writing(self._engine) as connection:
             for position in positions:
@@ -217,10 +218,20 @@ class SqlLabelStore:
                         submissions.c.position == position,
                         submissions.c.erased_at.is_(None),
                     )
-                    .values(answers=None, seed=None, opening_block=None, erased_at=now)
+                    .values(answers=None, seed=None, erased_at=now)
                 )
                 erased += changed.rowcount
-        if erased and self._engine.dialect.name == "sqlite":
+            unsealed = connection.execute(
+                update(submissions)
+                .where(
+                    submissions.c.campaign == campaign,
+                    submissions.c.position <= settled,
+                    submissions.c.erased_at.is_not(None),
+                    submissions.c.opening_block.is_not(None),
+                )
+                .values(opening_block=None)
+            ).rowcount
+        if (erased or unsealed) and self._engine.dialect.name == "sqlite":
             # Until it is folded into the database, the write-ahead log keeps the old pages.
             with self._engine.connect() as connection:
                 raw = connection.connection.dbapi_connection

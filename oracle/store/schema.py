@@ -112,7 +112,8 @@ log_holds = Table(
 )
 
 # A submission's index and its opening, sealed (`opening` is the block's digest) and plain:
-# `answers` (a JSON list of canonical JSON texts) and `seed`. All three are null once erased.
+# `answers` (a JSON list of canonical JSON texts) and `seed`. Both are null once erased, the sealed
+# block once a receipt has settled it too.
 submissions = Table(
     "submissions",
     metadata,

@@ -587,6 +587,15 @@ class Swallows(Honest):
             super().submit(person, address, arguments)
 
 
+class Erases(Honest):
+    """Deletes what a contributor submitted at once, as privacy rules let it be asked to."""
+
+    def submit(self, person: int, address: bytes, arguments: dict[str, Any]) -> None:
+        super().submit(person, address, arguments)
+        if self.bent and self.main.erase(address):
+            self.misbehaved()
+
+
 class Replays(Honest):
     """Logs submissions again."""
 
@@ -658,5 +667,6 @@ BEHAVIOURS: dict[str, type[Honest]] = {
         Swallows,
         Replays,
         TurnsItems,
+        Erases,
     )
 }

@@ -27,6 +27,7 @@ from oracle.evidence.hashing import ZERO32, keccak256, sha256
 from oracle.evidence.results import AGREED, Evidence, ItemResult
 from oracle.evidence.signing import address_of, recover, sign
 from oracle.evidence.structs import Receipt
+from oracle.gateway.feed import GatewayFeed
 from oracle.gateway.gateway import Gateway
 from oracle.protocol.ledger import Ledger, Secrets
 from tests.support.gateway import OPERATORS, GatewayScene
@@ -462,7 +463,12 @@ def test_lease__evidence_that_cannot_be_read__waits(scene: GatewayScene) -> None
 
 
 def post_receipt(
-    scene: GatewayScene, items: list[int], *, publish: bool = True, epoch: int = 1
+    scene: GatewayScene,
+    items: list[int],
+    *,
+    publish: bool = True,
+    epoch: int = 1,
+    position: int = 1,
 ) -> Receipt:
     """Settle a receipt that closed `items`, with its evidence in content."""
     link = scene.files.manifest.link
@@ -472,8 +478,8 @@ def post_receipt(
     for block in (index, *shards) if publish else ():
         scene.content.put(block.data, block.codec)
     receipt = Receipt(
-        7, epoch, 0, False, index.digest, ZERO32, 0, 0, 0, ZERO32, 1, ZERO32, 6, 0, len(items),
-        0, TOKEN // 100, 950_000, ZERO32,
+        7, epoch, 0, False, index.digest, ZERO32, 0, 0, 0, ZERO32, position, ZERO32, 6, 0,
+        len(items), 0, TOKEN // 100, 950_000, ZERO32,
     )  # fmt: skip
     scene.chain.settle(receipt)
     return receipt
@@ -732,6 +738,29 @@ def test_erase__answers_and_seeds__are_gone_and_the_log_stays(scene: GatewayScen
     scene.gateway = scene.start()
     scene.work("ann")
     replayed(scene)
+
+
+def test_erase__before_a_receipt_covers_it__operators_still_get_the_sealed_opening(
+    scene: GatewayScene,
+) -> None:
+    scene.join("ann", "ben")
+    scene.work("ann")
+    scene.work("ben")
+    feed = GatewayFeed(scene.gateway)
+    before = feed.page(0, 100)
+    assert len(before.openings) == 2
+    scene.gateway.erase(ANN)
+    assert feed.page(0, 100) == before
+    post_receipt(scene, [1], position=6)  # before what was erased
+    scene.gateway.follow()
+    assert feed.page(0, 100).openings == before.openings
+    post_receipt(scene, [1], epoch=2, position=9)
+    scene.gateway.follow()
+    assert len(feed.page(0, 100).openings) == 1
+    scene.gateway.erase(BEN)
+    assert feed.page(0, 100).openings == ()
+    assert feed.page(0, 100).rows == tuple(scene.gateway.rows())
+    assert len(scene.start().rows()) == len(scene.gateway.rows())
 
 
 # --- starting -------------------------------------------------------------------------------------

@@ -178,12 +178,14 @@ def test_erase__a_submission__leaves_the_row_without_its_secrets(store: LabelSto
     assert store.opening_block(CAMPAIGN, submission(1).opening) == b"sealed"
     assert store.opening_blocks(CAMPAIGN, 1, 2) == [b"sealed", b"sealed"]
     assert store.opening_blocks(CAMPAIGN, 2, 9) == [b"sealed"]
-    assert store.erase(CAMPAIGN, [1, 2, 3], now=NOW) == 2
-    assert store.erase(CAMPAIGN, [1, 2], now=NOW) == 0
+    assert store.erase(CAMPAIGN, [1, 2, 3], settled=0, now=NOW) == 2
+    assert store.erase(CAMPAIGN, [1, 2], settled=0, now=NOW) == 0
     erased = submission(1, answers=None, seed=None)
     assert store.submissions(CAMPAIGN, positions=[1]) == [erased]
+    assert store.opening_blocks(CAMPAIGN, 1, 2) == [b"sealed", b"sealed"]  # operators follow
+    assert store.erase(CAMPAIGN, [], settled=1, now=NOW) == 0
     assert store.opening_block(CAMPAIGN, erased.opening) is None
-    assert store.opening_blocks(CAMPAIGN, 1, 2) == []
+    assert store.opening_blocks(CAMPAIGN, 1, 2) == [b"sealed"]
     assert store.rows(CAMPAIGN) == rows(2)
 
 
@@ -197,7 +199,7 @@ def test_erase__on_sqlite__leaves_no_byte_on_disk(sqlite: Engine, tmp_path: Path
     on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"a very private answer" in on_disk
 
-    assert store.erase(CAMPAIGN, [1, 2], now=NOW) == 2
+    assert store.erase(CAMPAIGN, [1, 2], settled=2, now=NOW) == 2
     on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     for trace in (b"a very private answer", sealed, b"\x77" * 32):
         assert trace not in on_disk
