@@ -714,7 +714,8 @@ class CampaignView:
     openings are sealed. `guideline` and `consent` are digests, beside their texts. `reward` and
     `expected_reward` are base units per label for a lease drawn now: nominal, and what an honest
     contributor got at the end in the model of SPEC section 7. `base_share` is in ppm. `accepting`
-    says whether new leases are drawn at all.
+    says whether new leases are drawn at all, `measured` whether answers are held against gold
+    instead of those of others.
     """
 
     number: int
@@ -734,6 +735,7 @@ class CampaignView:
     item_count: int
     items_closed: int
     accepting: bool
+    measured: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify, render_template
+from flask import Blueprint, jsonify, render_template
 from flask.typing import ResponseReturnValue
 
+from webapp.media import send_media
 from webapp.presenting import campaign_json, network_json
 from webapp.receiving import desk
 
 blueprint = Blueprint("campaigns", __name__)
-
-# Types that browsers only draw. SVG and HTML can carry script: whatever isn't listed is sent as a
-# plain download.
-_DRAWN_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 
 
 @blueprint.get("/")
@@ -46,13 +43,10 @@ def read(number: int) -> ResponseReturnValue:
 @blueprint.get("/campaigns/<int:number>/items/<int:item>")
 def media(number: int, item: int) -> ResponseReturnValue:
     """Send an item's media."""
-    found = desk().media(number, item)
-    drawn = found.type in _DRAWN_TYPES
-    response = Response(
-        found.data, content_type=found.type if drawn else "application/octet-stream"
-    )
-    if not drawn:
-        response.headers["Content-Disposition"] = "attachment"
-    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    response.headers["Cache-Control"] = "private, max-age=3600"
-    return response
+    return send_media(desk().media(number, item))
+
+
+@blueprint.get("/campaigns/<int:number>/items/<int:item>/second")
+def second(number: int, item: int) -> ResponseReturnValue:
+    """Send the media of a comparison's second side."""
+    return send_media(desk().media(number, item, second=True))

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
+from webapp.media import item_json
 from webapp.presenting import logged_json
 from webapp.receiving import Body, community, desk, signed_in
 
@@ -35,7 +36,14 @@ def lease(number: int) -> ResponseReturnValue:
     reply = desk().lease(number, signed_in(), Body().integer("count", 1, _BATCH))
     return jsonify(
         lease=logged_json(reply.lease) if reply.lease else None,
-        items=[{"number": item.number, "item": "0x" + item.item.hex()} for item in reply.items],
+        items=[
+            {
+                "number": item.number,
+                "item": "0x" + item.item.hex(),
+                **item_json(desk().item(number, item.number)),
+            }
+            for item in reply.items
+        ],
         reason=reply.reason,
         waitSeconds=reply.wait_seconds,
     )

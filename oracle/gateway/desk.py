@@ -97,6 +97,7 @@ class Desk:
             item_count=manifest.item_count,
             items_closed=receipt.item_count if receipt is not None else 0,
             accepting=facts.closed is None,
+            measured=manifest.task.measured,
         )
 
     def delegate(self, campaign: int, contributor: bytes, entry: bytes) -> LoggedEntry:

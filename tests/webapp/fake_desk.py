@@ -10,6 +10,7 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import nacl.public
 
@@ -19,18 +20,24 @@ from oracle.evidence.campaign import SealedOpening, commit_label, label_salt
 from oracle.evidence.codec import decode_cbor, decode_json
 from oracle.evidence.hashing import ZERO32, keccak256, sha256
 from oracle.evidence.signing import address_of, recover, sign
+from oracle.evidence.tasks import read_task
+from oracle.gateway.campaign_files import Item, Shown
 from oracle.ports import (
     CampaignView,
     ClaimResult,
     ContributorStatus,
+    ItemPart,
+    ItemView,
     LeasedItem,
     LeaseReply,
     LoggedEntry,
     Media,
     Network,
 )
+from oracle.replay.showcase import Showcase
 
 UNIT = 10**18
+DIGITS = {"type": "categorical", "classes": list("0123456789")}
 GATEWAY_KEY = keccak256(b"gateway of the fake desk")
 GUIDELINES = """Each picture shows one handwritten digit, scanned at low resolution.
 
@@ -63,6 +70,10 @@ def digit_picture(number: int, size: int = 8) -> bytes:
     )
 
 
+def _part(shown: Item | Shown) -> ItemPart:
+    return ItemPart(shown.text, shown.media.type if shown.media is not None else None)
+
+
 @dataclass
 class Account:
     """What the fake knows of one contributor."""
@@ -87,9 +98,11 @@ class FakeDesk:
         items: int = 25,
         development: bool = True,
         lease_seconds: int = 600,
+        showcase: Showcase | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.now = now
+        self.showcase = showcase
         self.lease_seconds = lease_seconds
         self.operator_keys = [nacl.public.PrivateKey(bytes([n]) * 32) for n in (1, 2, 3)]
         self.chain = Network(
@@ -104,9 +117,10 @@ class FakeDesk:
         )
         self.view = CampaignView(
             number=1,
-            title="Handwritten digits",
+            title=showcase.title if showcase else "Handwritten digits",
             description="Which digit does each small picture show?",
-            task={"type": "categorical", "classes": list("0123456789")},
+            task=showcase.task if showcase else DIGITS,
+            measured=showcase is not None and read_task(showcase.task).measured,
             guideline=sha256(GUIDELINES.encode()),
             guideline_text=GUIDELINES,
             consent=sha256(CONSENT.encode()),
@@ -123,7 +137,7 @@ class FakeDesk:
         )
         self.accounts: dict[bytes, Account] = {}
         self.rows: list[entries.LogRow] = []
-        self.answers: dict[tuple[bytes, int], str] = {}
+        self.answers: dict[tuple[bytes, int], Any] = {}
         self.waits: list[LeaseReply] = []
         self.fault: str | None = None
         self.failure: DDLPError | None = None
@@ -287,11 +301,27 @@ class FakeDesk:
                 keccak256(contributor + amount.to_bytes(32, "big")), amount, account.claimed
             )
 
-    def media(self, campaign: int, item: int) -> Media:
+    def item(self, campaign: int, item: int) -> ItemView:
+        found = self._item(campaign, item)
+        if found is None:
+            return ItemView(ItemPart(None, "image/png"), None)
+        second = found.second
+        return ItemView(_part(found), None if second is None else _part(second))
+
+    def media(self, campaign: int, item: int, *, second: bool = False) -> Media:
+        found = self._item(campaign, item)
+        if found is None:
+            return Media("image/png", digit_picture(item))
+        shown = found.second if second else found
+        if shown is None or shown.media is None or shown.media.data is None:
+            raise InputError(f"item {item} holds no media block: show its text, or its URL")
+        return Media(shown.media.type, shown.media.data)
+
+    def _item(self, campaign: int, item: int) -> Item | None:
         self._check(campaign)
         if item >= self.view.item_count:
             raise InputError(f"the campaign has no item {item}: reload the page")
-        return Media("image/png", digit_picture(item))
+        return self.showcase.make(item)[0] if self.showcase is not None else None
 
     # --- inside ---
 

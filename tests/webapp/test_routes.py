@@ -24,6 +24,7 @@ ROUTES: dict[tuple[str, str], str] = {
     ("campaigns.read", "GET"): ANYBODY,
     ("campaigns.network", "GET"): ANYBODY,
     ("campaigns.media", "GET"): ANYBODY,
+    ("campaigns.second", "GET"): ANYBODY,
     ("session.challenge", "POST"): ANYBODY,
     ("session.sign_in", "POST"): ANYBODY,
     ("session.read", "GET"): ANYBODY,

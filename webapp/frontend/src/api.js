@@ -9,8 +9,8 @@ export class ApiError extends Error {
 }
 
 export class Offline extends Error {
-  constructor() {
-    super("The server can't be reached. Your answers are kept in this browser; we try again by ourselves.");
+  constructor(options) {
+    super("The server can't be reached. Your answers are kept in this browser; we try again by ourselves.", options);
   }
 }
 

@@ -9,7 +9,7 @@ import { recover } from './signing.js';
 /** The gateway did what an honest one never does: labeling must stop. */
 export class GatewayFault extends Error {}
 
-export const SKIP_REASONS = ['no reason', 'unclear', 'broken image', 'offensive'];
+export const SKIP_REASONS = ['no reason', 'unclear', 'broken', 'unsafe'];
 
 export function delegationEntry(delegation, signature) {
   return concat(

@@ -1,8 +1,10 @@
-// The labeling panel: one picture, one key. Shows what `Work` holds and turns keys and buttons into its answers.
+// The labeling panel: shows what `Work` holds, item by item, and hands an editor's answers back to it.
 
 import { ApiError, isTemporary } from './api.js';
+import { editorFor } from './editors/index.js';
 import { SKIP_REASONS } from './entries.js';
 import { build, complain, element, focusHeading, notify, sentence, show, speak, whileBusy } from './page.js';
+import { Stage } from './stage.js';
 import { unixNow } from './work.js';
 
 const HURRY_SECONDS = 60;
@@ -16,22 +18,30 @@ export class LabelView {
     this.waiting = null;
     this.interrupted = false;
     this.drawing = false;
-    this.keys = keysFor(work.campaign.task.classes);
-    this.buildButtons();
+    this.stage = new Stage(element('stage'), { failed: () => this.mediaFailed() });
     this.listeners = new AbortController();
     const on = (target, event, handler) => target.addEventListener(event, handler, { signal: this.listeners.signal });
     on(document, 'keydown', (event) => this.onKey(event));
     on(element('undo'), 'click', () => this.undo());
-    on(element('review-undo'), 'click', () => this.undo());
+    on(element('redo'), 'click', () => this.redo());
+    on(element('review-undo'), 'click', () => this.takeBack());
     on(element('skip'), 'click', () => this.skip());
+    on(element('done'), 'click', () => this.finish());
+    on(element('zoom-in'), 'click', () => this.zoom(1));
+    on(element('zoom-out'), 'click', () => this.zoom(-1));
+    on(element('help'), 'click', () => this.help());
+    on(element('comment'), 'submit', (event) => this.comment(event));
     on(element('submit'), 'click', () => this.submit(element('submit')));
     on(element('submit-early'), 'click', () => this.submit(element('submit-early')));
-    on(element('item-image'), 'error', () => this.imageFailed());
+    on(window, 'online', () => this.interrupted && this.start());
+    this.work.onChangedElsewhere(() => this.changedElsewhere(), this.listeners.signal);
     this.clock = setInterval(() => this.showTimeLeft(), 1000);
   }
 
   stop() {
     this.listeners.abort();
+    this.editor?.leave?.();
+    this.editor?.close?.();
     clearInterval(this.clock);
     clearTimeout(this.waiting);
     this.panel = null;
@@ -39,6 +49,21 @@ export class LabelView {
 
   /** Sends what is left from before, resumes the lease, and shows the next thing to do. */
   async start() {
+    if (!this.editor) {
+      try {
+        const Editor = await editorFor(this.work.campaign.task);
+        element('editor').replaceChildren();
+        this.editor = new Editor(element('editor'), this.work.campaign.task, {
+          changed: () => this.keepDraft(),
+          done: (answer) => (answer === undefined ? this.finish() : this.answer({ choice: answer })),
+          say: speak,
+        });
+      } catch (error) {
+        console.error(error);
+        this.interrupted = true;
+        return this.wait("A part of this page didn't load. Your answers are kept in this browser.", RETRY_SECONDS);
+      }
+    }
     if ((await this.attempt(() => this.work.flush())) !== 'stopped') await this.draw();
   }
 
@@ -86,18 +111,32 @@ export class LabelView {
 
   showItem(item) {
     const { items } = this.work;
-    const place = items.indexOf(item) + 1;
+    const place = items.findIndex(({ number }) => number === item.number) + 1;
     this.enter('label');
-    this.shown = item;
-    const image = element('item-image');
-    image.src = this.mediaUrl(item);
-    image.alt = `Item ${place} of ${items.length}. Look at it and choose an answer.`;
+    this.shown = item.number;
+    this.problem('');
+    this.editor.leave?.();
+    this.stage.show(item, (one, side) => this.mediaUrl(one, side), `${place} of ${items.length}`);
     element('batch-place').textContent = `Item ${place} of ${items.length}`;
     element('batch-progress').max = items.length;
     element('batch-progress').value = this.work.answered.length;
-    element('undo').disabled = !this.work.answered.length;
-    for (const other of items) new Image().src = this.mediaUrl(other); // so that the next one is there at once
+    element('done').hidden = Boolean(this.editor.immediate);
+    element('redo').hidden = !this.editor.redo;
+    for (const id of ['zoom-in', 'zoom-out']) element(id).hidden = !this.stage.canZoom;
+    // So that the next one is there at once, also where the connection goes.
+    for (const other of items) {
+      if (other.first.media?.startsWith('image/')) new Image().src = this.mediaUrl(other, '');
+      if (other.second?.media?.startsWith('image/')) new Image().src = this.mediaUrl(other, '/second');
+    }
+    void this.editor.open(item, this.work.draft(item.number), this.stage.root);
+    this.showTools();
     this.showTimeLeft();
+  }
+
+  showTools() {
+    const history = this.editor.history;
+    element('undo').disabled = !(this.work.answered.length || !history || history.past.length);
+    element('redo').disabled = Boolean(history && !history.future.length);
   }
 
   showReview() {
@@ -107,6 +146,7 @@ export class LabelView {
     const labels = this.work.answered.filter((item) => 'choice' in item.answer).length;
     element('review-title').textContent = `All ${this.work.items.length} answered: check and submit`;
     element('submit').firstChild.textContent = labels ? `Submit ${labels} ${labels === 1 ? 'label' : 'labels'} ` : 'Hand back and go on ';
+    element('review').classList.toggle('lines', !this.editor.immediate);
     element('review').replaceChildren(
       ...this.work.items.map((item, at) => {
         const text = answerText(item.answer);
@@ -114,8 +154,10 @@ export class LabelView {
         button.setAttribute('aria-label', `Item ${at + 1}: ${text}. Change`);
         const skipped = 'skip' in item.answer;
         const caption = build('span', { className: skipped ? 'skipped' : '' }, skipped ? 'skip' : text);
-        button.append(build('img', { src: this.mediaUrl(item), alt: '' }), caption);
-        button.addEventListener('click', () => this.undo(item.number));
+        if (item.first.media?.startsWith('image/')) button.append(build('img', { src: this.mediaUrl(item, ''), alt: '' }));
+        else button.append(build('span', { className: 'excerpt' }, (item.first.text ?? 'audio').slice(0, 60)));
+        button.append(caption);
+        button.addEventListener('click', () => this.takeBack(item.number));
         return build('li', {}, button);
       }),
     );
@@ -138,6 +180,7 @@ export class LabelView {
 
   enter(panel) {
     if (this.listeners.signal.aborted) return; // an answer arrived after signing out
+    if (panel !== 'label') this.editor?.leave?.();
     this.panel = panel;
     show(panel);
   }
@@ -145,12 +188,29 @@ export class LabelView {
   // --- answers ---
 
   answer(answer) {
-    const item = this.shown;
-    if (!item) return;
+    if (this.shown === null) return;
     notify('');
-    this.work.answer(item, answer);
-    speak(`${answerText(answer)}. ${this.work.items.length - this.work.answered.length} left.`);
+    const taken = this.work.answer(this.shown, answer, this.editor.draft?.());
+    speak(taken ? `${answerText(answer)}. ${this.work.items.length - this.work.answered.length} left.` : 'Answered already.');
     this.next();
+  }
+
+  /** Checks what the editor holds, and takes it as the answer or says what is wrong. */
+  finish() {
+    if (this.panel !== 'label' || this.editor.immediate) return;
+    const problem = this.editor.problem();
+    this.problem(problem);
+    if (!problem) this.answer({ choice: this.editor.answer() });
+  }
+
+  problem(text) {
+    element('problem').textContent = text;
+  }
+
+  keepDraft() {
+    this.problem('');
+    if (this.shown !== null) this.work.keepDraft(this.shown, this.editor.draft());
+    this.showTools();
   }
 
   skip() {
@@ -158,7 +218,17 @@ export class LabelView {
     element('skip-reason').value = '0';
   }
 
-  undo(number) {
+  undo() {
+    if (!this.editor.undo?.()) this.takeBack();
+    else this.showTools();
+  }
+
+  redo() {
+    this.editor.redo?.();
+    this.showTools();
+  }
+
+  takeBack(number) {
     if (!this.work.undo(number)) return;
     speak('Answer taken back.');
     this.next();
@@ -175,40 +245,93 @@ export class LabelView {
     });
   }
 
+  /** Another tab answered, took back or submitted: shows what there is now, and keeps what is being typed here. */
+  changedElsewhere() {
+    if (this.drawing || !this.editor || !['label', 'review', 'wait'].includes(this.panel)) return;
+    const item = this.work.items.find(({ number }) => number === this.shown);
+    if (item && item.answer === null) {
+      element('batch-progress').value = this.work.answered.length;
+      const draft = this.work.draft(item.number);
+      const same = JSON.stringify(draft) === JSON.stringify(this.editor.draft?.());
+      if (draft !== null && !same && !document.hasFocus()) void this.editor.open(item, draft, this.stage.root);
+    } else if (!this.work.items.length) void this.draw();
+    else if (this.panel !== 'wait') this.next();
+  }
+
+  // --- keys, zoom, comments ---
+
   onKey(event) {
-    const editing = event.target.closest?.('input, select, textarea, [contenteditable]');
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || editing) return;
+    if (element('keys').open) return;
+    const field = event.target.closest?.('input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]');
+    const command = event.ctrlKey || event.metaKey;
     const labeling = this.panel === 'label';
-    if (event.key === 'Backspace' && (labeling || this.panel === 'review')) this.undo();
-    else if (event.key === 'Enter' && this.panel === 'review' && !event.target.closest?.('button, a, summary')) element('submit').click();
+    if (field || event.altKey) return;
+    if (command) {
+      if (!labeling || !this.editor.history || event.key.toLowerCase() !== 'z') {
+        if (!labeling || event.key !== 'Enter') return;
+        this.finish();
+      } else if (event.shiftKey) this.redo();
+      else this.undo();
+      event.preventDefault();
+      return;
+    }
+    const pressing = event.target.closest?.('button, a, summary, audio, input');
+    if (event.key === '?') this.help();
+    else if (labeling && this.editor.key(event)) this.showTools();
+    else if (event.repeat) return;
+    else if (event.key === 'Backspace' && labeling) this.undo();
+    else if (event.key === 'Backspace' && this.panel === 'review') this.takeBack();
+    else if (event.key === 'Enter' && this.panel === 'review' && !pressing) element('submit').click();
+    else if (event.key === 'Enter' && labeling && !pressing && !this.editor.immediate) this.finish();
     else if (labeling && event.key.toLowerCase() === 's') this.skip();
-    else if (labeling && this.keys.has(event.key)) this.pick(this.keys.get(event.key));
+    else if (labeling && (event.key === '+' || event.key === '-')) this.zoom(event.key === '+' ? 1 : -1);
     else return;
     event.preventDefault();
   }
 
-  pick(choice) {
-    const button = [...element('classes').children].find((one) => one.value === choice);
-    button.classList.add('picked');
-    setTimeout(() => button.classList.remove('picked'), 150);
-    this.answer({ choice });
+  zoom(step) {
+    if (this.stage.canZoom) speak(this.stage.zoomBy(step));
   }
 
-  buildButtons() {
-    const { classes } = this.work.campaign.task;
-    const plain = [...this.keys].every(([key, choice]) => key === choice) && this.keys.size === classes.length;
-    const keyOf = new Map([...this.keys].map(([key, choice]) => [choice, key]));
-    element('classes').classList.toggle('named', !plain);
-    element('classes').replaceChildren(
-      ...classes.map((choice) => {
-        const key = keyOf.get(choice);
-        const button = build('button', { type: 'button', value: choice }, choice);
-        if (key) button.setAttribute('aria-keyshortcuts', key);
-        if (key && !plain) button.append(' ', build('kbd', {}, key));
-        button.addEventListener('click', () => this.answer({ choice }));
-        return button;
-      }),
+  help() {
+    const zoom = this.stage.canZoom ? [['+ −', 'zoom']] : [];
+    const done = this.editor.immediate ? [] : [['↵', 'check the answer and go on']];
+    const history = this.editor.history ? [['Ctrl Z', 'undo; with Shift redo']] : [];
+    const rows = [
+      ...this.editor.keys(),
+      ...done,
+      ...history,
+      ...zoom,
+      ['S', 'skip the item, for the reason chosen'],
+      ['⌫', 'take the last answer back, until the batch is submitted'],
+      ['↵', 'submit when all is answered'],
+      ['?', 'these keys'],
+    ];
+    element('key-list').replaceChildren(
+      ...rows.map(([keys, what]) => build('div', {}, build('dt', {}, build('kbd', {}, keys)), build('dd', {}, what))),
     );
+    element('keys').showModal();
+  }
+
+  async comment(event) {
+    event.preventDefault();
+    const field = element('comment-text');
+    const place = this.work.items.findIndex(({ number }) => number === this.shown);
+    if (place < 0) return;
+    await whileBusy(element('comment-send'), async () => {
+      const body = new URLSearchParams({ text: `Item ${this.shown}: ${field.value}` });
+      let answer;
+      try {
+        answer = await fetch(`/campaigns/${this.work.campaign.number}/questions`, { method: 'POST', body, redirect: 'manual' });
+      } catch {
+        throw new Error("The server can't be reached: your comment is still in its field. Send it later.");
+      }
+      // A redirect means that it was taken; it isn't followed.
+      if (answer.type !== 'opaqueredirect') throw new Error('The comment was not taken: write 10 to 2,000 characters, at most five in an hour');
+      field.value = '';
+      element('comment').closest('details').open = false;
+      notify("Comment sent to the campaign's questions.");
+    });
   }
 
   // --- the lease's time ---
@@ -224,26 +347,30 @@ export class LabelView {
     element('lease-left').textContent = left ? `${clock} left` : 'Time is up';
     element('review-left').textContent = left ? `${clock} left to submit.` : 'Time is up: these items go to others.';
     const { length } = this.work.answered;
-    element('submit-early').hidden = !(this.panel === 'label' && length && left && left <= HURRY_SECONDS);
+    const hurry = left <= HURRY_SECONDS || !this.editor?.immediate;
+    element('submit-early').hidden = !(this.panel === 'label' && length && left && hurry);
     element('submit-early').textContent = `Submit these ${length} now`;
     if (left === HURRY_SECONDS && length) speak('One minute left to submit.');
     if (!left && !length && !this.drawing) this.draw();
   }
 
-  imageFailed() {
-    complain(new Error("This picture didn't load. Check your connection and reload, or skip it as broken."));
+  mediaFailed() {
+    complain(new Error("This item didn't load. Check your connection and reload, or skip it as broken."));
     element('skip-reason').value = '2';
   }
 
-  mediaUrl(item) {
-    return `/campaigns/${this.work.campaign.number}/items/${item.number}`;
+  mediaUrl(item, side) {
+    return `/campaigns/${this.work.campaign.number}/items/${item.number}${side}`;
   }
 }
 
-const answerText = (answer) => ('skip' in answer ? `skip, ${SKIP_REASONS[answer.skip]}` : answer.choice);
-
-/** Which key gives which class: a digit that is the class's own name, else 1 to 9 and 0 by place. */
-export function keysFor(classes) {
-  const digits = classes.every((name) => /^[0-9]$/.test(name));
-  return new Map(classes.slice(0, 10).map((name, at) => [digits ? name : String((at + 1) % 10), name]));
+/** An answer in a few words. */
+export function answerText(answer) {
+  if ('skip' in answer) return `skip, ${SKIP_REASONS[answer.skip]}`;
+  const { choice } = answer;
+  if (typeof choice === 'string') return choice || '(nothing)';
+  if (!Array.isArray(choice)) return [...choice.labels, ...Object.values(choice.attributes)].join(', ') || 'none';
+  const counts = new Map();
+  for (const one of choice) counts.set(one.class, (counts.get(one.class) ?? 0) + 1);
+  return [...counts].map(([name, count]) => `${count} × ${name}`).join(', ') || 'none';
 }

@@ -93,12 +93,13 @@ class Page {
     const status = await this.earnings.read();
     void this.earnings.start();
     if (this.work.isDelegated(status)) await this.label();
-    else this.askToAgree();
+    else this.askToAgree(status);
   }
 
   // --- the delegation ---
 
-  askToAgree() {
+  askToAgree({ generation = 0 } = {}) {
+    element('agree-again').hidden = generation === 0;
     show('agree');
     focusHeading('agree');
   }

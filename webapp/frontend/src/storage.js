@@ -24,6 +24,11 @@ export class Storage {
     }
   }
 
+  /** Whether a key of localStorage is one of these names here. */
+  holds(key, names) {
+    return names.some((name) => key === `${this.prefix}/${name}`);
+  }
+
   remove(name) {
     localStorage.removeItem(`${this.prefix}/${name}`);
   }

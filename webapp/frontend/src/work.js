@@ -1,12 +1,11 @@
 // A contributor's work in one campaign: the lease, answers not yet sent, submissions on their way, and what was logged.
 // Everything is written to storage before anything is sent: a reload or a lost connection loses nothing.
 
-import { post, isTemporary } from './api.js';
+import { isTemporary, Offline, post } from './api.js';
 import { fromHex, hex, randomBytes } from './bytes.js';
 import { canonicalJson } from './canonical.js';
 import { digest, domainOf, typedData } from './eip712.js';
 import { checkHead, delegationEntry, GatewayFault, label, readLease, skipEntry, submissionEntry } from './entries.js';
-import { sealOpening } from './opening.js';
 import { addressOf, newPrivateKey, sign } from './signing.js';
 import { signTypedData } from './wallet.js';
 
@@ -20,9 +19,42 @@ export class Work {
     Object.assign(this, { network, campaign, contributor, storage });
     this.path = `/api/campaigns/${campaign.number}`;
     this.domain = domainOf(network);
-    this.items = storage.get('items', []); // leased and not yet handed in: {number, item, answer}
-    this.lease = storage.get('lease');
-    this.order = storage.get('order', []); // item numbers in the order answered, for undo
+    this.load();
+  }
+
+  /** Takes what storage holds: another tab may have written since. Every change below begins with it, and ends with `save`. */
+  load() {
+    // leased and not yet handed in: {number, item, first, second, answer}
+    this.items = this.storage.get('items', []);
+    this.lease = this.storage.get('lease');
+    this.order = this.storage.get('order', []); // item numbers in the order answered, for undo
+  }
+
+  /** Calls `changed` after another tab of this browser changed the work. */
+  onChangedElsewhere(changed, signal) {
+    const listen = (event) => {
+      if (!this.storage.holds(event.key, ['items', 'order', 'drafts'])) return;
+      this.load();
+      changed();
+    };
+    window.addEventListener('storage', listen, { signal });
+  }
+
+  // --- drafts: what is begun and not answered yet, by item ---
+
+  draft(number) {
+    return this.storage.get('drafts', {})[number] ?? null;
+  }
+
+  keepDraft(number, draft) {
+    this.storage.set('drafts', { ...this.storage.get('drafts', {}), [number]: draft });
+  }
+
+  /** Forgets the drafts of items that are gone. */
+  sweepDrafts() {
+    const drafts = Object.entries(this.storage.get('drafts', {}));
+    const held = drafts.filter(([number]) => this.items.some((item) => item.number === Number(number)));
+    if (held.length < drafts.length) this.storage.set('drafts', Object.fromEntries(held));
   }
 
   // --- the session key ---
@@ -67,6 +99,7 @@ export class Work {
    */
   async draw() {
     const reply = await post(`${this.path}/leases`, { count: BATCH });
+    this.load();
     const answers = new Map(this.items.map((item) => [item.number, item.answer]));
     const lost = this.answered.filter((item) => !reply.items.some(({ number }) => number === item.number)).length;
     if (reply.lease) {
@@ -79,9 +112,14 @@ export class Work {
     } else {
       this.lease = null;
     }
-    this.items = reply.items.map(({ number, item }) => ({ number, item, answer: answers.get(number) ?? null }));
+    void this.sealing().catch(() => {}); // asked for again when it is needed
+    const leaving = this.numbersInOutbox();
+    this.items = reply.items
+      .filter(({ number }) => !leaving.has(number))
+      .map((item) => ({ ...item, answer: answers.get(item.number) ?? null }));
     this.order = this.order.filter((number) => this.items.some((item) => item.number === number && item.answer));
     this.save();
+    this.sweepDrafts();
     return { lost, reason: reply.reason, waitSeconds: reply.waitSeconds };
   }
 
@@ -93,15 +131,25 @@ export class Work {
     return this.items.filter((item) => item.answer !== null);
   }
 
-  /** `answer` is {choice: class name} or {skip: reason}. */
-  answer(item, answer) {
+  /**
+   * `answer` is {choice: the answer's JSON value} or {skip: reason}; `draft` is kept with it, for whoever takes it back. Returns
+   * whether it was taken: an item that another tab has answered meanwhile keeps that answer.
+   */
+  answer(number, answer, draft) {
+    this.load();
+    const item = this.items.find((one) => one.number === number);
+    if (!item || item.answer !== null) return false;
     item.answer = answer;
-    this.order = [...this.order.filter((number) => number !== item.number), item.number];
+    this.order = [...this.order.filter((other) => other !== number), number];
+    if (draft !== undefined) this.keepDraft(number, draft);
     this.save();
+    return true;
   }
 
   /** Takes back the latest answer, or that of `number`; returns whether there was one. */
-  undo(number = this.order.at(-1)) {
+  undo(chosen) {
+    this.load();
+    const number = chosen ?? this.order.at(-1);
     const item = this.items.find((candidate) => candidate.number === number);
     if (!item || item.answer === null) return false;
     item.answer = null;
@@ -114,17 +162,40 @@ export class Work {
 
   /** Moves what is answered to the outbox, signed and sealed, and sends it. */
   async handIn() {
+    const moved = await this.alone(() => this.packAll());
+    await this.flush();
+    return moved;
+  }
+
+  /** Runs an action that no other tab of this browser runs at the same time: nothing is packed or sent twice. */
+  alone(action) {
+    // Browsers have locks on secure pages only, which all but a test in one's own network are.
+    return navigator.locks ? navigator.locks.request(this.storage.prefix, action) : action();
+  }
+
+  /** What seals openings is large: it comes while the first item is looked at, and is then there without a connection too. */
+  sealing() {
+    this.loading ??= import('/static/sealing.js').catch((error) => {
+      this.loading = null;
+      throw new Offline({ cause: error });
+    });
+    return this.loading;
+  }
+
+  async packAll() {
+    this.load();
     const done = this.answered;
     const labels = done.filter((item) => 'choice' in item.answer);
     const parcels = done
       .filter((item) => 'skip' in item.answer)
       .map((item) => ({ kind: 'skips', body: { item: item.number, reason: item.answer.skip } }));
     if (labels.length) parcels.push(await this.pack(labels));
+    this.load(); // sealing takes a moment, in which another tab may have answered more
     this.storage.set('outbox', [...this.outbox(), ...parcels]);
-    this.items = this.items.filter((item) => item.answer === null);
-    this.order = [];
+    this.items = this.items.filter((item) => !done.some(({ number }) => number === item.number));
+    this.order = this.order.filter((number) => this.items.some((item) => item.number === number));
     this.save();
-    await this.flush();
+    this.sweepDrafts();
     return { labels: labels.length, skips: done.length - labels.length };
   }
 
@@ -132,6 +203,7 @@ export class Work {
     const key = this.sessionKey();
     const seed = randomBytes(32);
     const answers = labels.map((item) => item.answer.choice);
+    const { sealOpening } = await this.sealing();
     const opening = await sealOpening(answers, seed, this.campaign.operatorKeys);
     const submission = {
       contributor: this.contributor,
@@ -151,6 +223,7 @@ export class Work {
         answers: answers.map(canonicalJson),
         seed: hex(seed),
         opening: hex(opening.block),
+        items: labels.map((item) => item.number), // for this browser: what is on its way
       },
     };
   }
@@ -166,11 +239,20 @@ export class Work {
     return this.storage.get('outbox', []);
   }
 
+  /** The items of what is on its way: the gateway may still call them leased. */
+  numbersInOutbox() {
+    return new Set(this.outbox().flatMap(({ body }) => body.items ?? [body.item]));
+  }
+
   /**
    * Sends the outbox in order. What the gateway declines for good is set aside and reported by one error at the end; a
    * temporary failure leaves the rest in place and is thrown.
    */
-  async flush() {
+  flush() {
+    return this.alone(() => this.sendAll());
+  }
+
+  async sendAll() {
     let declined = null;
     while (this.outbox().length) {
       const [parcel, ...rest] = this.outbox();

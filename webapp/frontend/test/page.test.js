@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { keysFor } from '../src/label.js';
+import { keysFor as keysForTask } from '../src/editors/choice.js';
 import { about, sentence, tokens } from '../src/page.js';
 
 const network = { decimals: 18, symbol: 'LABEL' };
+const keysFor = (classes) => keysForTask({ classes });
 
 test('amounts are cut to six decimals, never rounded up', () => {
   assert.equal(tokens('0', network), '0 LABEL');

@@ -6,6 +6,15 @@ import { build } from '../page.js';
 import { History } from './history.js';
 import { cleaned, corners, insertedPoint, moved, started, withoutPoint } from './shapes.js';
 
+// Annotorious styles shapes by their style attribute, which the page's policy refuses to any script; the same words through the
+// object model are the page's own doing, and pass. Its handles are buttons without a name, and get one.
+const { setAttribute } = SVGElement.prototype;
+SVGElement.prototype.setAttribute = function (name, value) {
+  if (name === 'style') this.style.cssText = value;
+  else setAttribute.call(this, name, value);
+  if (name === 'role' && value === 'button') this.ariaLabel = 'Handle';
+};
+
 const COLOURS = ['#e6007a', '#0a84ff', '#e67e00', '#00a86b', '#9b51e0', '#d7263d', '#00a3c4', '#8c6d1f'];
 const STEP = 0.02; // of the image, by a press of an arrow key
 
@@ -31,13 +40,14 @@ export class RegionEditor {
     root.append(this.hint, this.classes, build('div', { className: 'tools' }, add), this.list);
   }
 
-  close() {
+  /** Before its image goes: Annotorious can't reckon with one that has no size. */
+  leave() {
     this.annotator?.destroy();
     this.annotator = null;
   }
 
   async open(item, draft, stage) {
-    this.close();
+    this.leave();
     this.chosen = -1;
     this.corner = -1;
     this.history = new History(draft ?? []);
@@ -55,7 +65,8 @@ export class RegionEditor {
     this.annotator.on('createAnnotation', (annotation) => this.drawn(annotation));
     this.annotator.on('updateAnnotation', (annotation) => this.dragged(annotation));
     this.annotator.on('selectionChanged', ([annotation]) => {
-      if (annotation && !this.showing) this.choose(this.place(annotation.id), false);
+      const at = annotation ? this.place(annotation.id) : -1;
+      if (at >= 0 && at !== this.chosen) this.choose(at, false);
     });
     this.image.parentElement.append(this.dot);
     this.show();
@@ -108,7 +119,7 @@ export class RegionEditor {
   drawn(annotation) {
     const region = cleaned({ class: this.klass, ...this.read(annotation) });
     const regions = region ? [...this.history.state, region] : this.history.state;
-    this.put(regions, region ? regions.length - 1 : this.chosen);
+    this.put(regions, -1); // so that the class chosen next is the next one's
   }
 
   dragged(annotation) {
@@ -124,11 +135,9 @@ export class RegionEditor {
   show() {
     const regions = this.history.state;
     if (this.chosen >= regions.length) this.chosen = regions.length - 1;
-    this.showing = true;
     this.annotator?.setAnnotations(regions.map((region, at) => this.annotation(region, at)));
     if (this.chosen >= 0) this.annotator?.setSelected(`region-${this.chosen}`, true);
     else this.annotator?.cancelSelected();
-    this.showing = false;
     this.showCorner();
     this.list.replaceChildren(...regions.map((region, at) => this.row(region, at)));
     const shown = regions[this.chosen]?.class ?? this.klass;
@@ -249,7 +258,9 @@ export class RegionEditor {
     const key = event.key.toLowerCase();
     const arrows = { arrowleft: [-1, 0], arrowright: [1, 0], arrowup: [0, -1], arrowdown: [0, 1] };
     const name = this.task.classes[Number(key) - 1];
-    if (key === 'n') this.add();
+    if (key === 'escape' && this.chosen >= 0) {
+      this.choose(-1);
+    } else if (key === 'n') this.add();
     else if (/^[1-9]$/.test(key) && name !== undefined) this.setClass(name);
     else if (!length) return false;
     else if (key === '.' || key === ',') this.choose((this.chosen + (key === '.' ? 1 : length - 1) + length) % length);
@@ -286,6 +297,7 @@ export class RegionEditor {
       ...(this.shape === 'points' ? points : []),
       [', .', `the ${this.name} before, the next one`],
       ['Del', 'remove it'],
+      ['Esc', 'choose none'],
     ];
   }
 }
