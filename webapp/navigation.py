@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flask import Flask, request, url_for
 
+from oracle.community.learning import Edition
 from oracle.ports import CampaignView
 from webapp.receiving import community, visitor
 
@@ -31,7 +32,12 @@ def install(app: Flask) -> None:
 
     @app.context_processor
     def shared() -> dict[str, object]:
-        return {"contributor": visitor(), "places": _places(), "campaign_places": campaign_places}
+        return {
+            "contributor": visitor(),
+            "places": _places(),
+            "campaign_places": campaign_places,
+            "newest_guidelines": newest_guidelines,
+        }
 
 
 def campaign_places(campaign: CampaignView) -> list[Place]:
@@ -47,6 +53,11 @@ def campaign_places(campaign: CampaignView) -> list[Place]:
         Place(url_for(endpoint, number=campaign.number), words, endpoint == request.endpoint)
         for endpoint, words in endpoints
     ]
+
+
+def newest_guidelines(campaign: CampaignView) -> Edition:
+    """Return the guidelines that hold."""
+    return community().learning.editions(campaign.number, campaign.guideline_text)[0]
 
 
 def _places() -> list[Place]:
