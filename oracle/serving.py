@@ -8,7 +8,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from oracle.chain.wallets import DevWallets
 from oracle.config import Settings
 from oracle.content.stores import open_content
 from oracle.errors import ConfigError, DDLPError
+from oracle.evidence.codec import encode_json
 from oracle.evidence.signing import address_of
 from oracle.operations.logs import start_logging
 from oracle.operations.loop import Loop
@@ -28,12 +29,14 @@ from oracle.operations.monitor import monitoring
 from oracle.ports import ContentStore
 from oracle.replay.companions import Companions
 from oracle.replay.digit_course import digit_course
-from oracle.replay.digits import TOKEN, digit_campaign, digit_terms
+from oracle.replay.digits import TOKEN, digit_campaign, digit_terms, digit_truth
+from oracle.replay.showcase import SHOWCASES, Showcase
 
 log = logging.getLogger(__name__)
 
 BLOCK_SECONDS = 1
 COMPANIONS = 4
+SHOWCASE_COMPANIONS = 2  # with a visitor, as many as an item of counted answers needs
 
 # Short epochs, so that somebody who tries the page sees pay within minutes.
 DIGITS = {
@@ -42,6 +45,8 @@ DIGITS = {
     "graceSeconds": 2,
     "anchorBlocks": 2,
 }
+# Longer ones for the other task types, which take longer to label, and whose gold lasts two epochs.
+SHOWCASE = {**DIGITS, "epochSeconds": 600, "leaseSeconds": 580}
 
 
 @dataclass(frozen=True)
@@ -59,15 +64,18 @@ def local_platform(
     *,
     epoch_seconds: int | None = None,
     companions: int = 0,
+    showcase: bool = False,
     content: ContentStore | None = None,
     on_failure: Callable[[], None] = lambda: None,
 ) -> Iterator[Served]:
     """Run a devnet with a platform and a digit campaign to label; the operators' loop runs inside.
 
-    `companions` simulated contributors label beside whoever comes; `content` is in `state_dir` by
-    default. A folder used before goes on where it stood, also after a kill. `on_failure` is called,
-    by the loop's thread, when the loop gives up, since the chain fails again and again; the block's
-    end then raises why. A single campaign that fails is left alone for a while instead.
+    `companions` simulated contributors label beside whoever comes; with `showcase` there is a small
+    campaign of each further task type, too, with companions where answers are counted. `content` is
+    in `state_dir` by default. A folder used before goes on where it stood, also after a kill.
+    `on_failure` is called, by the loop's thread, when the loop gives up, since the chain fails
+    again and again; the block's end then raises why. A single campaign that fails is left alone for
+    a while instead.
     """
     _check_folder(state_dir)
     with Devnet(state_dir / "chain", block_seconds=BLOCK_SECONDS) as devnet:
@@ -97,6 +105,8 @@ def local_platform(
             expert = address_of(bytes(DevWallets(platform.deployment.chain_id).requester().key))
             course = digit_course(platform.content, (expert,))
             platform.community.learning.publish(number, course)
+            for one in SHOWCASES if showcase else ():
+                create_showcase(platform, one)
             _wait_until_final(devnet, platform)
             platform.discover()
         _open_all(platform)
@@ -108,13 +118,25 @@ def local_platform(
             own_campaigns(platform)
         )  # the first; whatever came later is a requester's
         served = digit_scans in platform.gateways()
-        crowd = Companions(platform, digit_scans, companions if served else 0)
+        truth = digit_truth()
+        crowds = [
+            Companions(
+                platform,
+                digit_scans,
+                companions if served else 0,
+                truth=lambda name: truth[int(name.removeprefix("digit-"))],
+            )
+        ]
+        if companions:
+            crowds += showcase_companions(platform)
         loop.start()
-        crowd.start()
+        for crowd in crowds:
+            crowd.start()
         try:
             yield Served(platform, loop, metrics)
         finally:
-            crowd.stop()
+            for crowd in crowds:
+                crowd.stop()
             loop.stop()
             (state_dir / NODE_FILE).unlink(missing_ok=True)
             if loop.failure is not None:
@@ -149,6 +171,38 @@ def create_digit_campaign(platform: Platform, *, epoch_seconds: int | None = Non
     )
 
 
+def create_showcase(platform: Platform, showcase: Showcase) -> int:
+    """Create a small campaign of one further task type, paid for as the digit scans are."""
+    return platform.create_campaign(
+        showcase.build(secrets.token_bytes(32), **SHOWCASE),
+        DevWallets(platform.deployment.chain_id).requester(),
+        budget=1_000 * TOKEN,
+        bond=100 * TOKEN,
+        epoch_cap=100 * TOKEN,
+        fee_bps=500,
+    )
+
+
+def showcase_companions(platform: Platform) -> list[Companions]:
+    """Companions for each showcase served whose answers are counted: nobody agrees alone."""
+    by_title = {one.title: one for one in SHOWCASES}
+    crowds: list[Companions] = []
+    for campaign, gateway in sorted(platform.gateways().items()):
+        showcase = by_title.get(gateway.manifest.document["title"])
+        if showcase is None or gateway.manifest.task.measured:
+            continue
+        numbers = gateway.manifest.class_numbers
+
+        def truth(
+            name: str, showcase: Showcase = showcase, numbers: Mapping[bytes, int] = numbers
+        ) -> int:
+            return numbers[encode_json(showcase.answer(name))]
+
+        first = COMPANIONS + SHOWCASE_COMPANIONS * len(crowds)
+        crowds.append(Companions(platform, campaign, SHOWCASE_COMPANIONS, truth=truth, first=first))
+    return crowds
+
+
 def serve(settings: Settings, *, companions: int = COMPANIONS) -> None:
     """Serve page, gateway and operators until a signal; on a devnet of its own without an RPC URL.
 
@@ -166,6 +220,7 @@ def serve(settings: Settings, *, companions: int = COMPANIONS) -> None:
     with local_platform(
         settings.state_dir,
         companions=companions,
+        showcase=True,
         content=open_content(settings),
         on_failure=_end_this_process,
     ) as served:

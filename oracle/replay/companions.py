@@ -10,6 +10,7 @@ import logging
 import random
 import secrets
 import threading
+from collections.abc import Callable
 
 from oracle.bootstrap import Platform
 from oracle.chain.wallets import DevWallets
@@ -18,7 +19,6 @@ from oracle.evidence.signing import checksum
 from oracle.evidence.structs import Domain
 from oracle.gateway.gateway import Gateway
 from oracle.replay.contributors import SimulatedContributor
-from oracle.replay.digits import digit_truth
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +30,23 @@ KEY_SECONDS = 30 * 86_400
 
 
 class Companions:
-    """`count` people of ordinary skill, each labeling a few digits at a time, until `stop`."""
+    """`count` people of ordinary skill, each labeling a few items at a time, until `stop`.
 
-    def __init__(self, platform: Platform, campaign: int, count: int) -> None:
+    `truth` gives the class of an item by its name. `first` tells companions of several campaigns
+    apart: their wallets are numbered from there on.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        campaign: int,
+        count: int,
+        *,
+        truth: Callable[[str], int],
+        first: int = 0,
+    ) -> None:
         self._platform, self._campaign = platform, campaign
+        self._truth, self._first = truth, first
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(
@@ -71,16 +84,16 @@ class Companions:
                 log.info("%s: %s", checksum(person.address), error)
 
     def _person(self, gateway: Gateway, number: int) -> SimulatedContributor:
-        truth = digit_truth()
         dice = random.Random(secrets.token_bytes(8))
+        classes = len(gateway.manifest.classes)
 
         def answer(item: int) -> int:
             if dice.randrange(1_000_000) >= SKILL_PPM:
-                return dice.randrange(10)
-            return truth[int(gateway.item(item).name.removeprefix("digit-"))]
+                return dice.randrange(classes)
+            return self._truth(gateway.item(item).name)
 
         deployment = self._platform.deployment
-        wallet = DevWallets(deployment.chain_id).contributor(FIRST_WALLET + number)
+        wallet = DevWallets(deployment.chain_id).contributor(FIRST_WALLET + self._first + number)
         return SimulatedContributor(
             gateway,
             Domain(deployment.chain_id, deployment.escrow),
