@@ -313,6 +313,54 @@ def test_wallet__that_declines_or_switches__says_what_to_do(
     expect(page.get_by_role("button", name="Use Test Wallet")).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (4100, "Unlock it, allow this site"),
+        (4900, "unlock it, and try again"),
+        (-32002, "Your wallet is waiting for you"),
+        (-32603, "check that it is unlocked"),
+    ],
+)
+def test_wallet__locked_or_busy__says_what_to_do(
+    context: BrowserContext, site: Site, code: int, told: str
+) -> None:
+    page, wallet = open_page(context, site)
+    works = wallet._answer
+    wallet._answer = lambda method, params: {"code": code, "message": "no"}  # type: ignore[method-assign]
+    page.goto(f"{site.origin}/sign-in")
+    page.get_by_role("button", name="Use Test Wallet").click()
+    expect(page.locator("#error")).to_contain_text(told)
+    wallet._answer = works  # type: ignore[method-assign]
+    page.get_by_role("button", name="Use Test Wallet").click()
+    expect(page).to_have_url(f"{site.origin}/")
+
+
+def test_browser__cleared_or_lost__asks_to_agree_again_and_may_end_the_others(
+    context: BrowserContext, site: Site
+) -> None:
+    page, wallet = open_page(context, site)
+    me = bytes.fromhex(wallet.address[2:])
+    sign_in(page, site, "/campaigns/1")
+    agree = page.get_by_role("button", name="I agree")
+    agree.click()
+    expect(page.locator("#error")).to_contain_text("pass it first")
+    assert site.desk.accounts[me].generation == 1
+
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    expect(page.locator("#agree-again")).to_contain_text("You agreed here before")
+    page.get_by_label("End all other permissions").check()
+    agree.click()
+    # Which wallet it was is forgotten too: the page asks for it, then goes on.
+    page.get_by_role("button", name="Use Test Wallet").click()
+    page.get_by_label("End all other permissions").check()
+    agree.click()
+    expect(page.locator("#error")).to_contain_text("pass it first")
+    account = site.desk.accounts[me]
+    assert (account.generation, len(account.session_keys)) == (2, 1)
+
+
 def test_no_wallet__visitor__is_told_how_to_get_one(browser: Browser, site: Site) -> None:
     site.desk.chain = type(site.desk.chain)(**{**vars(site.desk.chain), "development": False})
     context = browser.new_context()
