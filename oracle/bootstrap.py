@@ -335,6 +335,7 @@ class Platform:
             self.reader,
             self.content,
             self.relayer,
+            self.store,
             paused,
             self.community.learning.check_qualified,
         )

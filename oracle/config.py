@@ -9,8 +9,10 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -57,6 +59,7 @@ class Settings:
     relayer_keyfile: Path | None = None
     requester_keyfile: Path | None = None
     data: Path = Path("../shared/data")
+    rates: Mapping[str, Decimal] = field(default_factory=dict)
     requester_key: str | None = field(default=None, repr=False)
     web_secret: str | None = field(default=None, repr=False)
 
@@ -160,6 +163,8 @@ def _parse(name: str, text: str) -> object:
                 raise ConfigError(
                     f"{variable} is {text!r}: set it to the proxy's IP address, such as 127.0.0.1"
                 ) from None
+        case "rates":
+            return _rates(variable, text)
         case "ipfs_url":
             return tuple(address.strip() for address in text.split(","))
         case "content_copies":
@@ -179,6 +184,20 @@ def _parse(name: str, text: str) -> object:
         case "requester_key":
             return _private_key(variable, text)
     return text
+
+
+def _rates(variable: str, text: str) -> Mapping[str, Decimal]:
+    """Read `EUR=0.35,USD=0.40`: what one token is worth, for people to compare."""
+    rates = {}
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*([A-Z]{3})\s*=\s*(\d{1,12}(?:\.\d{1,12})?)\s*", part, re.ASCII)
+        if found is None or not (rate := Decimal(found[2])):
+            raise ConfigError(
+                f"{variable} is {text!r}: write what a token is worth by currency, such as "
+                "EUR=0.35,USD=0.40"
+            )
+        rates[found[1]] = rate
+    return rates
 
 
 def _private_key(variable: str, text: str) -> str:

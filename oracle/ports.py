@@ -94,6 +94,15 @@ class ClaimJob:
     error: str | None
 
 
+@dataclass(frozen=True)
+class TimedEntry:
+    """A log entry's bytes, where it stands, and when it was written by the gateway's clock."""
+
+    position: int
+    written_at: int
+    entry: bytes
+
+
 class LabelStore(Protocol):
     """A gateway's database. Every method is one transaction; `now` is in Unix seconds.
 
@@ -139,6 +148,12 @@ class LabelStore(Protocol):
 
     def last_row(self, campaign: int) -> LogRow | None:
         """Return the newest row; None for an empty log."""
+        ...
+
+    def timed_entries(
+        self, campaign: int, kinds: Sequence[int], after: int = 0
+    ) -> list[TimedEntry]:
+        """Return the entries of these kinds behind position `after`, ascending."""
         ...
 
     def submissions(
@@ -828,6 +843,55 @@ class ItemView:
     second: ItemPart | None
 
 
+@dataclass(frozen=True)
+class RequesterRecord:
+    """What the chain tells of a requester (address) and campaigns in this one's token: how many
+    they created, what was paid out of them (base units), how many receipts were finalized, and the
+    median seconds from a round's cut to its receipt being final; None before the first."""
+
+    requester: bytes
+    campaigns: int
+    paid: int
+    receipts: int
+    seconds_to_pay: int | None
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Why somebody can't label in a campaign now, with the remedy: a stable code, a sentence, and
+    in how many seconds asking again may help (0: something must be done first)."""
+
+    code: str
+    reason: str
+    wait_seconds: int = 0
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A campaign as work. `seconds_per_item` is the median of those who passed by gold where
+    `seconds_measured`, else what the requester declared; `hourly` base units an hour are to be
+    expected at that pace; `remaining` items are open; the next receipt may be final in
+    `wait_seconds` (None: no more is to come). `lock` is None for who may label now."""
+
+    campaign: CampaignView
+    seconds_per_item: int
+    seconds_measured: bool
+    hourly: int
+    remaining: int
+    wait_seconds: int | None
+    requester: RequesterRecord
+    lock: Lock | None
+
+
+class WorkMarket(Protocol):
+    """The work that there is. Errors as for `LabelingDesk`."""
+
+    def offers(self, contributor: bytes | None) -> Sequence[Offer]:
+        """Return an offer for every campaign served, newest first; what is in the way of
+        `contributor`, or of anybody where None."""
+        ...
+
+
 class LabelingDesk(Protocol):
     """Everything the contributor's page needs of the platform: campaigns, one's standing, the log's
     intake, relayed claims.
@@ -838,6 +902,11 @@ class LabelingDesk(Protocol):
     SignatureError and InputError for what can't be taken, ChainError, StoreError and the content
     errors where a part can't be reached.
     """
+
+    @property
+    def market(self) -> WorkMarket:
+        """The work that there is."""
+        ...
 
     def network(self) -> Network:
         """Return the chain and token served; ChainError where the chain can't be reached."""

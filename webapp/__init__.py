@@ -59,6 +59,7 @@ def create_app(
         PERMANENT_SESSION_LIFETIME=timedelta(seconds=community.session_seconds),
     )
     app.extensions["desk"], app.extensions["community"] = desk, community
+    app.extensions["settings"] = settings
     app.extensions["challenges"] = ChallengeBook(settings.sign_in_seconds, now)
     security.install(app, settings, now)
     problems.install(app)

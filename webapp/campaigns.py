@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, jsonify, render_template
+from flask import Blueprint, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from webapp.media import send_media
+from webapp.offers import ORDERS, TASKS, chosen, priced, read_wanted
 from webapp.presenting import campaign_json, network_json
-from webapp.receiving import desk
+from webapp.receiving import desk, settings, visitor
 
 blueprint = Blueprint("campaigns", __name__)
 
 
 @blueprint.get("/")
 def index() -> ResponseReturnValue:
-    """Show the campaigns."""
-    return render_template("index.html", network=desk().network(), campaigns=desk().campaigns())
+    """Show the work that there is, ordered and narrowed as the address asks."""
+    network, rates = desk().network(), settings().rates
+    offers = desk().market.offers(visitor())
+    wanted = read_wanted(request.args, rates)
+    return render_template(
+        "index.html",
+        network=network,
+        served=bool(offers),
+        offers=chosen(offers, wanted),
+        wanted=wanted,
+        orders=ORDERS,
+        tasks=TASKS,
+        rates=rates,
+        price=lambda amount: priced(amount, network, wanted.currency, rates),
+    )
 
 
 @blueprint.get("/campaigns/<int:number>")

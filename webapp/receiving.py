@@ -10,6 +10,7 @@ from flask import current_app, g, request, session
 from oracle.community.community import Community
 from oracle.ports import LabelingDesk
 from webapp.problems import Problem
+from webapp.settings import Settings
 
 
 def desk() -> LabelingDesk:
@@ -20,6 +21,11 @@ def desk() -> LabelingDesk:
 def community() -> Community:
     """Return what the platform does for people."""
     return cast(Community, current_app.extensions["community"])
+
+
+def settings() -> Settings:
+    """Return the page's settings."""
+    return cast(Settings, current_app.extensions["settings"])
 
 
 def visitor() -> bytes | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 from oracle.errors import ConfigError
@@ -16,7 +18,8 @@ class Settings:
     the canonical one: any other Host or Origin is refused. `secret_key` signs session cookies (at
     least 32 bytes). Times are seconds, `max_body` is bytes. One network
     address may begin so many sign-ins a minute, one person change so many things a second; both at
-    once a minute's worth.
+    once a minute's worth. `rates` tell what a token is worth by currency, for people to compare:
+    the page fetches none, and nothing is paid by them.
     """
 
     origins: tuple[str, ...]
@@ -25,6 +28,7 @@ class Settings:
     sign_ins_a_minute: int = 30
     writes_a_second: int = 5
     max_body: int = 256 * 1024
+    rates: Mapping[str, Decimal] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.secret_key) < 32:

@@ -8,11 +8,12 @@ from typing import TypeVar
 
 from oracle.errors import GatewayBusy, InputError, UnknownCampaign
 from oracle.evidence import entries as log
-from oracle.evidence.codec import DAG_CBOR, RAW, Link, decode_json
+from oracle.evidence.codec import RAW, decode_json
 from oracle.evidence.results import Evidence
-from oracle.evidence.structs import Receipt
 from oracle.gateway.campaign_files import ItemMedia
 from oracle.gateway.gateway import Gateway
+from oracle.gateway.market import Market
+from oracle.gateway.receipts import Receipts
 from oracle.ports import (
     CampaignView,
     ChainReader,
@@ -21,6 +22,7 @@ from oracle.ports import (
     ContributorStatus,
     ItemPart,
     ItemView,
+    LabelStore,
     LeaseReply,
     LoggedEntry,
     Media,
@@ -51,6 +53,7 @@ class Desk:
         reader: ChainReader,
         content: ContentStore,
         relayer: ReceiptPoster,
+        store: LabelStore,
         paused: Callable[[], Collection[object]] = tuple,
         check_qualified: Callable[[int, bytes], None] = lambda campaign, contributor: None,
     ) -> None:
@@ -58,7 +61,10 @@ class Desk:
         self._reader, self._content, self._relayer = reader, content, relayer
         self._paused = paused
         self._check_qualified = check_qualified
-        self._evidence: dict[bytes, Evidence] = {}
+        self._receipts = Receipts(reader, content)
+        self.market = Market(
+            gateways, self.campaign, reader, store, self._receipts, paused, check_qualified
+        )
 
     def network(self) -> Network:
         """Return the chain and token served; ChainError where the chain can't be reached."""
@@ -200,21 +206,10 @@ class Desk:
 
     def _claim(self, campaign: int, account: bytes) -> PayoutClaim | None:
         """The account's leaf in the newest finalized receipt, with its proof."""
-        facts = self._reader.facts(campaign, self._gateway(campaign).manifest.anchor_blocks)
-        receipt = facts.last_finalized(self._reader.head().number)
+        receipt = self._receipts.finalized(self._gateway(campaign))
         if receipt is None:
             return None
-        evidence = self._evidence_of(receipt)
-        return payout_claim(evidence, account)
-
-    def _evidence_of(self, receipt: Receipt) -> Evidence:
-        if receipt.evidence not in self._evidence:
-            block = self._content.get(receipt.evidence, DAG_CBOR)
-            self._evidence[receipt.evidence] = Evidence.decode(block, self._fetch)
-        return self._evidence[receipt.evidence]
-
-    def _fetch(self, link: Link) -> bytes:
-        return self._content.get(link.digest, link.codec)
+        return payout_claim(self._receipts.evidence(receipt), account)
 
 
 def _part(text: str | None, media: ItemMedia | None) -> ItemPart:

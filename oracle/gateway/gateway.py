@@ -356,6 +356,21 @@ class Gateway:
             waiting = [one.item for one in held if one.position == position]
             return self._lease_reply(self._logged(row), waiting)
 
+    def lease_refusal(self, contributor: bytes) -> GatewayRefusal | None:
+        """Return why no lease would be given now, None where one may. A missing delegation is no
+        reason: it is asked for where work begins."""
+        with self._fresh():
+            try:
+                self._check_may_lease(contributor)
+            except GatewayRefusal as refusal:
+                if refusal.code != "LEASE-UNDELEGATED":
+                    return refusal
+            try:
+                self._allowance(contributor)
+            except GatewayRefusal as refusal:
+                return refusal
+            return None
+
     def _check_may_lease(self, contributor: bytes) -> int:
         """Return the new lease's expiry; refuse where no lease can be given now."""
         ledger = self._ledger

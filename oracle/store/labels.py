@@ -11,7 +11,7 @@ from sqlalchemy import Engine, Row, delete, func, insert, select, update
 from oracle.errors import StoreConflict
 from oracle.evidence.entries import Delegation, LogRow
 from oracle.evidence.hashing import keccak256
-from oracle.ports import ClaimJob, NewEntry, StoredSubmission
+from oracle.ports import ClaimJob, NewEntry, StoredSubmission, TimedEntry
 from oracle.store.database import reading, writing
 from oracle.store.schema import (
     campaigns,
@@ -127,6 +127,19 @@ class SqlLabelStore:
         with reading(self._engine) as connection:
             row = connection.execute(query).first()
         return None if row is None else _log_row(row)
+
+    def timed_entries(
+        self, campaign: int, kinds: Sequence[int], after: int = 0
+    ) -> list[TimedEntry]:
+        """Return the entries of these kinds behind position `after`, ascending."""
+        table = log_entries.c
+        query = (
+            select(table.position, table.written_at, table.entry)
+            .where(table.campaign == campaign, table.position > after, table.kind.in_(kinds))
+            .order_by(table.position)
+        )
+        with reading(self._engine) as connection:
+            return [TimedEntry(*row) for row in connection.execute(query)]
 
     def find_row(self, campaign: int, entry_hash: bytes) -> LogRow | None:
         """Return the row of an entry (its keccak256); None where the log doesn't hold it."""

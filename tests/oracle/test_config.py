@@ -1,6 +1,7 @@
 """Settings: read once, typed, and tight-lipped about secrets."""
 
 from dataclasses import FrozenInstanceError, fields
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,8 @@ def test_load_settings__state_dir_moved__takes_content_and_database_along() -> N
             "http://127.0.0.1",
             r"DDLP_RPC_ULR is no setting: did you mean DDLP_RPC_URL\?",
         ),
+        ("DDLP_RATES", "EUR=0.35;USD=1", "write what a token is worth by currency"),
+        ("DDLP_RATES", "EUR=0", "write what a token is worth by currency"),
         ("DDLP_ZZZZZZ", "1", r"DDLP_ZZZZZZ is no setting: unset it"),
         ("DDLP_REQUESTER_KEY", "xyz", r"DDLP_REQUESTER_KEY holds a malformed key"),
     ],
@@ -74,6 +77,11 @@ def test_load_settings__malformed_variable__names_it_and_the_remedy(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         load_settings({variable: value})
+
+
+def test_load_settings__rates__are_exact_decimals() -> None:
+    rates = load_settings({"DDLP_RATES": "EUR=0.35, USD=0.40"}).rates
+    assert rates == {"EUR": Decimal("0.35"), "USD": Decimal("0.4")}
 
 
 def test_load_settings__malformed_secret__is_not_repeated() -> None:

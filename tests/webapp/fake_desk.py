@@ -35,6 +35,7 @@ from oracle.ports import (
     Network,
 )
 from oracle.replay.showcase import Showcase
+from tests.webapp.fake_market import FakeMarket
 
 UNIT = 10**18
 DIGITS = {"type": "categorical", "classes": list("0123456789")}
@@ -135,6 +136,7 @@ class FakeDesk:
             items_closed=4,
             accepting=True,
         )
+        self.market = FakeMarket(self)
         self.accounts: dict[bytes, Account] = {}
         self.rows: list[entries.LogRow] = []
         self.answers: dict[tuple[bytes, int], Any] = {}

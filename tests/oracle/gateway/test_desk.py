@@ -29,7 +29,7 @@ class LeasingGateway:
 def desk_over(gateway: LeasingGateway, paused: tuple[int, ...]) -> Desk:
     unused: Any = None
     gateways = cast(Mapping[int, Gateway], {CAMPAIGN: gateway})
-    return Desk(unused, lambda: gateways, unused, unused, unused, lambda: paused)
+    return Desk(unused, lambda: gateways, unused, unused, unused, unused, lambda: paused)
 
 
 def test_lease__operators_of_the_campaign_are_stuck__draws_nothing_and_says_when_to_ask() -> None:
