@@ -45,6 +45,7 @@ from oracle.operations.health import (
     check_database,
     check_disk,
     check_head,
+    check_nodes,
     looked_at,
 )
 from oracle.operations.loop import Measured
@@ -308,6 +309,7 @@ class Platform:
             looked_at(
                 "chain", lambda: check_head(self.reader, clock, max_head_age, followed, max_lag)
             ),
+            *check_nodes(self.reader.w3),
             check_database(self.engine),
             looked_at("content", lambda: check_content(self.content)),
             check_disk(self.state_dir),

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
+from web3 import Web3
 
+from oracle.chain.failover import Nodes
 from oracle.content.replicated import ReplicatedContent
 from oracle.errors import DDLPError
 from oracle.evidence.codec import RAW
@@ -78,6 +80,18 @@ def check_head(
             "wait; if it grows, look for errors in the log",
         )
     return Check("chain", OK, f"block {head.number}, {age} s old, {lag} blocks behind")
+
+
+def check_nodes(w3: Web3) -> list[Check]:
+    """Look at each of several nodes as it answered last; nothing where there is but one."""
+    if not isinstance(w3.provider, Nodes):
+        return []
+    nodes = w3.provider.status()
+    troubled = [f"{one.name}: {one.trouble}" for one in nodes if one.trouble]
+    if troubled:
+        remedy = "start or replace them: the others must agree without them"
+        return [Check("nodes", WARN, "; ".join(troubled), remedy)]
+    return [Check("nodes", OK, f"{sum(one.agrees for one in nodes)} of {len(nodes)} agree")]
 
 
 def check_database(engine: Engine) -> Check:

@@ -156,6 +156,7 @@ class Member:
         self._campaign: Campaign | None = None
         self._now = 0
         self._cutting = False  # whether a cut's inputs are being exchanged
+        self._heard = {address}  # who has told what it holds since the process began
 
     @property
     def results(self) -> Sequence[EpochResult]:
@@ -371,6 +372,8 @@ class Member:
                 self._learn(peer, holding, campaign)
             except DDLPError as error:
                 logger.info("peer 0x%s can't be asked: %s", peer.address.hex(), error)
+            else:
+                self._heard.add(peer.address)
 
     def _learn(self, peer: Peer, holding: Holding, campaign: Campaign) -> None:
         self.log.learn(peer, holding.newest, campaign, now=self._now)
@@ -685,6 +688,9 @@ class Member:
         place = f"epoch {epoch}"
         later = Vote(None, "NOT-YET", place, "this operator isn't there yet: ask again")
         if proposal.campaign != facts.campaign or proposal.attempt != self._attempt(facts):
+            return later
+        # A database from a backup may lack what was acknowledged since; a quorum has it.
+        if len(self._heard) < self.threshold:
             return later
         previous = self._previous
         if _pending(facts) is not None or (previous and epoch <= previous.receipt.epoch):

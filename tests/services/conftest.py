@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,23 @@ from oracle.replay.digits import digit_campaign, digit_terms, digit_truth
 from oracle.service.evidence import read_log
 from oracle.store.database import open_database
 from oracle.store.operators import SqlOperatorStore
-from tests.support.network import OracleNetwork, Person, local_content, wait_until
+from tests.support.network import (
+    OracleNetwork,
+    Person,
+    free_ports,
+    local_content,
+    wait_until,
+)
 
-# Epochs of 20 s, since each scenario lives through several.
+# Short epochs, since each scenario lives through several. The chain's clock stands a second ahead
+# once everybody has seen its last block, which takes about a second.
 TERMS: dict[str, Any] = {
-    "epochSeconds": 20,
-    "leaseSeconds": 15,
+    "epochSeconds": 16,
+    "leaseSeconds": 12,
     "graceSeconds": 2,
     "anchorBlocks": 2,
 }
+EPOCHS = 8  # in which what is waited for must come
 
 
 @dataclass
@@ -44,6 +53,7 @@ class Scene:
     content: ContentStore
     people: list[Person] = field(default_factory=list)
     campaign: int = 0
+    epoch_seconds: int = 0
 
     def open(
         self, *, people: int, items: int = 60, gold: int = 12, terms: dict[str, Any] = TERMS
@@ -52,6 +62,7 @@ class Scene:
         files, _ = digit_campaign(
             digit_terms(**terms), items=items, gold=gold, gold_epochs=6, secret=b"\x07" * 32
         )
+        self.epoch_seconds = terms["epochSeconds"]
         self.campaign = self.network.create(files, self.content)
         truth = digit_truth()
         self.people = [
@@ -64,8 +75,21 @@ class Scene:
             for number in range(people)
         ]
 
+    def wait_until(self, holds: Callable[[], bool], what: str, *, epochs: int = EPOCHS) -> None:
+        """Wait until `holds`, by the chain's clock: so many epochs at most."""
+        devnet = self.network.devnet
+        last = devnet.timestamp() + epochs * self.epoch_seconds
+
+        def in_time() -> bool:
+            if holds():
+                return True
+            assert devnet.timestamp() <= last, f"{what} didn't happen in {epochs} epochs"
+            return False
+
+        wait_until(in_time, what=what)
+
     def label_until(
-        self, holds: Callable[[], bool], seconds: float, what: str, *, each: int = 10
+        self, holds: Callable[[], bool], what: str, *, each: int = 10, epochs: int = EPOCHS
     ) -> None:
         """Let everybody label up to `each` items, in turns, until `holds`."""
 
@@ -74,41 +98,76 @@ class Scene:
                 person.work(each)
             return holds()
 
-        wait_until(label, seconds, what=what)
+        self.wait_until(label, what, epochs=epochs)
+
+    def all_at_work(self) -> None:
+        """Let everybody come and label: draws begin two anchors after a delegation."""
+        self.label_until(
+            lambda: all(one.labels for one in self.people), "everybody at work", each=1
+        )
 
     def label(self, submissions: int, *, each: int = 1) -> None:
         """Let everybody label, in turns, until so many more submissions are acknowledged."""
         wanted = self.submissions + submissions
-        # On a slow machine a submission takes a tenth of a second.
-        self.label_until(
-            lambda: self.submissions >= wanted, 60 + submissions, f"{wanted} submissions", each=each
-        )
+        self.label_until(lambda: self.submissions >= wanted, f"{wanted} submissions", each=each)
 
     @property
     def submissions(self) -> int:
         """How many submissions were acknowledged."""
         return sum(len(person.acknowledged) for person in self.people)
 
+    def leap_to_epoch_led_by(self, operator: int) -> None:
+        """Set the chain's clock forward into the next epoch whose receipt an operator leads."""
+        devnet, facts = self.network.devnet, self.network.facts(self.campaign)
+        address = bytes.fromhex(self.network.wallets.operator(operator).address[2:])
+        members = self.network.reader.operators().members
+        passed = devnet.timestamp() - facts.created.timestamp
+        epoch = passed // self.epoch_seconds + 2
+        while members[epoch % len(members)] != address:
+            epoch += 1
+        with self.network.pace.held():
+            devnet.increase_time((epoch - 1) * self.epoch_seconds - passed)
+
     def wait_for_epoch(self, epoch: int) -> None:
         """Wait until the chain's clock stands in an epoch, and leases of it are given."""
         facts = self.network.facts(self.campaign)
-        begins = facts.created.timestamp + (epoch - 1) * TERMS["epochSeconds"]
-        wait_until(
+        begins = facts.created.timestamp + (epoch - 1) * self.epoch_seconds
+        self.wait_until(
             lambda: self.network.devnet.timestamp() >= begins + 2 * TERMS["anchorBlocks"],
-            400,
-            what=f"epoch {epoch}",
+            f"epoch {epoch}",
+        )
+
+    def posted_at_latest(self) -> int:
+        """How many receipts the newest block knows of, final or not."""
+        return len(self.network.facts(self.campaign).settlements)
+
+    @property
+    def newest_evidence(self) -> tuple[bytes, int]:
+        """Digest and codec of the last finalized receipt's evidence."""
+        return self.finalized[-1].evidence, DAG_CBOR
+
+    def wait_until_followed(self, number: int) -> None:
+        """Wait until an operator holds the whole log that the receipts published."""
+        wait_until(
+            lambda: len(self.operator_rows(number)) >= self.finalized[-1].log_position,
+            what=f"operator {number} caught up",
+        )
+
+    def label_until_finalized(self, more: int) -> None:
+        """Let everybody label until so many more receipts are finalized."""
+        wanted = len(self.finalized) + more
+        self.label_until(
+            lambda: len(self.finalized) >= wanted, f"{more} more receipts", epochs=more * EPOCHS
         )
 
     @property
     def finalized(self) -> list[Receipt]:
         return self.network.finalized(self.campaign)
 
-    def finish(self, seconds: float = 240.0) -> None:
+    def finish(self) -> None:
         """Close, and wait for the final receipt."""
         self.network.close(self.campaign)
-        wait_until(
-            lambda: any(one.final for one in self.finalized), seconds, what="the final receipt"
-        )
+        self.wait_until(lambda: any(one.final for one in self.finalized), "the final receipt")
 
     def wait_until_claimed(self) -> None:
         """Wait until the gateway has claimed for everybody."""
@@ -119,7 +178,6 @@ class Scene:
                 reader.claimed(self.campaign, leaf.account).cumulative == leaf.cumulative
                 for leaf in leaves
             ),
-            120,
             what="everybody's claim",
         )
 
@@ -169,11 +227,24 @@ class Scene:
         finally:
             engine.dispose()
 
-    def audit(self, content: Path | None = None) -> Any:
+    def take_content_from(self, daemon: str) -> None:
+        """Fill the folder that the audit reads with what a Kubo daemon has, or can fetch."""
+        folder = self.network.folder
+        car = str(folder / "campaign.car")
+        source = {
+            "DDLP_STATE_DIR": str(folder / "operator0"),
+            "DDLP_RPC_URL": self.network.devnet.url,
+            "DDLP_IPFS_URL": daemon,
+            "DDLP_CONTENT_DIR": str(folder / "fetched"),
+        }
+        content_command(["export", str(self.campaign), "--out", car], source)
+        content_command(["import", car], {"DDLP_CONTENT_DIR": str(folder / "content")})
+
+    def audit(self) -> Any:
         """Run `ddlp audit` on the live chain; return its report."""
         folder = self.network.folder
         arguments = ["--rpc", self.network.devnet.url, "--json", "--content"]
-        arguments += [str(content or folder / "content")]
+        arguments += [str(folder / "content")]
         arguments += ["--deployment", str(folder / "deployment.json")]
         done = CliRunner().invoke(cli, ["audit", *arguments])
         assert done.exit_code in (0, 1), done.output
@@ -186,9 +257,28 @@ class Scene:
         return self.content.get(link.digest, link.codec)
 
 
+@contextmanager
+def staged(
+    folder: Path,
+    *,
+    settings: Callable[[Devnet], dict[str, dict[str, str]]] = lambda devnet: {},
+    database: Callable[[str], str] | None = None,
+    content: ContentStore | None = None,
+) -> Iterator[Scene]:
+    """A network in `folder` on a chain of its own, which keeps its port when it is restarted."""
+    (port,) = free_ports(1)
+    with Devnet(folder / "chain", port, step_seconds=1) as devnet:
+        network = OracleNetwork(folder, devnet, settings=settings(devnet), database=database)
+        network.set_up()
+        yield Scene(network, content or local_content(network))
+
+
+def content_command(arguments: list[str], environment: dict[str, str]) -> None:
+    done = CliRunner().invoke(cli, ["content", *arguments], env=environment)
+    assert done.exit_code == 0, f"{done.output} {done.exception}"
+
+
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    with Devnet(tmp_path / "chain", step_seconds=1) as devnet:
-        network = OracleNetwork(tmp_path, devnet)
-        network.set_up()
-        yield Scene(network, local_content(network))
+    with staged(tmp_path) as scene:
+        yield scene

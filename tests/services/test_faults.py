@@ -11,6 +11,7 @@ import contextlib
 import os
 import random
 import signal
+import sys
 import time
 
 import pytest
@@ -21,7 +22,7 @@ from oracle.evidence.signing import recover
 from oracle.evidence.structs import Acknowledgement, Confirmation, Domain
 from oracle.ports import LeaseCertificate
 from tests.services.conftest import TERMS, Scene
-from tests.support.network import wait_until
+from tests.support.network import Process, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(3600)]
 
@@ -54,7 +55,7 @@ def test_network__processes_killed_at_random__recover_without_hands(scene: Scene
                 next_kill = now + dice.uniform(3, 8)
             return killed == KILLS and not down and len(scene.finalized) >= 2
 
-        scene.label_until(disturb, 240 + 12 * KILLS, "all kills and two finalized receipts")
+        scene.label_until(disturb, "all kills and two finalized receipts", epochs=8 + 2 * KILLS)
         for process in processes.values():
             wait_until(process.is_ready, what=f"{process.name} ready again")
         scene.finish()
@@ -70,15 +71,44 @@ def test_network__one_operator_stays_away__the_lead_passes_on(scene: Scene) -> N
     away = scene.network.processes["operator2"]
     with scene.network.started():
         away.end(signal.SIGKILL)
-        scene.label_until(lambda: len(scene.finalized) >= 2, 400, "two finalized receipts")
+        scene.label_until_finalized(2)
         away.start()
         wait_until(away.is_ready, what="the fourth operator ready")
-        scene.finish(400)
-        wait_until(
-            lambda: len(scene.operator_rows(2)) >= scene.finalized[-1].log_position,
-            what="the fourth operator caught up",
-        )
+        scene.finish()
+        scene.wait_until_followed(2)
     scene.check_end()
+
+
+def test_network__operator_lies_withholds_and_equivocates__three_of_four_go_on(
+    scene: Scene,
+) -> None:
+    """It misbehaves as a peer, and in the epochs that it leads."""
+    scene.open(people=4, items=150, gold=24)
+    liar = scene.network.processes["operator3"]
+    honest = liar.program
+    with scene.network.started():
+        scene.all_at_work()
+        for how in ("lying", "withholding", "equivocating"):
+            assert liar.end() == 0
+            liar.program = (sys.executable, "-m", "tests.support.lying", how)
+            liar.start()
+            wait_until(liar.is_ready, what=f"the operator {how}")
+            before = _deeds(liar)
+            scene.leap_to_epoch_led_by(3)
+            scene.label_until_finalized(1)
+            scene.label_until(lambda: _deeds(liar) > before, f"an operator {how}")  # noqa: B023
+        assert liar.end() == 0
+        liar.program = honest
+        liar.start()
+        wait_until(liar.is_ready, what="the operator ready again")
+        scene.finish()
+        scene.wait_until_claimed()
+        scene.wait_until_followed(3)
+    scene.check_end()
+
+
+def _deeds(liar: Process) -> int:
+    return liar.log.read_text().count("misbehaves")
 
 
 def test_network__gateway_stops_for_good__filed_work_is_paid(scene: Scene) -> None:
@@ -92,8 +122,8 @@ def test_network__gateway_stops_for_good__filed_work_is_paid(scene: Scene) -> No
     contributor = scene.people[0]
     domain = Domain(network.deployment.chain_id, network.deployment.board)
     with network.started():
-        scene.label_until(lambda: all(one.labels for one in scene.people), 120, "everybody at work")
-        row, filing = wait_until(contributor.hold_back, 120, what="a lease held back")
+        scene.all_at_work()
+        row, filing = wait_until(contributor.hold_back, what="a lease held back")
         desks = network.filing_desks(scene.campaign)
         confirmed = Confirmation(scene.campaign, row.position, row.entry_hash, row.head)
         signatures: dict[bytes, bytes] = {}
@@ -105,7 +135,7 @@ def test_network__gateway_stops_for_good__filed_work_is_paid(scene: Scene) -> No
                         signatures[address] = desk.confirm(row.position, row.entry_hash)
             return len(signatures) == len(desks)
 
-        wait_until(confirm, 30, what="confirmations of all operators")
+        wait_until(confirm, what="confirmations of all operators")
         assert {
             address: recover(confirmed.digest(domain), signature)
             for address, signature in signatures.items()
@@ -118,7 +148,7 @@ def test_network__gateway_stops_for_good__filed_work_is_paid(scene: Scene) -> No
             word = Acknowledgement(scene.campaign, keccak256(filing.entry), epoch)
             assert recover(word.digest(domain), desk.file(filing)) == address
         contributor.acknowledged.append(filing.entry)
-        scene.finish(400)
+        scene.finish()
         rows, filings = scene.published()
         assert filings.count(filing.entry) == 1
         assert filing.entry not in {one.data for one in rows}

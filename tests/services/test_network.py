@@ -9,10 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from oracle.chain.devnet import Devnet
-from oracle.cli import cli
 from oracle.content.kubo import KuboContent
 from oracle.evidence.codec import DAG_CBOR
 from tests.services.conftest import Scene
@@ -40,7 +38,7 @@ def test_network__postgresql_and_two_kubo__every_operator_signs_the_same_and_the
         network = OracleNetwork(
             tmp_path,
             devnet,
-            content={
+            settings={
                 name: {
                     "DDLP_IPFS_URL": daemon.address,
                     "DDLP_CONTENT_DIR": str(tmp_path / name / "content"),
@@ -54,6 +52,7 @@ def test_network__postgresql_and_two_kubo__every_operator_signs_the_same_and_the
         # Two labels an item in the mean: enough stay open for five epochs.
         scene.open(people=40, items=SUBMISSIONS // 2, gold=12)
         with network.started():
+            scene.all_at_work()
             for epoch in range(1, EPOCHS + 1):
                 scene.wait_for_epoch(epoch)
                 with network.pace.held():
@@ -67,18 +66,5 @@ def test_network__postgresql_and_two_kubo__every_operator_signs_the_same_and_the
 
         held = KuboContent(fetching.address, timeout=10)
         assert not held.has(scene.finalized[-1].evidence, DAG_CBOR)
-        car = str(tmp_path / "campaign.car")
-        source = {
-            "DDLP_STATE_DIR": str(tmp_path / "operator0"),
-            "DDLP_RPC_URL": devnet.url,
-            "DDLP_IPFS_URL": fetching.address,
-            "DDLP_CONTENT_DIR": str(tmp_path / "fetched"),
-        }
-        content_command(["export", "1", "--out", car], source)
-        content_command(["import", car], {"DDLP_CONTENT_DIR": str(tmp_path / "content")})
+        scene.take_content_from(fetching.address)
         scene.check_end()
-
-
-def content_command(arguments: list[str], environment: dict[str, str]) -> None:
-    done = CliRunner().invoke(cli, ["content", *arguments], env=environment)
-    assert done.exit_code == 0, f"{done.output} {done.exception}"

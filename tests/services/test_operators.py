@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 def test_network__two_epochs__operators_agree_and_the_audit_verifies(scene: Scene) -> None:
     scene.open(people=5)
     with scene.network.started():
-        scene.label_until(lambda: len(scene.finalized) >= 2, 240, "two finalized receipts")
+        scene.label_until_finalized(2)
         scene.finish()
         scene.wait_until_claimed()
         for name, process in scene.network.processes.items():

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -48,7 +49,7 @@ TOKEN = 10**18
 FINAL_AFTER = 2  # blocks, on anvil with an epoch of one block
 WINDOW_SECONDS = 3
 ROOT = Path(__file__).parents[2]
-DDLP = [sys.executable, "-m", "oracle.cli"]
+DDLP = (sys.executable, "-m", "oracle.cli")
 
 
 def free_ports(count: int) -> list[int]:
@@ -59,7 +60,7 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def wait_until(holds: Callable[[], Any], seconds: float = 120.0, *, what: str = "it") -> Any:
+def wait_until(holds: Callable[[], Any], seconds: float = 1_800.0, *, what: str = "it") -> Any:
     """Return what `holds` returns once it is true."""
     deadline = time.monotonic() + seconds
     while not (found := holds()):
@@ -79,11 +80,12 @@ class Process:
     monitor: int
     running: subprocess.Popen[bytes] | None = None
     starts: int = 0
+    program: tuple[str, ...] = DDLP
 
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.running = subprocess.Popen(
-                [*DDLP, *self.command],
+                [*self.program, *self.command],
                 cwd=ROOT,
                 env={**os.environ, **self.environment},
                 stdout=log,
@@ -100,6 +102,14 @@ class Process:
         code = self.running.wait(seconds)
         self.running = None
         return code
+
+    def limit_files(self, size: int | None) -> None:
+        """Let no write go beyond `size` bytes of any file, as on a disk that is full; None lets
+        them through again."""
+        assert self.running is not None
+        most = resource.RLIM_INFINITY
+        limit = (most if size is None else size, most)
+        resource.prlimit(self.running.pid, resource.RLIMIT_FSIZE, limit)
 
     def get(self, page: str) -> requests.Response:
         return requests.get(f"http://127.0.0.1:{self.monitor}/{page}", timeout=20)
@@ -163,13 +173,15 @@ class Pace(threading.Thread):
         while not self._over.is_set():
             self._goes.wait()
             try:
-                self._await_followers(self._devnet.block_number() - FINAL_AFTER)
+                self.await_followers()
                 if self._goes.is_set():
                     self._devnet.mine()
             except ChainError:  # the chain is being restarted
                 self._over.wait(0.2)
 
-    def _await_followers(self, block: int) -> None:
+    def await_followers(self) -> None:
+        """Return once all that run, or have had the time to, stand at the newest final block."""
+        block = self._devnet.block_number() - FINAL_AFTER
         deadline = time.monotonic() + self._patience
         behind = [one for one in self._followers if one.name not in self.not_awaited]
         while behind and time.monotonic() < deadline and not self._over.wait(0.1):
@@ -184,14 +196,15 @@ class Pace(threading.Thread):
 class OracleNetwork:
     """`operators` operators, of whom more than half must sign, and a gateway, on `devnet`.
 
-    `content` are settings of where blocks are; `database` gives a fresh database's URL by process.
+    `settings` are further variables, by process; `database` gives a fresh database's URL by
+    process.
     """
 
     folder: Path
     devnet: Devnet
     operators: int = 4
     threshold: int = 3
-    content: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     database: Callable[[str], str] | None = None
     processes: dict[str, Process] = field(default_factory=dict)
 
@@ -220,7 +233,7 @@ class OracleNetwork:
                 "DDLP_PASSPHRASE_FILE": str(passphrase),
                 "DDLP_CONTENT_DIR": str(self.folder / "content"),
                 "DDLP_MAX_HEAD_AGE": "86400",  # the chain's clock waits for slow machines
-                **self.content.get(name, {}),
+                **self.settings.get(name, {}),
             }
             if self.database is not None:
                 environment["DDLP_DATABASE_URL"] = self.database(name)

@@ -89,20 +89,29 @@ class RpcProxy:
         return Handler
 
 
+def half_the_logs(method: str, _params: Any, result: Any) -> Any:
+    """Leave every second log out."""
+    return result[::2] if method == "eth_getLogs" else result
+
+
 class Frozen:
     """A script: the node stands still at the block that is newest when this is made."""
 
     def __init__(self, node_url: str) -> None:
         self._node = connect(node_url)
-        self._newest = request(self._node, "eth_getBlockByNumber", "latest", False)
+        self._tagged = {
+            tag: request(self._node, "eth_getBlockByNumber", tag, False)
+            for tag in ("latest", "finalized")
+        }
 
     def __call__(self, method: str, params: Any, result: Any) -> Any:
-        number = int(self._newest["number"], 16)
+        newest = self._tagged["latest"]["number"]
+        number = int(newest, 16)
         if method == "eth_blockNumber":
-            return self._newest["number"]
+            return newest
         if method == "eth_getBlockByNumber":
-            if params[0] == "latest":
-                return self._newest
+            if params[0] in self._tagged:
+                return self._tagged[params[0]]
             if result is not None and int(result["number"], 16) > number:
                 return None
         if method == "eth_getLogs":

@@ -299,6 +299,17 @@ def test_vote__whole_proposal__is_signed_and_the_same_again(scene: Schedule) -> 
     assert not [key for key in scene.content.blocks if key[1] == next(iter(digests))]
 
 
+def test_vote__before_a_quorum_has_answered__is_put_off(scene: Schedule) -> None:
+    at_cut(scene)
+    proposal = proposed(scene, leader(scene))
+    scene.restart(0)
+    vote = scene.members[0].vote(proposal)
+    assert (vote.signature, vote.code) == (None, "NOT-YET")
+    assert not scene.members[0]._store.notes("signed")
+    scene.members[0].follow()
+    assert scene.members[0].vote(proposal).signature is not None
+
+
 def test_vote__opening_left_out__is_refused_and_handed_over(scene: Schedule) -> None:
     at_cut(scene)
     head = leader(scene)
