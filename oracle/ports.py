@@ -643,6 +643,13 @@ class FilingDesk(Protocol):
         `Acknowledgement` over it, once it is stored durably."""
         ...
 
+    def open_epoch(
+        self, epoch: int, *, final: bool, seed: bytes, gold: tuple[GoldOpening, ...]
+    ) -> None:
+        """Take the draw seed and gold of the epoch that is being cut, which the gateway doesn't
+        open; whoever brings them, the campaign's commitments tell whether they are true."""
+        ...
+
 
 class OperatorStore(Protocol):
     """What one operator keeps of one campaign. Every method is one durable transaction; `now` is in

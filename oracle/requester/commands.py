@@ -7,9 +7,11 @@ They talk to the chain that a running `ddlp serve` says it is on, or to DDLP_RPC
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,14 +33,18 @@ from oracle.config import Settings, load_settings
 from oracle.content.stores import open_content
 from oracle.errors import ChainError, ConfigError, InputError, Reverted
 from oracle.evidence.signing import checksum
-from oracle.requester.plan import read_plan, shown, tokens
+from oracle.processes.folder import read_peers
+from oracle.requester.plan import CampaignPlan, read_plan, shown, tokens
 from oracle.requester.recovery import Recovery
 from oracle.requester.results import finalized_receipts, write_export
+from oracle.requester.stand_in import StandIn
 from oracle.store.database import open_database
 from oracle.store.labels import SqlLabelStore
+from oracle.transport.client import public_desk
 
 NUMBER = click.IntRange(1, 2**64 - 1)
 FILE = click.Path(path_type=Path)
+STAND_IN_SECONDS = 2.0  # between looks at the chain
 
 
 class Session(NamedTuple):
@@ -225,6 +231,14 @@ def recover(file: Path, place: Path | None, out: Path) -> None:
 
     Needs no chain. The gateway reads them as `secrets/<manifest>.json` of its state folder.
     """
+    plan = _recovered(file, place)
+    plan.files.secrets.save(out)
+    click.echo(f"{out}: put it into the gateway's state folder as")
+    click.echo(f"secrets/{plan.files.manifest.block.digest.hex()}.json, then start the gateway")
+
+
+def _recovered(file: Path, place: Path | None) -> CampaignPlan:
+    """Return the plan that a campaign was created from; InputError where its files have changed."""
     known = Recovery.load(place or Recovery.path_of(file))
     plan = read_plan(file, known.secret)
     if plan.files.manifest.block.digest != known.manifest:
@@ -232,9 +246,33 @@ def recover(file: Path, place: Path | None, out: Path) -> None:
             f"{file} or a file it names isn't what the campaign was created from: restore the "
             "files as they were"
         )
-    plan.files.secrets.save(out)
-    click.echo(f"{out}: put it into the gateway's state folder as")
-    click.echo(f"secrets/{known.manifest.hex()}.json, then start the gateway")
+    return plan
+
+
+@campaign.command("open")
+@click.argument("number", type=NUMBER)
+@click.argument("file", type=FILE)
+@click.option("--recovery", "place", type=FILE, help="Its recovery file, as for create.")
+@click.option("--peers", type=FILE, required=True, help="peers.json: where operators answer.")
+def open_epochs(number: int, file: Path, place: Path | None, peers: Path) -> None:
+    """Open each epoch of campaign NUMBER to operators, in place of a gateway that is gone.
+
+    FILE is the campaign's, as for create. Runs until the final receipt; close the campaign first.
+    """
+    secrets = _recovered(file, place).files.secrets
+    operators = read_peers(peers).operators
+    desks = {one: public_desk(url, one, number) for one, url in operators.items()}
+    with _session() as (platform, _, _):
+        standing = StandIn(partial(platform.read_campaign, number), secrets, desks)
+        shown_before: list[str] = []
+        while not standing.is_over:
+            lines = standing.step()
+            for line in lines:
+                if line not in shown_before:
+                    click.echo(line)
+            shown_before = lines or shown_before
+            time.sleep(STAND_IN_SECONDS)
+    click.echo(f"campaign {number} has its final receipt")
 
 
 @campaign.command()

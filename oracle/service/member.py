@@ -14,13 +14,20 @@ from dataclasses import dataclass
 from enum import Enum
 
 from oracle.content.batch import put_all
-from oracle.errors import ContentMissing, DDLPError, InputError, ProtocolFault, Reverted
+from oracle.errors import (
+    ContentMissing,
+    DDLPError,
+    GatewayRefusal,
+    InputError,
+    ProtocolFault,
+    Reverted,
+)
 from oracle.evidence.codec import DAG_CBOR, Link
 from oracle.evidence.entries import LogRow
 from oracle.evidence.hashing import ZERO32, keccak256
 from oracle.evidence.signing import recover
 from oracle.evidence.structs import Receipt
-from oracle.evidence.supplement import Supplement
+from oracle.evidence.supplement import GoldOpening, Supplement
 from oracle.ports import (
     ChainReader,
     ContentStore,
@@ -745,6 +752,22 @@ class Member:
         campaign = self._refresh()
         with self._lock:
             self.intake.certify(certificate, campaign, self.members, self.threshold, now=self._now)
+
+    def open_epoch(
+        self, epoch: int, *, final: bool, seed: bytes, gold: tuple[GoldOpening, ...]
+    ) -> None:
+        """Take what opens the epoch that is being cut, if it opens what was committed to."""
+        campaign = self._refresh()
+        with self._lock:
+            if self._due(campaign) != (epoch, final):
+                raise GatewayRefusal(
+                    "OPEN-NOT-DUE", f"epoch {epoch} isn't being cut: bring what opens it then"
+                )
+            self._take_reveal((seed, gold), campaign, epoch, final=final)
+            if self._reveals[epoch, final][0] != seed:
+                raise GatewayRefusal(
+                    "OPEN-WRONG", "the seed isn't the one committed to: use this campaign's files"
+                )
 
     def holds(self, wanted: Sequence[bytes]) -> tuple[bytes, ...]:
         """Return those of the entry hashes that our log or filings have."""

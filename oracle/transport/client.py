@@ -27,6 +27,7 @@ from oracle.errors import (
 )
 from oracle.evidence.codec import column
 from oracle.evidence.entries import LogRow
+from oracle.evidence.structs import Domain
 from oracle.evidence.supplement import GoldOpening
 from oracle.ports import (
     Filing,
@@ -243,6 +244,19 @@ class HttpFilingDesk:
     def file(self, filing: Filing) -> bytes:
         """Bring a submission that the gateway doesn't log; return the acknowledgement."""
         return self._caller.post(f"{self._path}/file", wire.encode_filing(filing))
+
+    def open_epoch(
+        self, epoch: int, *, final: bool, seed: bytes, gold: tuple[GoldOpening, ...]
+    ) -> None:
+        """Bring an epoch's draw seed and gold in the gateway's stead."""
+        body = wire.encode_opened_epoch(epoch, final, seed, gold)
+        self._caller.post(f"{self._path}/open", body)
+
+
+def public_desk(url: str, operator: bytes, campaign: int) -> HttpFilingDesk:
+    """Return an operator's desk as anybody reaches it, who has no name and signs nothing."""
+    nobody = Identity(bytes(20), lambda digest: bytes(65), Domain(0, bytes(20)), lambda: 0)
+    return HttpFilingDesk(Caller(url, operator, nobody), campaign)
 
 
 def _problem(data: bytes) -> tuple[str, str, int | None]:

@@ -156,6 +156,12 @@ def create_operator_app(
     def holds(campaign: int) -> ResponseReturnValue:
         return _bytes(wire.encode_digests(offered.desk(campaign).holds(_wanted())))
 
+    @app.post("/v1/public/campaigns/<int:campaign>/open")
+    def open_epoch(campaign: int) -> ResponseReturnValue:
+        epoch, final, seed, gold = wire.decode_opened_epoch(_body(MAX_SMALL))
+        offered.desk(campaign).open_epoch(epoch, final=final, seed=seed, gold=gold)
+        return _bytes(b"")
+
     @app.post("/v1/public/campaigns/<int:campaign>/file")
     def file(campaign: int) -> ResponseReturnValue:
         return _bytes(offered.desk(campaign).file(wire.decode_filing(_body(MAX_SMALL))))

@@ -103,6 +103,18 @@ def decode_reveal(data: bytes) -> tuple[bytes, tuple[GoldOpening, ...]]:
     return _sized(seed, 32), _decode_gold(gold)
 
 
+def encode_opened_epoch(epoch: int, final: bool, seed: bytes, gold: Sequence[GoldOpening]) -> bytes:
+    """Write what opens an epoch."""
+    return pack([column([epoch, int(final)], "u64"), encode_reveal(seed, gold)])
+
+
+def decode_opened_epoch(data: bytes) -> tuple[int, bool, bytes, tuple[GoldOpening, ...]]:
+    """Undo `encode_opened_epoch`."""
+    which, opened = unpack(data, 2)
+    epoch, final = integers(which, "u64", 2).tolist()
+    return epoch, bool(final), *decode_reveal(opened)
+
+
 def _encode_gold(gold: Sequence[GoldOpening]) -> bytes:
     return pack(
         [encode_cbor([one.epoch, one.index, one.item, one.answer, one.salt]) for one in gold]

@@ -21,6 +21,7 @@ from oracle.evidence.entries import LogRow
 from oracle.evidence.results import Evidence
 from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import Supplement
+from oracle.gateway.secrets import GatewaySecrets
 from oracle.ports import ContentStore
 from oracle.replay.digits import digit_campaign, digit_terms, digit_truth
 from oracle.service.evidence import read_log
@@ -54,6 +55,7 @@ class Scene:
     people: list[Person] = field(default_factory=list)
     campaign: int = 0
     epoch_seconds: int = 0
+    secrets: GatewaySecrets | None = None
 
     def open(
         self, *, people: int, items: int = 60, gold: int = 12, terms: dict[str, Any] = TERMS
@@ -62,6 +64,7 @@ class Scene:
         files, _ = digit_campaign(
             digit_terms(**terms), items=items, gold=gold, gold_epochs=6, secret=b"\x07" * 32
         )
+        self.secrets = files.secrets
         self.epoch_seconds = terms["epochSeconds"]
         self.campaign = self.network.create(files, self.content)
         truth = digit_truth()

@@ -13,14 +13,17 @@ import random
 import signal
 import sys
 import time
+from functools import partial
 
 import pytest
 
+from oracle.bootstrap import read_campaign
 from oracle.errors import GatewayRefusal
 from oracle.evidence.hashing import keccak256
 from oracle.evidence.signing import recover
 from oracle.evidence.structs import Acknowledgement, Confirmation, Domain
 from oracle.ports import LeaseCertificate
+from oracle.requester.stand_in import StandIn
 from tests.services.conftest import TERMS, Scene
 from tests.support.network import Process, wait_until
 
@@ -114,7 +117,7 @@ def _deeds(liar: Process) -> int:
 def test_network__gateway_stops_for_good__filed_work_is_paid(scene: Scene) -> None:
     """Operators confirm a lease; then the gateway is gone, and its work is filed with two of them.
 
-    Seed and gold of that epoch are never opened: its labels are paid in full, from the bond.
+    The requester opens seed and gold in its place: else all labels of that epoch were the bond's.
     """
     network = scene.network
     # An epoch long enough to file in: no cut may come between lease and filing.
@@ -148,10 +151,21 @@ def test_network__gateway_stops_for_good__filed_work_is_paid(scene: Scene) -> No
             word = Acknowledgement(scene.campaign, keccak256(filing.entry), epoch)
             assert recover(word.digest(domain), desk.file(filing)) == address
         contributor.acknowledged.append(filing.entry)
-        scene.finish()
+        standing = StandIn(
+            partial(read_campaign, network.reader, scene.content, scene.campaign),
+            scene.secrets,
+            desks,
+        )
+        network.close(scene.campaign)
+
+        def opened() -> bool:
+            standing.step()
+            return standing.is_over
+
+        scene.wait_until(opened, "the final receipt")
         rows, filings = scene.published()
         assert filings.count(filing.entry) == 1
         assert filing.entry not in {one.data for one in rows}
         charged = scene.finalized[-1].bond_charge
     assert charged > 0
-    scene.check_end(gateway_faults=GATEWAY_DOWN)
+    scene.check_end(gateway_faults=GATEWAY_DOWN - {"SEED-UNOPENED"})

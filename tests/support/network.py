@@ -36,12 +36,11 @@ from oracle.content.sealing import encryption_key
 from oracle.errors import ChainError
 from oracle.evidence.entries import LogRow
 from oracle.evidence.hashing import keccak256
-from oracle.evidence.structs import Domain, Receipt
+from oracle.evidence.structs import Receipt
 from oracle.gateway.campaign_files import CampaignFiles
 from oracle.ports import ContentStore, Filing
 from oracle.protocol.facts import ChainFacts
-from oracle.transport.authentication import Identity
-from oracle.transport.client import Caller, HttpFilingDesk
+from oracle.transport.client import HttpFilingDesk, public_desk
 from tests.webapp.browser_double import BrowserDouble
 
 PASSPHRASE = "correct horse battery staple"
@@ -338,13 +337,11 @@ class OracleNetwork:
 
     def filing_desks(self, campaign: int) -> dict[bytes, HttpFilingDesk]:
         """Every operator's desk for contributors, by its address."""
-        anybody = Identity(bytes(20), lambda digest: bytes(65), Domain(0, bytes(20)), lambda: 0)
         desks = {}
         for number in range(self.operators):
             address = bytes.fromhex(self.wallets.operator(number).address[2:])
             port = self.processes[f"operator{number}"].environment["DDLP_PORT"]
-            caller = Caller(f"http://127.0.0.1:{port}", address, anybody)
-            desks[address] = HttpFilingDesk(caller, campaign)
+            desks[address] = public_desk(f"http://127.0.0.1:{port}", address, campaign)
         return desks
 
     @property

@@ -122,6 +122,7 @@ class FixedOperator:
         self.address = address_of(key)
         self.proposals: list[Proposal] = []
         self.certificates: list[LeaseCertificate] = []
+        self.opened: list[tuple[int, bool, bytes, tuple[GoldOpening, ...]]] = []
         self.votes = [
             Vote(bytes([27]) * 65),
             Vote(None, "PROPOSAL-OMITS", "opening 3/0", "left out: see", MISSING),
@@ -155,6 +156,13 @@ class FixedOperator:
 
     def holds(self, wanted: Sequence[bytes]) -> tuple[bytes, ...]:
         return tuple(one for one in wanted if one in {digest_of(number) for number in range(3)})
+
+    def open_epoch(
+        self, epoch: int, *, final: bool, seed: bytes, gold: tuple[GoldOpening, ...]
+    ) -> None:
+        if epoch != 3:
+            raise GatewayRefusal("OPEN-NOT-DUE", "that epoch isn't being cut: wait")
+        self.opened.append((epoch, final, seed, gold))
 
     def file(self, filing: Filing) -> bytes:
         return keccak256(filing.entry) + keccak256(filing.opening) + bytes([28])

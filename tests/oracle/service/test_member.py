@@ -299,6 +299,21 @@ def test_vote__whole_proposal__is_signed_and_the_same_again(scene: Schedule) -> 
     assert not [key for key in scene.content.blocks if key[1] == next(iter(digests))]
 
 
+def test_open_epoch__in_the_gateways_stead__is_taken_at_the_cut_alone(scene: Schedule) -> None:
+    member, secrets = scene.members[0], scene.files.secrets
+    gold = tuple(one for one in secrets.gold if one.epoch == 1)
+    with pytest.raises(GatewayRefusal, match="OPEN-NOT-DUE"):
+        member.open_epoch(1, final=False, seed=secrets.seed(1), gold=gold)
+    assert not member._reveals
+    at_cut(scene)
+    member._reveals.clear()  # as if the gateway had opened nothing
+    with pytest.raises(GatewayRefusal, match="OPEN-WRONG"):
+        member.open_epoch(1, final=False, seed=b"\x01" * 32, gold=())
+    assert member._reveals[1, False] == (ZERO32, ())
+    member.open_epoch(1, final=False, seed=secrets.seed(1), gold=gold)
+    assert member._reveals[1, False] == (secrets.seed(1), tuple(sorted(gold)))
+
+
 def test_vote__before_a_quorum_has_answered__is_put_off(scene: Schedule) -> None:
     at_cut(scene)
     proposal = proposed(scene, leader(scene))

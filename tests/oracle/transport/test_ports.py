@@ -118,12 +118,16 @@ def test_desk__lease_confirmed_certified_and_work_filed__is_taken(
     assert desk.holds([unknown, known]) == (known,)
     assert desk.holds([]) == ()
     assert desk.file(FILINGS[1]) == operator.file(FILINGS[1])
+    desk.open_epoch(3, final=True, seed=digest_of(5), gold=GOLD)
+    assert operator.opened == [(3, True, digest_of(5), GOLD)]
 
 
 def test_desk__what_is_declined__comes_back_by_its_code(desk: FilingDesk) -> None:
     with pytest.raises(GatewayRefusal) as caught:
         desk.confirm(3, digest_of(1))
     assert caught.value.code == "LEASE-UNKNOWN"
+    with pytest.raises(GatewayRefusal, match="OPEN-NOT-DUE"):
+        desk.open_epoch(4, final=False, seed=digest_of(5), gold=())
     assert not isinstance(caught.value, GatewayBusy)
 
 
