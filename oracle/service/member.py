@@ -753,6 +753,19 @@ class Member:
         with self._lock:
             self.intake.certify(certificate, campaign, self.members, self.threshold, now=self._now)
 
+    def holds(self, wanted: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Return those of the entry hashes that our log or filings have."""
+        _check_bound(len(wanted), MORE)
+        with self._lock:
+            filed, logged = self.intake.filings, self.log.places
+            return tuple(one for one in wanted if one in filed or one in logged)
+
+    def file(self, filing: Filing) -> bytes:
+        """Take a submission that the gateway doesn't log; return the acknowledgement."""
+        campaign = self._refresh()
+        with self._lock:
+            return self.intake.file(filing, campaign, self._previous, now=self._now)
+
     def open_epoch(
         self, epoch: int, *, final: bool, seed: bytes, gold: tuple[GoldOpening, ...]
     ) -> None:
@@ -768,19 +781,6 @@ class Member:
                 raise GatewayRefusal(
                     "OPEN-WRONG", "the seed isn't the one committed to: use this campaign's files"
                 )
-
-    def holds(self, wanted: Sequence[bytes]) -> tuple[bytes, ...]:
-        """Return those of the entry hashes that our log or filings have."""
-        _check_bound(len(wanted), MORE)
-        with self._lock:
-            filed, logged = self.intake.filings, self.log.places
-            return tuple(one for one in wanted if one in filed or one in logged)
-
-    def file(self, filing: Filing) -> bytes:
-        """Take a submission that the gateway doesn't log; return the acknowledgement."""
-        campaign = self._refresh()
-        with self._lock:
-            return self.intake.file(filing, campaign, self._previous, now=self._now)
 
 
 def _pending(facts: ChainFacts) -> Settlement | None:
