@@ -49,10 +49,10 @@ def campaign_places(campaign: CampaignView) -> list[Place]:
     if course is not None and course.exam is not None:
         endpoints.append(("training.exam", "Exam"))
     endpoints.append(("inbox.show", "Questions"))
-    return [
-        Place(url_for(endpoint, number=campaign.number), words, endpoint == request.endpoint)
-        for endpoint, words in endpoints
+    addresses = [
+        (url_for(endpoint, number=campaign.number), words) for endpoint, words in endpoints
     ]
+    return [Place(address, words, address == request.path) for address, words in addresses]
 
 
 def newest_guidelines(campaign: CampaignView) -> Edition:

@@ -12,6 +12,7 @@ from oracle.evidence.entries import Delegation, chain_rows, encode_entry
 from oracle.ports import NewEntry
 from oracle.store.labels import SqlLabelStore
 from tests.oracle.community.conftest import ANOTHER, SOMEBODY, Clock
+from tests.support.people import community_in
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 HOME, CAFE = "192.0.2.7", "198.51.100.9"
@@ -81,13 +82,9 @@ def test_place__next_day__is_forgotten_and_hashes_anew(
     assert sessions.contributor(token) is None  # a session lasts less than a day
 
 
-def test_database__holds_neither_token_nor_address(
-    community: Community, tmp_path: Path, engine: Engine
-) -> None:
-    if engine.dialect.name != "sqlite":
-        pytest.skip("reads SQLite's file: run it there")
-    token = community.sessions.begin(SOMEBODY, FIREFOX, HOME)
-    engine.dispose()
+def test_database__holds_neither_token_nor_address(tmp_path: Path) -> None:
+    with community_in(tmp_path) as community:
+        token = community.sessions.begin(SOMEBODY, FIREFOX, HOME)
     written = b"".join(path.read_bytes() for path in tmp_path.glob("people.db*"))
     assert SOMEBODY in written
     assert token.encode() not in written
