@@ -44,7 +44,7 @@ from oracle.evidence.manifest import Manifest
 from oracle.evidence.results import Evidence
 from oracle.evidence.signing import address_of, sign
 from oracle.evidence.structs import Receipt
-from oracle.evidence.supplement import GoldOpening, Opening
+from oracle.evidence.supplement import GoldOpening, Opening, Supplement
 from oracle.gateway.campaign_files import Item, answer_validator, decode_item
 from oracle.gateway.choice import least_labeled, most_informative
 from oracle.gateway.group_commit import GroupCommit
@@ -63,8 +63,8 @@ from oracle.ports import (
 )
 from oracle.protocol.campaign import Campaign
 from oracle.protocol.columns import LeasedItem as Leased
-from oracle.protocol.facts import ChainFacts
-from oracle.protocol.ledger import Ledger, Secrets
+from oracle.protocol.facts import Block, ChainFacts
+from oracle.protocol.ledger import Filings, Ledger, Secrets
 from oracle.protocol.openings import cut_of
 from oracle.protocol.terms import Bounded
 
@@ -196,7 +196,10 @@ class Gateway:
                 "`ddlp rebuild`, and once nothing newer can be found, with --nothing-newer"
             )
         self._evidence: tuple[bytes, Evidence] | None = None
-        self._unread = ""
+        self._unread = self._uncut = ""
+        self._cuts: tuple[tuple[int, Block, Filings], ...] = ()
+        self._cuts_read = 0  # finalized receipts that they are read from
+        self._cuts = self._stalled_cuts(known)
         self._load(known)
         self._erase(())  # where the process ended before it had
 
@@ -232,6 +235,8 @@ class Gateway:
     def follow(self) -> Followed:
         """Read new finalized blocks: append every anchor, note receipts and delegations."""
         facts = self._read_facts()
+        with self._fresh():
+            self._read_cuts(facts)
         return self._group.run(lambda: self._follow(facts))
 
     def _follow(self, facts: ChainFacts) -> Followed:
@@ -377,8 +382,8 @@ class Gateway:
         anchor = ledger.anchor
         if anchor is None:
             raise GatewayBusy("CLOCK", "the log has no anchor yet: wait for it", self._wait(1))
-        if self._unread:
-            raise GatewayBusy("EVIDENCE-UNREAD", self._unread, self._wait(1))
+        if unread := self._unread or self._uncut:
+            raise GatewayBusy("EVIDENCE-UNREAD", unread, self._wait(1))
         if ledger.facts.closed is not None:
             raise GatewayRefusal(
                 "LEASE-CLOSED", "the campaign is closed: it takes labels of running leases only"
@@ -593,6 +598,12 @@ class Gateway:
                 ledger.reward(),
             )
 
+    def promised(self, contributor: bytes) -> dict[int, int]:
+        """Return the reward (base units) of each of a contributor's labels, by item."""
+        with self._fresh():
+            mine = self._leases_of(contributor)
+            return {one.item: one.reward for one in mine if one.state == "submitted"}
+
     def item(self, number: int) -> Item:
         """Return an item by its number; InputError for one that the campaign hasn't."""
         if not 0 <= number < len(self.item_ids):
@@ -804,10 +815,14 @@ class Gateway:
             facts,
             closed=self._closed(facts),
             secrets=Secrets(seeds, batches, whole=True, gold_epochs=len(batches)),
+            cuts=self._cuts,
         )
         ledger.read(self._store.rows(self.campaign))
-        if ledger.rejected:
-            position, fault = ledger.rejected[0]
+        # What was logged behind a cut that we hadn't heard of may have come too late for it.
+        known = min((position for position, _, _ in self._cuts), default=None)
+        rejected = [one for one in ledger.rejected if known is None or one[0] <= known]
+        if rejected:
+            position, fault = rejected[0]
             raise ChainError(
                 f"entry {position} of our own log isn't valid on this chain ({fault}): the chain "
                 "has lost blocks, or the database is of another; restore the chain's state"
@@ -850,6 +865,51 @@ class Gateway:
             return {}
         return {row.item: row.epoch for row in self._evidence[1].items}
 
+    def _stalled_cuts(self, facts: ChainFacts) -> tuple[tuple[int, Block, Filings], ...]:
+        """Return where finalized receipts have cut the log though it lacks the cut's anchor there,
+        and what was filed for each.
+
+        Operators cut a log that stalls; from there on they read it as if the anchor stood there,
+        and so must we, or we would lease in an epoch that is over. Where evidence can't be read,
+        no lease is given.
+        """
+        finalized = [one.receipt for one in facts.settlements if one.finalized_block is not None]
+        if len(finalized) == self._cuts_read and not self._uncut:
+            return self._cuts
+        self._uncut, self._cuts_read = "", len(finalized)
+        found, after = [], 0
+        for receipt in sorted(finalized, key=lambda one: one.epoch):
+            block = facts.anchors.get(receipt.as_of)
+            rows = self.rows(receipt.log_position, receipt.log_position)
+            if block is not None and rows and not _is_anchor(rows[0], block):
+                try:
+                    filings = Filings(receipt.epoch, after, self._filed(receipt))
+                except (ContentMissing, ContentCorrupt, ContentUnavailable, FormatError) as error:
+                    self._uncut = f"the evidence of epoch {receipt.epoch} can't be read: {error}"
+                    break
+                found.append((receipt.log_position, block, filings))
+            after = receipt.epoch
+        return tuple(found)
+
+    def _read_cuts(self, facts: ChainFacts) -> None:
+        """Read the log anew where a receipt finalized since has cut it though it had stalled."""
+        before, ledger = self._cuts, self._ledger
+        self._cuts = self._stalled_cuts(facts)
+        if self._cuts == before:
+            return
+        try:
+            self._load(replace(ledger.facts, anchors=facts.anchors))
+        except BaseException:
+            self._behind = True
+            if self._ledger is ledger:
+                self._cuts, self._cuts_read = before, 0
+            raise
+
+    def _filed(self, receipt: Receipt) -> tuple[bytes, ...]:
+        block = self._content.get(receipt.evidence, DAG_CBOR)
+        evidence = Evidence.decode(block, self._fetch)
+        return Supplement.decode(self._fetch(evidence.supplement), self._fetch).filings
+
     def _finalized_items(self) -> set[int]:
         ledger = self._ledger
         if ledger.anchor is None:
@@ -871,6 +931,8 @@ class Gateway:
         for stored in self._store.submissions(self.campaign):
             if stored.position > self._ledger.position:
                 break  # another process', written since the rows were read
+            if stored.position not in by_position:
+                continue  # it came too late for a cut that we hadn't heard of
             for index, answer in enumerate(stored.answers or ()):
                 item = by_position[stored.position][index]
                 self._note_answer(item, stored.contributor, answer)
@@ -910,3 +972,7 @@ class Gateway:
 
     def _gold_commitment(self, row: GoldOpening) -> bytes:
         return commit_label(self.item_ids[row.item], sha256(row.answer), row.salt)
+
+
+def _is_anchor(row: LogRow, block: Block) -> bool:
+    return row.data == encode_entry(log.Anchor(block.number, block.hash))

@@ -34,7 +34,7 @@ class Follower:
     ) -> None:
         self._store, self._unseal, self._lock = store, unseal, lock
         self.rows: list[LogRow] = store.rows()
-        self.places = {row.entry_hash: row.position for row in self.rows}
+        self.places = _places(self.rows)
         self.opened: dict[bytes, OpenedSubmission] = store.opened()
         self.fork: tuple[LogRow, LogRow] | None = None  # two signed rows of one position
         self.settled = 0  # the position up to which receipts are finalized
@@ -126,7 +126,7 @@ class Follower:
             left = self.rows[first - 1 + kept :]
             self._store.adopt(rows[kept:], now=now)
             self.rows[first - 1 + kept :] = rows[kept:]
-            self.places = {row.entry_hash: row.position for row in self.rows}
+            self.places = _places(self.rows)
             return left
 
     def add_opened(self, opened: Iterable[OpenedSubmission], *, now: int) -> None:
@@ -175,7 +175,8 @@ class Follower:
                 return False  # a proposal was adopted meanwhile
             self._store.append(rows, opened, now=now)
             self.rows.extend(rows)
-            self.places.update((row.entry_hash, row.position) for row in rows)
+            for row in rows:
+                self.places.setdefault(row.entry_hash, row.position)
             self.opened.update((one.entry_hash, one) for one in opened)
             return True
 
@@ -196,6 +197,11 @@ class Follower:
             before = head
             found.append(row)
         return found
+
+
+def _places(rows: Sequence[LogRow]) -> dict[bytes, int]:
+    """Where each entry stands first."""
+    return {row.entry_hash: row.position for row in reversed(rows)}
 
 
 def _items(data: bytes) -> tuple[int, ...]:

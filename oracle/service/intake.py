@@ -188,10 +188,9 @@ class Intake:
             )
         ledger = self.ledger(campaign, previous)
         settled = previous.receipt.epoch if previous is not None else 0
-        known = {row.entry_hash: row for row in self._log.rows[self._log.settled :]}
-        logged = known.get(keccak256(filing.entry))
-        if logged is not None:  # it stands in our log; filed, it counts on every other branch too
-            return entry, ledger.epoch
+        at = self._log.places.get(keccak256(filing.entry), 0)
+        if at > self._log.settled and at not in {position for position, _ in ledger.rejected}:
+            return entry, ledger.epoch  # it counts in our log; filed, on every other branch too
         try:
             return entry, ledger.check_filing(entry, after_epoch=settled)
         except ProtocolFault as fault:

@@ -754,11 +754,18 @@ class Member:
             self.intake.certify(certificate, campaign, self.members, self.threshold, now=self._now)
 
     def holds(self, wanted: Sequence[bytes]) -> tuple[bytes, ...]:
-        """Return those of the entry hashes that our log or filings have."""
+        """Return those of the entry hashes that our filings have, or our log, where they count."""
         _check_bound(len(wanted), MORE)
+        campaign = self._campaign or self._refresh()
         with self._lock:
             filed, logged = self.intake.filings, self.log.places
-            return tuple(one for one in wanted if one in filed or one in logged)
+            ledger = self.intake.ledger(campaign, self._previous)
+            skipped = {position for position, _ in ledger.rejected}
+            return tuple(
+                one
+                for one in wanted
+                if one in filed or (one in logged and logged[one] not in skipped)
+            )
 
     def file(self, filing: Filing) -> bytes:
         """Take a submission that the gateway doesn't log; return the acknowledgement."""

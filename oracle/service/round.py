@@ -75,15 +75,10 @@ def lead(
 ) -> Proposal:
     """Propose cut and supplement from everything held."""
     rows = _to_cut(campaign, previous, held.rows, epoch, final)
-    logged = {row.entry_hash for row in rows}
-    filings = tuple(
-        held.filings[entry_hash].entry
-        for entry_hash in sorted(held.filings)
-        if entry_hash not in logged
-    )
+    filings = tuple(held.filings[entry_hash].entry for entry_hash in sorted(held.filings))
     seed, gold = held.reveal
     supplement = Supplement(campaign.facts.campaign, epoch, final, seed, gold, filings, ())
-    if filings:  # one that doesn't count now may count for the next receipt
+    if filings:  # what the log has counts there; what doesn't count now may do so later
         refused = _refused_filings(campaign, previous, rows, supplement)
         kept = tuple(one for number, one in enumerate(filings) if number not in refused)
         supplement = replace(supplement, filings=kept)
@@ -292,9 +287,9 @@ def _check_filings(
     rows: Sequence[LogRow],
     supplement: Supplement,
 ) -> None:
-    there = {row.entry_hash for row in rows} | {keccak256(one) for one in supplement.filings}
+    # What stands in the log may count for nothing there: it is left out only if it counts nowhere.
     known = {**_of_our_branch(held.rows, rows), **held.filings}
-    left = sorted(set(known) - there)
+    left = sorted(set(known) - {keccak256(one) for one in supplement.filings})
     if not left:
         return
     ours = {keccak256(one): one for one in supplement.filings}

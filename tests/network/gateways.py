@@ -163,6 +163,21 @@ class Honest:
         gateway._store.append(7, [NewEntry(row, submission, opening)], now=0)
         ledger.position, ledger.head = row.position, row.head
 
+    def forge_submission(self, entry: Submission, opening: bytes) -> None:
+        """Log a submission that may not be logged, with its sealed opening."""
+        domain = self.main._ledger.facts.escrow_domain
+        stored = StoredSubmission(
+            0,
+            entry.contributor,
+            entry.signer(7, domain),
+            entry.sequence,
+            entry.struct(7).digest(domain),
+            entry.opening,
+            None,
+            None,
+        )
+        self.forge(log.encode_entry(entry), stored, opening)
+
 
 # -- the log ---------------------------------------------------------------------------------------
 
@@ -614,19 +629,33 @@ class TurnsItems(Honest):
         if not self.bent or len(entry.items) < 2:
             super().submit(person, address, arguments)
             return
-        turned = replace(entry, items=entry.items[::-1])
-        domain = self.main._ledger.facts.escrow_domain
-        stored = StoredSubmission(
-            0,
-            entry.contributor,
-            turned.signer(7, domain),
-            entry.sequence,
-            turned.struct(7).digest(domain),
-            entry.opening,
-            None,
-            None,
-        )
-        self.forge(log.encode_entry(turned), stored, arguments["opening"])
+        self.forge_submission(replace(entry, items=entry.items[::-1]), arguments["opening"])
+
+
+class LogsLate(Honest):
+    """Keeps submissions back, and logs them when their leases have ended."""
+
+    def __init__(self, scene: GatewayScene) -> None:
+        super().__init__(scene)
+        self.kept: list[tuple[int, Submission, bytes]] = []
+
+    def submit(self, person: int, address: bytes, arguments: dict[str, Any]) -> None:
+        if not self.bent:
+            super().submit(person, address, arguments)
+            return
+        entry = arguments["entry"]
+        lease = self.main._ledger.leases.get((address, entry.items[0]))
+        if lease is not None:
+            self.kept.append((lease.expiry, entry, arguments["opening"]))
+
+    def follow(self) -> None:
+        super().follow()
+        anchor = self.main._ledger.anchor
+        for one in list(self.kept):
+            expiry, entry, opening = one
+            if anchor is not None and anchor.timestamp > expiry:
+                self.kept.remove(one)
+                self.forge_submission(entry, opening)
 
 
 def _cut(page: LogPage, last: int) -> LogPage:
@@ -668,5 +697,6 @@ BEHAVIOURS: dict[str, type[Honest]] = {
         Replays,
         TurnsItems,
         Erases,
+        LogsLate,
     )
 }

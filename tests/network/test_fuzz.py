@@ -51,6 +51,32 @@ def test_schedule__labels_logged_for_other_items__are_filed_and_paid() -> None:
     assert {fault.code for fault in turned} == {"SUBMISSION-SIGNATURE"}
 
 
+def test_schedule__submission_logged_after_its_lease__is_filed_and_paid() -> None:
+    for seed in range(4):
+        outcome = check(Schedule(seed, replace(CALM, seed=seed, gateway="LogsLate")).run())
+        assert outcome.occurred["gateway LogsLate"]
+        assert outcome.occurred["label is filed"]
+
+
+def test_schedule__gateway_that_returns_after_a_stalled_cut__leases_as_operators_read() -> None:
+    schedule = Schedule(1, replace(CALM, seed=1, gateway="StopsAndComesBack")).run()
+    check(schedule)
+    last = schedule.honest[0].results[-1]
+    gateway = schedule.gateways.main
+    (position, block, _), *_ = gateway._cuts
+    assert schedule.chain.known.anchors[block.number] == block
+    # It stopped, which is a fault; nothing that it did after it came back is one, or counts for
+    # nothing.
+    assert [(at, fault.code) for at, fault in last.gateway_faults] == [(position, "ANCHOR-SKIPPED")]
+    assert last.rejected == ()
+    for one in (gateway, schedule.gateways.open(gateway._store)):
+        one.follow()
+        theirs = schedule.honest[0].intake.ledger(schedule.read_campaign(), last)
+        assert one._ledger.position == theirs.position
+        for name in ("epoch", "anchor", "anchor_count", "_held_by_epoch", "_leased_rewards"):
+            assert getattr(one._ledger, name) == getattr(theirs, name), name
+
+
 def test_schedule__run_again__is_the_same() -> None:
     plan = Plan(3, "Forks", "Equivocates", 0.1, 0.3, False)
     first, second = (Schedule(3, plan).run() for _ in range(2))

@@ -201,6 +201,36 @@ def test_file__submission_that_the_gateway_does_not_log__is_acknowledged_and_kep
     assert scene.start(0).holds([work.entry_hash]) == (work.entry_hash,)
 
 
+def test_holds__submission_logged_where_it_counts_for_nothing__is_not_held(
+    scene: Schedule,
+) -> None:
+    """A gateway that logs a submission after its lease hasn't logged it, and it can be filed."""
+    member, behaviour = scene.members[0], scene.gateways.behaviour
+    _, work = unfiled(scene)
+    assert work.filing is not None
+    assert work.entry is not None
+    behaviour.forge_submission(work.entry, work.filing.opening)
+    member.follow()
+    assert member.holds([work.entry_hash]) == (work.entry_hash,)
+
+    _, late = unfiled(scene, "person 92")
+    assert late.filing is not None
+    assert late.entry is not None
+    lease = late.row.entry
+    assert isinstance(lease, log.Lease)
+    scene.chain.mine(lease.expiry - scene.chain.newest.timestamp + 70)
+    scene.gateways.follow()
+    behaviour.forge_submission(late.entry, late.filing.opening)
+    member.follow()
+    assert late.entry_hash in member.log.places
+    assert member.holds([late.entry_hash, work.entry_hash]) == (work.entry_hash,)
+    word = member.file(late.filing)
+    epoch = scene.gateways.main.bounded.epoch_at(lease.expiry)
+    digest = Acknowledgement(7, late.entry_hash, epoch).digest(scene.chain.known.board_domain)
+    assert recover(digest, word) == member.address
+    assert member.holds([late.entry_hash]) == (late.entry_hash,)
+
+
 def test_file__anything_else__is_refused_and_changes_nothing(scene: Schedule) -> None:
     person, work = unfiled(scene)
     member = scene.members[0]
