@@ -15,8 +15,9 @@ from oracle.chain.poster import Poster
 from oracle.chain.reader import Web3Reader
 from oracle.chain.rpc import connect, node_name, request
 from oracle.errors import ChainError, NodeUnreachable, Reverted
+from oracle.operations.health import OK, WARN, check_nodes
 from tests.oracle.chain.conftest import Platform
-from tests.support.rpc_proxy import Frozen, RpcProxy, honest
+from tests.support.rpc_proxy import Frozen, RpcProxy, half_the_logs, honest
 
 pytestmark = pytest.mark.chain
 
@@ -39,10 +40,6 @@ def nodes_of(w3: Web3) -> Nodes:
 def transfer(platform: Platform, w3: Web3, amount: int) -> None:
     poster = Poster(w3, platform.wallets.requester(), platform.deployment)
     poster.transfer(platform.deployment.token, platform.account(1), amount)
-
-
-def half_of_logs(method: str, _params: Any, result: Any) -> Any:
-    return result[::2] if method == "eth_getLogs" else result
 
 
 def other_chain(method: str, _params: Any, result: Any) -> Any:
@@ -76,7 +73,7 @@ def older_time(method: str, _params: Any, result: Any) -> Any:
 
 @pytest.mark.parametrize("place", [0, 2])
 @pytest.mark.parametrize(
-    "script", [half_of_logs, no_logs, other_chain, made_up_head, other_block, older_time]
+    "script", [half_the_logs, no_logs, other_chain, made_up_head, other_block, older_time]
 )
 def test_reader__one_node_of_three_lies__reads_what_the_others_say(
     platform: Platform, proxies: list[RpcProxy], place: int, script: Any
@@ -121,6 +118,22 @@ def test_nodes__one_comes_back__is_asked_again(
     assert [one.agrees for one in nodes_of(w3).status()] == [True] * 3
 
 
+def test_check_nodes__one_of_three_fails__warns_and_names_it(
+    platform: Platform, proxies: list[RpcProxy]
+) -> None:
+    w3 = over(proxies)
+    request(w3, "eth_blockNumber")
+    (well,) = check_nodes(w3)
+    assert (well.status, well.message) == (OK, "3 of 3 agree")
+    proxies[0].broken = "refuse"
+    request(w3, "eth_blockNumber")
+    (one_failed,) = check_nodes(w3)
+    assert one_failed.status == WARN
+    assert f"http://127.0.0.1:{proxies[0].url.split(':')[2].split('/')[0]}: " in one_failed.message
+    assert "secret" not in one_failed.message
+    assert check_nodes(platform.devnet.w3) == []
+
+
 def test_reader__stale_node__is_passed_over(platform: Platform, proxies: list[RpcProxy]) -> None:
     proxies[0].script = Frozen(platform.devnet.url)
     w3 = over(proxies)
@@ -146,7 +159,7 @@ def test_poster__a_node_swallows_transactions__another_one_sends_them(
 
 
 @pytest.mark.parametrize("place", [0, 1])
-@pytest.mark.parametrize("script", [half_of_logs, no_logs])
+@pytest.mark.parametrize("script", [half_the_logs, no_logs])
 def test_reader__one_of_two_leaves_logs_out__receipts_decide(
     platform: Platform, proxies: list[RpcProxy], place: int, script: Any
 ) -> None:
