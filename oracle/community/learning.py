@@ -283,7 +283,7 @@ class Learning:
         if standing.needed and not standing.passed:
             raise GatewayRefusal(
                 "unqualified",
-                "this campaign has a short exam: pass it first, on the campaign's page under Learn",
+                "this campaign has a short exam: pass it first, on the campaign's page under Exam",
             )
 
     def _training_question(self, campaign: int, question_id: str) -> Question:

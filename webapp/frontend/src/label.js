@@ -89,6 +89,12 @@ export class LabelView {
     try {
       await action();
     } catch (error) {
+      if (error.code === 'unqualified') {
+        notify('');
+        this.enter('exam');
+        focusHeading('exam');
+        return 'stopped';
+      }
       complain(error);
       if (error.status === 401) this.onSignedOut();
       else if (isTemporary(error)) {

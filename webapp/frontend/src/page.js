@@ -34,9 +34,9 @@ export function speak(text) {
 /** Shows one panel and moves focus into it; marks the step it belongs to. */
 export function show(panel) {
   for (const node of document.querySelectorAll('[data-panel]')) node.hidden = node.dataset.panel !== panel;
-  const step = { loading: 'connect', wait: 'label', review: 'label' }[panel] ?? panel;
+  const step = { loading: 'connect', exam: 'label', wait: 'label', review: 'label' }[panel] ?? panel;
   document.body.dataset.step = panel === 'label' || panel === 'review' ? 'label' : step;
-  if (panel === 'wait') document.body.dataset.step = 'wait';
+  if (panel === 'wait' || panel === 'exam') document.body.dataset.step = 'wait';
   let done = true;
   for (const item of element('steps').children) {
     const current = item.dataset.step === step;
