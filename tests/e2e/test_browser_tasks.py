@@ -273,6 +273,62 @@ def test_type__label_page__is_accessible_and_fits(begin: Callable[..., Visit], k
     screenshot(page, f"keys-{kind}")
 
 
+def tap_word(page: Page, start: int) -> None:
+    place = page.evaluate(
+        """(start) => {
+          for (const part of document.querySelector('.item-text').children) {
+            const first = Number(part.dataset.start);
+            const length = [...part.textContent].length;
+            if (start < first || start >= first + length) continue;
+            const range = document.createRange();
+            const units = [...part.textContent].slice(0, start - first).join('').length;
+            range.setStart(part.firstChild, units);
+            range.setEnd(part.firstChild, units + 2);
+            const box = range.getBoundingClientRect();
+            return [box.left + box.width / 2, box.top + box.height / 2];
+          }
+        }""",
+        start,
+    )
+    page.touchscreen.tap(*place)
+
+
+@pytest.mark.parametrize("kind", ["pairwise", "multilabel", "boxes", "polygons", "spans"])
+def test_type__by_touch_on_a_phone__is_labeled(begin: Callable[..., Visit], kind: str) -> None:
+    page, desk, troubles = begin(kind, items=1, viewport=SMALL_PHONE, has_touch=True)
+    answer = truth(kind, 0)
+    if kind == "pairwise":
+        page.locator(f'#classes button[value="{answer}"]').tap()
+    elif kind == "multilabel":
+        for words in (*answer["labels"], *answer["attributes"].values()):
+            page.locator("#editor label", has_text=words).tap()
+    elif kind == "boxes":
+        page.locator("#add-region").tap()
+        answer = [{"class": "disc", "box": [400, 400, 600, 600]}]
+    elif kind == "polygons":
+        for point in [*answer[0]["points"], answer[0]["points"][0]]:
+            page.touchscreen.tap(*at(page, *point))
+            page.wait_for_timeout(400)
+        expect(page.locator("#marks li")).to_have_count(1)
+    else:
+        # The first is one word, the second two: the second tap takes the next word along.
+        assert page.locator(".item-text").inner_text() == "Emmy gave a talk in New York."
+        for span, starts in zip(answer, ([0], [20, 24]), strict=True):
+            for start in starts:
+                tap_word(page, start)
+            page.locator("#classes button", has_text=span["class"]).tap()
+    if kind != "pairwise":
+        page.locator("#done").tap()
+    page.get_by_role("button", name="Submit 1 label").tap()
+    expect(page.locator("#notice")).to_contain_text("1 label submitted")
+    if kind == "polygons":
+        task = read_task({**BY_TYPE[kind].task, "schema": {}})
+        assert closeness_ppm(task, answers(desk)[0], answer) > 900_000
+    else:
+        assert answers(desk) == {0: answer}
+    assert troubles == []
+
+
 # -- undo, drafts, checks --------------------------------------------------------------------------
 
 

@@ -137,6 +137,8 @@ export class LabelView {
     void this.editor.open(item, this.work.draft(item.number), this.stage.root);
     this.showTools();
     this.showTimeLeft();
+    // What stood here before may have been longer: on a phone the item would be off the screen.
+    if (element('stage').getBoundingClientRect().top < 0) element('batch-place').scrollIntoView();
   }
 
   showTools() {

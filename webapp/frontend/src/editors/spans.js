@@ -34,6 +34,7 @@ export class SpanEditor {
     this.place.tabIndex = 0;
     this.place.setAttribute('role', 'application');
     this.place.setAttribute('aria-label', 'Text to mark. Arrow keys choose words, Shift and arrow keys more of them, digits mark them.');
+    this.place.onclick = (event) => this.tapped(event);
     this.characters = [...item.first.text];
     this.words = wordsOf(item.first.text);
     this.selected = null;
@@ -95,6 +96,21 @@ export class SpanEditor {
     while (start < end && !this.characters[start].trim()) start += 1;
     while (start < end && !this.characters[end - 1].trim()) end -= 1;
     return start < end ? { start, end } : null;
+  }
+
+  /** A click or tap chooses the word under it; one on the word next to what is chosen takes that along. */
+  tapped(event) {
+    if (!document.getSelection().isCollapsed) return;
+    const range = document.caretRangeFromPoint?.(event.clientX, event.clientY);
+    const found = document.caretPositionFromPoint?.(event.clientX, event.clientY);
+    const [node, at] = range ? [range.startContainer, range.startOffset] : [found?.offsetNode, found?.offset];
+    if (!node || !this.place.contains(node)) return;
+    const offset = this.offset(node, at);
+    const next = this.words.findIndex((word) => word.start <= offset && offset <= word.end);
+    if (next < 0) return this.choose(null);
+    const word = this.words[next];
+    const along = this.selected && this.words[next - 1]?.end === this.selected.end;
+    this.choose(along ? { start: this.selected.start, end: word.end } : word);
   }
 
   choose(selected) {
