@@ -22,7 +22,7 @@ from oracle.errors import InputError
 
 ITERATIONS = 30
 MAX_ITERATIONS = 1_000
-SCORES_AT_A_TIME = 1 << 14
+SCORES_AT_A_TIME = 1 << 20
 MAX_RECORD_PPM = 1_000 * PPM
 
 

@@ -39,7 +39,9 @@ _FALL_BITS = 32
 _EXP_NATS = 22  # e^-22 is below half a unit of Q30, so it is zero, and so is what comes after
 _SHARE_BITS = 44  # of fraction: shares of the greatest weight, 2^30, stay below 2^64
 _FEW_CLASSES = 8  # up to here, comparing all pairs of classes is faster than sorting them
-_SLICE = 1 << 15  # numbers that are worked on at a time: they stay in a core's own cache
+# Numbers that are worked on at a time. Fewer would stay in a core's own cache, but threads wait for
+# one another between numpy's calls, which costs more.
+_SLICE = 1 << 18
 
 
 def _round_to(value: int, bits: int) -> int:
@@ -214,12 +216,13 @@ def _give_missing_units(shares: Int32, remainders: NDArray[np.unsignedinteger[An
         np.put_along_axis(shares, order, np.take_along_axis(shares, order, axis=0) + units, axis=0)
         return
     # A class gets a unit if fewer classes than are missing come before it in that order.
-    before = np.zeros(shares.shape, dtype=np.int8)
+    before = np.repeat(
+        np.arange(n_classes - 1, -1, -1, dtype=np.int8)[:, None], missing.size, axis=1
+    )
     for klass in range(1, n_classes):
-        for lower in range(klass):
-            is_before = remainders[lower] >= remainders[klass]
-            before[klass] += is_before.view(np.int8)
-            before[lower] += (~is_before).view(np.int8)
+        is_before = (remainders[:klass] >= remainders[klass]).view(np.int8)
+        before[:klass] -= is_before
+        before[klass] += is_before.sum(axis=0, dtype=np.int8)
     shares += (before < missing.astype(np.int8)).view(np.int8)
 
 

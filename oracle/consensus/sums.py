@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import TypeVar
 
@@ -25,7 +26,7 @@ T = TypeVar("T")
 BLOCK_LABELS = 1 << 18
 BLOCK_NUMBERS = 1 << 19  # of one table, items × scores of an item
 LABELS_A_CELL = 8  # in a block at least, so that sums of cells cost less than labels do
-BAND_ROWS = 1 << 15  # of a table, that are gathered at a time: they stay in a core's own cache
+BAND_ROWS = 1 << 16  # of a table, that are gathered at a time: they stay in a core's own cache
 FILLING = 8  # a band is filled up by at most an eighth of it
 _INT32 = (1 << 31) - 1
 
@@ -239,12 +240,22 @@ def skills_of(soft_counts: Int64) -> Int64:
 
 
 def over_threads(work: Callable[[P], T], parts: Sequence[P]) -> list[T]:
-    """Run `work` on every part, over threads where there are several; results in their order."""
+    """Run `work` on every part, over threads where there are several; results in their order.
+
+    `work` must not call this itself: the threads are kept, and could all wait for one another.
+    """
     threads = min(_cores(), len(parts))
     if threads < 2:
         return [work(part) for part in parts]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, parts))
+    return list(_pool(threads).map(work, parts))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="consensus")
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of its parent's threads
 
 
 def _cores() -> int:
