@@ -36,12 +36,17 @@ export class RegionEditor {
     const add = build('button', { type: 'button', id: 'add-region' }, `Add ${this.name} `, build('kbd', {}, 'N'));
     add.addEventListener('click', () => this.add());
     this.list = build('ul', { className: 'marks', id: 'marks' });
+    this.finish = build('button', { type: 'button', id: 'close-outline', hidden: true }, 'Close the outline');
+    this.finish.addEventListener('click', () => this.closeOutline());
     this.hint = build('p', { className: 'small' }, hintOf(this.name));
-    root.append(this.hint, this.classes, build('div', { className: 'tools' }, add), this.list);
+    root.append(this.hint, this.classes, build('div', { className: 'tools' }, add, this.finish), this.list);
   }
 
   /** Before its image goes: Annotorious can't reckon with one that has no size. */
   leave() {
+    this.tapping?.abort();
+    this.tapping = new AbortController();
+    this.finish.hidden = true;
     this.annotator?.destroy();
     this.annotator = null;
   }
@@ -69,7 +74,52 @@ export class RegionEditor {
       if (at >= 0 && at !== this.chosen) this.choose(at, false);
     });
     this.image.parentElement.append(this.dot);
+    this.outlineByTaps();
     this.show();
+  }
+
+  // --- outlines by taps: Annotorious follows a pointer that hovers, which a finger doesn't ---
+
+  outlineByTaps() {
+    const frame = this.image.closest('.frame');
+    this.taps = [];
+    this.showTaps();
+    const mine = (event) => this.shape === 'points' && event.pointerType === 'touch' && this.chosen < 0;
+    const options = { capture: true, signal: this.tapping.signal };
+    frame.addEventListener('pointerdown', (event) => mine(event) && event.stopPropagation(), options);
+    frame.addEventListener(
+      'pointerup',
+      (event) => {
+        if (!mine(event)) return;
+        event.stopPropagation();
+        const box = this.image.getBoundingClientRect();
+        const share = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+        this.taps.push(this.fromImage(share[0] * this.image.naturalWidth, share[1] * this.image.naturalHeight));
+        this.showTaps();
+        this.say(`Corner ${this.taps.length}`);
+      },
+      options,
+    );
+  }
+
+  showTaps() {
+    const frame = this.image.closest('.frame');
+    for (const old of frame.querySelectorAll('.tapped')) old.remove();
+    for (const [x, y] of this.taps) {
+      const dot = build('span', { className: 'corner-dot tapped' });
+      dot.style.left = `${(100 * x) / this.task.scale}%`;
+      dot.style.top = `${(100 * y) / this.task.scale}%`;
+      frame.append(dot);
+    }
+    this.finish.hidden = this.taps.length < 3;
+  }
+
+  closeOutline() {
+    const region = cleaned({ class: this.klass, points: this.taps });
+    this.taps = [];
+    this.showTaps();
+    if (region) this.put([...this.history.state, region], -1);
+    else this.say('These corners have no area between them.');
   }
 
   // --- between Annotorious and the answer's integers ---
@@ -305,4 +355,4 @@ export class RegionEditor {
 const hintOf = (name) =>
   name === 'box'
     ? 'Drag a box around each, or press N and move it with the arrow keys. None there? Go on without any.'
-    : 'Click around the outline of each and double-click to end it, or press N and shape it with the keys. None there? Go on without any.';
+    : 'Click or tap the corners of each outline and close it at the first one, or press N and shape it with the keys. None there? Go on without any.';
