@@ -13,7 +13,7 @@ from tests.webapp.browser_double import CAMPAIGN, BrowserDouble
 from tests.webapp.conftest import Clock
 from tests.webapp.fake_desk import FakeDesk, digit_picture
 from tests.webapp.test_account import send
-from webapp.markdown import markdown
+from webapp.markdown import clean, markdown
 
 HOSTILE = (
     "<img src=x onerror=alert(1)><script>alert(2)</script> "
@@ -166,6 +166,20 @@ def test_hostile_course__every_field__stays_text(
 )
 def test_markdown__any__is_clean(text: str, html: str) -> None:
     assert html in markdown(text)
+
+
+@pytest.mark.parametrize(
+    ("html", "cleaned"),
+    [
+        ("<script>alert(1)</script><p onclick=x style='y'>a</p>", "<p>a</p>"),
+        ("<img src=https://evil.example/x><form><input></form>", "<img>"),
+        ("<a href=/account/delete>x</a>", '<a rel="noopener noreferrer nofollow">x</a>'),
+        ("<a href=javascript:x>x</a>", '<a rel="noopener noreferrer nofollow">x</a>'),
+        ("<svg><script>x</script></svg><h1>a</h1>", "a"),
+    ],
+)
+def test_clean__html_that_got_through__loses_all_that_can_act(html: str, cleaned: str) -> None:
+    assert clean(html) == cleaned
 
 
 def test_markdown__picture_by_content_address__is_shown_from_here(
