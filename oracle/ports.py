@@ -471,6 +471,11 @@ class ReceiptPoster(Protocol):
         """Pay out leaves of one receipt, up to 64 in a transaction; paid ones are passed over."""
         ...
 
+    def claim_many(self, claims: Sequence[PayoutClaim]) -> list[Sent]:
+        """Pay out leaves of several campaigns, up to 16 in a transaction; paid ones are passed
+        over."""
+        ...
+
 
 # --- operators (oracle/service; adapters: oracle/gateway/feed, oracle/store/operators) ------------
 
@@ -899,6 +904,145 @@ class WorkMarket(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class CampaignEarnings:
+    """What somebody earned in one campaign, base units. `pending` labels are in no finalized
+    receipt yet and likely to bring `expected`; `locked` is in a posted receipt that may be final at
+    `locked_until` (Unix seconds of the chain); the next receipt may be final in `wait_seconds`
+    (None: no more is to come). Not `readable` where the evidence can't be read just now: sums are
+    missing then."""
+
+    campaign: int
+    title: str
+    submitted: int
+    pending: int
+    expected: int
+    accepted: int
+    earned: int
+    claimed: int
+    locked: int
+    locked_until: int | None
+    wait_seconds: int | None
+    readable: bool
+
+    @property
+    def claimable(self) -> int:
+        """What may be claimed now."""
+        return max(0, self.earned - self.claimed)
+
+
+@dataclass(frozen=True)
+class Earnings:
+    """The wallet's tokens (base units), and a line for every campaign labeled in."""
+
+    balance: int
+    campaigns: tuple[CampaignEarnings, ...]
+
+    @property
+    def claimable(self) -> int:
+        """What may be claimed now, in all campaigns."""
+        return sum(one.claimable for one in self.campaigns)
+
+    @property
+    def locked(self) -> int:
+        """What posted receipts add, in all campaigns."""
+        return sum(one.locked for one in self.campaigns)
+
+
+@dataclass(frozen=True)
+class ClaimedAll:
+    """Relayed claims that stand on chain: transaction hashes, of how many campaigns, what they
+    moved, and the wallet's balance after them (base units)."""
+
+    transactions: tuple[bytes, ...]
+    campaigns: int
+    amount: int
+    balance: int
+
+
+@dataclass(frozen=True)
+class ReceiptView:
+    """A receipt to look up: its epoch, its evidence's CID, its EIP-712 digest."""
+
+    epoch: int
+    cid: str
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class AppealView:
+    """An appeal in the log at `position`; `answer` is the expert's (an adjudication of the item
+    after it), None until there is one."""
+
+    position: int
+    reason: str
+    answer: str | None
+    expert: bytes | None
+
+
+@dataclass(frozen=True)
+class LabelRecord:
+    """A label and what became of it.
+
+    It is label `index` of the submission at log `position` with EIP-712 digest `submission`;
+    `reward` is the nominal one of its lease (base units), `answer` one's own (None once erased).
+    `status`: waiting (its item is open), locked (in a posted receipt, until `final_at`), agreed,
+    differed (from `outcome`, found from `labels` labels), ambiguous, collected (measured tasks),
+    closed (one's own answer is erased).
+    """
+
+    position: int
+    index: int
+    submission: bytes
+    item: int
+    submitted_at: int
+    reward: int
+    answer: str | None
+    status: str
+    outcome: str | None
+    labels: int
+    receipt: ReceiptView | None
+    final_at: int | None
+    appeal: AppealView | None
+    appealable: bool
+
+
+class EarningsDesk(Protocol):
+    """What somebody earned, and what they may do about it. Nobody is told of anybody else. Errors
+    as for `LabelingDesk`."""
+
+    @property
+    def reasons(self) -> Mapping[bytes, str]:
+        """What an appeal may say, by the 32-byte digest that is signed."""
+        ...
+
+    def overview(self, contributor: bytes) -> Earnings:
+        """Return the wallet's balance, and a line for every campaign labeled in, newest first."""
+        ...
+
+    def claim_all(self, contributor: bytes) -> ClaimedAll:
+        """Claim everything final in every campaign, the relayer paying gas; InputError where there
+        is nothing."""
+        ...
+
+    def claim_call(self, contributor: bytes) -> bytes:
+        """Return the call data with which the wallet itself claims from the escrow, up to 16
+        campaigns at once; InputError where there is nothing."""
+        ...
+
+    def history(
+        self, campaign: int, contributor: bytes, before: int | None = None
+    ) -> tuple[Sequence[LabelRecord], int | None]:
+        """Return the labels of a contributor's newest submissions before log position `before`,
+        newest first, and the position to go on from (None: these are the oldest)."""
+        ...
+
+    def appeal(self, campaign: int, contributor: bytes, entry: bytes) -> LoggedEntry:
+        """Take an appeal entry (kind 6) into the log; the same one again returns where it stands.
+        GatewayRefusal where the label can't be appealed."""
+        ...
+
+
 class LabelingDesk(Protocol):
     """Everything the contributor's page needs of the platform: campaigns, one's standing, the log's
     intake, relayed claims.
@@ -913,6 +1057,11 @@ class LabelingDesk(Protocol):
     @property
     def market(self) -> WorkMarket:
         """The work that there is."""
+        ...
+
+    @property
+    def earnings(self) -> EarningsDesk:
+        """What people earned."""
         ...
 
     def network(self) -> Network:

@@ -13,6 +13,7 @@ from webapp.receiving import community, visitor
 # Endpoint, words, and the blueprints whose pages belong to it.
 MAIN = (
     ("campaigns.index", "Find work", {"campaigns", "guidelines", "training", "inbox"}),
+    ("earnings.show", "Earn", {"earnings"}),
     ("tutorial.index", "Learn", {"tutorial"}),
     ("account.show", "Account", {"account"}),
 )

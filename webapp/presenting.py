@@ -12,7 +12,7 @@ from flask import Flask, current_app, url_for
 from markupsafe import Markup, escape
 
 from oracle.evidence.signing import checksum
-from oracle.ports import CampaignView, ContributorStatus, LoggedEntry, Network
+from oracle.ports import CampaignView, ContributorStatus, Earnings, LoggedEntry, Network
 from webapp.markdown import markdown
 
 _SHOWN_DECIMALS = 6
@@ -157,6 +157,30 @@ def status_json(status: ContributorStatus, campaign: CampaignView) -> dict[str, 
         "itemCount": campaign.item_count,
         "itemsClosed": campaign.items_closed,
         "accepting": campaign.accepting,
+    }
+
+
+def earnings_json(earnings: Earnings) -> dict[str, Any]:
+    """Return what somebody earned, as the page of earnings shows it live."""
+    return {
+        "balance": str(earnings.balance),
+        "claimable": str(earnings.claimable),
+        "locked": str(earnings.locked),
+        "campaigns": [
+            {
+                "campaign": one.campaign,
+                "pending": one.pending,
+                "expected": str(one.expected),
+                "accepted": one.accepted,
+                "submitted": one.submitted,
+                "locked": str(one.locked),
+                "lockedUntil": one.locked_until,
+                "claimable": str(one.claimable),
+                "earned": str(one.earned),
+                "readable": one.readable,
+            }
+            for one in earnings.campaigns
+        ],
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from web3 import Web3
 
+from oracle.chain.codec import encode_call
 from oracle.chain.deployment import Deployment
 from oracle.chain.events import EventDecoder, event_topic
 from oracle.chain.proofs import to_int
@@ -485,6 +486,11 @@ class Poster:
 def _leaf_values(claim: PayoutClaim) -> tuple[bytes, int, int, int]:
     leaf = claim.leaf
     return leaf.account, leaf.cumulative, leaf.accepted, leaf.submitted
+
+
+def claim_many_call(claims: Sequence[PayoutClaim]) -> bytes:
+    """Return the call data of the escrow's `claim_many`, for an account that pays its own gas."""
+    return encode_call("CampaignEscrow", "claim_many", ([_claim_values(one) for one in claims],))
 
 
 def _claim_values(claim: PayoutClaim) -> tuple[Any, ...]:

@@ -4,15 +4,16 @@ content."""
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TypeVar
 
 from oracle.errors import GatewayBusy, InputError, UnknownCampaign
 from oracle.evidence import entries as log
 from oracle.evidence.codec import RAW, decode_json
 from oracle.evidence.results import Evidence
 from oracle.gateway.campaign_files import ItemMedia
+from oracle.gateway.earnings import Ledgers
 from oracle.gateway.gateway import Gateway
 from oracle.gateway.market import Market
+from oracle.gateway.parsing import own_entry
 from oracle.gateway.receipts import Receipts
 from oracle.ports import (
     CampaignView,
@@ -34,7 +35,6 @@ from oracle.quality.payment import expected_reward
 
 PAUSED = "this campaign can't be paid out just now, so it gives no new items: ask again later"
 PAUSED_SECONDS = 60
-_Entry = TypeVar("_Entry", log.Delegation, log.Submission)
 
 
 class Desk:
@@ -64,6 +64,15 @@ class Desk:
         self._receipts = Receipts(reader, content)
         self.market = Market(
             gateways, self.campaign, reader, store, self._receipts, paused, check_qualified
+        )
+        self.earnings = Ledgers(
+            gateways,
+            self._claim,
+            lambda: self._network.token,
+            reader,
+            relayer,
+            store,
+            self._receipts,
         )
 
     def network(self) -> Network:
@@ -108,7 +117,7 @@ class Desk:
 
     def delegate(self, campaign: int, contributor: bytes, entry: bytes) -> LoggedEntry:
         """Take a delegation entry into the log; the same entry again returns where it stands."""
-        parsed = _parse(log.Delegation, entry, contributor)
+        parsed = own_entry(log.Delegation, entry, contributor)
         if parsed.source != 0:
             raise InputError("a delegation by event comes from the chain: sign one here instead")
         return self._gateway(campaign).delegate(parsed)
@@ -137,7 +146,7 @@ class Desk:
         opening: bytes,
     ) -> LoggedEntry:
         """Take a submission entry with its plain answers, seed and sealed opening block."""
-        parsed = _parse(log.Submission, entry, contributor)
+        parsed = own_entry(log.Submission, entry, contributor)
         gateway = self._gateway(campaign)
         return gateway.submit(parsed, answers=answers, seed=seed, opening=opening)
 
@@ -232,12 +241,3 @@ def payout_claims(evidence: Evidence) -> list[PayoutClaim]:
         PayoutClaim(evidence.campaign, evidence.epoch, leaf, tuple(tree.proof(number)))
         for number, leaf in enumerate(evidence.leaves)
     ]
-
-
-def _parse(kind: type[_Entry], data: bytes, contributor: bytes) -> _Entry:
-    entry = log.decode_entry(data)
-    if not isinstance(entry, kind):
-        raise InputError(f"expected a {kind.__name__.lower()} entry: encode it by docs/FORMATS.md")
-    if entry.contributor != contributor:
-        raise InputError("the entry names another wallet than the one signed in: sign in with it")
-    return entry

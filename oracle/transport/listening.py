@@ -17,7 +17,7 @@ from waitress.server import create_server
 from oracle.errors import ConfigError
 
 THREADS = 8
-MAX_CONNECTIONS = 200
+MAX_CONNECTIONS = 1000  # browsers keep theirs open between two answers
 MAX_BODY = 64 << 20  # bytes; an application may bound it further
 IDLE_SECONDS = 60  # then a connection is closed that neither sends nor is being answered
 
@@ -48,6 +48,7 @@ def listening(
         threads=threads,
         ident=None,
         connection_limit=MAX_CONNECTIONS,
+        asyncore_use_poll=True,  # select takes no descriptor from 1024 on
         max_request_body_size=MAX_BODY,
         channel_timeout=idle_seconds,
         cleanup_interval=max(1, idle_seconds // 2),

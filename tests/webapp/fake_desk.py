@@ -35,6 +35,7 @@ from oracle.ports import (
     Network,
 )
 from oracle.replay.showcase import Showcase
+from tests.webapp.fake_earnings import FakeEarnings
 from tests.webapp.fake_market import FakeMarket
 
 UNIT = 10**18
@@ -136,7 +137,7 @@ class FakeDesk:
             items_closed=4,
             accepting=True,
         )
-        self.market = FakeMarket(self)
+        self.market, self.earnings = FakeMarket(self), FakeEarnings(self)
         self.accounts: dict[bytes, Account] = {}
         self.rows: list[entries.LogRow] = []
         self.answers: dict[tuple[bytes, int], Any] = {}

@@ -37,6 +37,13 @@ ROUTES: dict[tuple[str, str], str] = {
     ("labels.skip", "POST"): PERSON,
     ("claims.status", "GET"): PERSON,
     ("claims.claim", "POST"): PERSON,
+    ("earnings.show", "GET"): REDIRECT,
+    ("earnings.history", "GET"): REDIRECT,
+    ("earnings.read", "GET"): PERSON,
+    ("earnings.stream", "GET"): PERSON,
+    ("earnings.claim", "POST"): PERSON,
+    ("earnings.claim_call", "GET"): PERSON,
+    ("earnings.appeal", "POST"): PERSON,
     ("account.show", "GET"): REDIRECT,
     ("account.declare", "POST"): PERSON,
     ("account.end_session", "POST"): PERSON,
@@ -127,7 +134,7 @@ def test_routes__to_look_at_ones_own__lead_a_visitor_to_sign_in(
 ) -> None:
     answer = asker.ask(visitor, endpoint, method)
     assert answer.status_code == 302
-    assert answer.location.startswith("/sign-in?next=/account")
+    assert answer.location.startswith(("/sign-in?next=/account", "/sign-in?next=/earnings"))
 
 
 @pytest.mark.parametrize(("endpoint", "method"), needing(ANYBODY))

@@ -110,6 +110,12 @@ export async function signTypedData(wallet, network, address, typed) {
   return checked(signature, digest(typed.domain, typed.primaryType, typed.message), address);
 }
 
+/** eth_sendTransaction: the wallet pays the gas; returns the transaction's hash. */
+export async function sendTransaction(wallet, network, from, to, data) {
+  await useChain(wallet, network);
+  return ask(wallet, 'eth_sendTransaction', [{ from, to, data }]);
+}
+
 // A log entry holds exactly one form of a signature (v 27 or 28); some wallets return v 0 or 1.
 function checked(text, signed, address) {
   const signature = fromHex(text);

@@ -1,0 +1,281 @@
+"""Earnings over a real gateway: sums, every label's fate by receipts, claims of all, appeals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oracle.errors import GatewayRefusal, InputError, UnknownCampaign
+from oracle.evidence import entries
+from oracle.evidence.codec import DAG_CBOR, RAW, Link
+from oracle.evidence.hashing import ZERO32, sha256
+from oracle.evidence.results import AGREED, AMBIGUOUS, Evidence, ItemResult, PayoutLeaf
+from oracle.evidence.signing import address_of, sign
+from oracle.evidence.structs import Receipt
+from oracle.gateway.desk import payout_claim
+from oracle.gateway.earnings import REASONS, Ledgers
+from oracle.gateway.receipts import Receipts
+from oracle.ports import Claimed, LabelRecord, LoggedEntry, PayoutClaim, Sent
+from tests.support.gateway import GatewayScene
+from tests.support.world import TOKEN, key_of
+
+ANN, BEN = address_of(key_of("ann")), address_of(key_of("ben"))
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[GatewayScene]:
+    opened = GatewayScene(tmp_path)
+    opened.join("ann", "ben", "cat")
+    yield opened
+    opened.close()
+
+
+class Relayer:
+    """Pays claims out at once, into `balances`."""
+
+    def __init__(self) -> None:
+        self.claimed: dict[bytes, int] = {}
+
+    def claim_many(self, claims: Sequence[PayoutClaim]) -> list[Sent]:
+        for claim in claims:
+            self.claimed[claim.leaf.account] = claim.leaf.cumulative
+        return [Sent(b"\x0a" * 32, 1, 1)]
+
+
+class Desk:
+    """Earnings over one scene, whose chain pays by `Relayer`."""
+
+    def __init__(self, scene: GatewayScene, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.scene, self.relayer = scene, Relayer()
+        self.closed_in: dict[int, int] = {}
+        receipts = Receipts(scene.chain, scene.content)
+
+        def claim(campaign: int, account: bytes) -> PayoutClaim | None:
+            receipt = receipts.finalized(scene.gateway)
+            return payout_claim(receipts.evidence(receipt), account) if receipt else None
+
+        paid = self.relayer.claimed
+        monkeypatch.setattr(scene.chain, "balance", lambda token, account: paid.get(account, 0))
+        monkeypatch.setattr(
+            scene.chain, "claimed", lambda campaign, account: Claimed(paid.get(account, 0), 0, 0)
+        )
+        self.earnings = Ledgers(
+            lambda: {7: scene.gateway},
+            claim,
+            lambda: b"\x70" * 20,
+            scene.chain,
+            self.relayer,  # type: ignore[arg-type]
+            scene.store,
+            receipts,
+        )
+
+    def settle(
+        self, epoch: int, items: dict[int, tuple[int, int]], cumulative: int, *, final: bool = True
+    ) -> Receipt:
+        """Post a receipt that closed `items` (answer and status) and owes Ann `cumulative`."""
+        link = Link(RAW, bytes(32))
+        found = tuple(
+            ItemResult(item, self.closed_in.setdefault(item, epoch), status, answer, 3, (0,) * 10)
+            for item, (answer, status) in sorted(items.items())
+        )
+        leaves = (PayoutLeaf(ANN, cumulative, 1, 3),)
+        evidence = Evidence(7, epoch, 0, False, link, None, (), link, found, leaves, (), ())
+        index, shards = evidence.encode()
+        for block in (index, *shards):
+            self.scene.content.put(block.data, block.codec)
+        chain = self.scene.chain
+        receipt = Receipt(
+            7, epoch, 0, False, index.digest, ZERO32, cumulative, 0, 0, ZERO32, 1, ZERO32,
+            chain.newest.number, 0, len(found), 0, TOKEN // 10, 0, ZERO32,
+        )  # fmt: skip
+        chain.settle(receipt)
+        if not final:
+            *before, last = chain.known.settlements
+            running = replace(last, finalized_block=None)
+            chain.known = replace(chain.known, settlements=(*before, running))
+        self.scene.pass_anchors(1)
+        return receipt
+
+    def labels(self) -> dict[int, LabelRecord]:
+        return {one.item: one for one in self.earnings.history(7, ANN)[0]}
+
+    def appeal(
+        self, label: LabelRecord, *, name: str = "ann", reason: str = REASONS[0], **changes: Any
+    ) -> LoggedEntry:
+        """Sign and hand in Ann's appeal; `name` signs."""
+        entry = entries.Appeal(
+            ANN, label.submission, label.index, sha256(reason.encode()), entries.NO_SIGNATURE
+        )
+        entry = replace(entry, **changes)
+        digest = entry.struct(7).digest(self.scene.chain.known.escrow_domain)
+        signed = replace(entry, signature=sign(key_of(name), digest))
+        return self.earnings.appeal(7, ANN, entries.encode_entry(signed))
+
+
+@pytest.fixture
+def desk(scene: GatewayScene, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    return Desk(scene, monkeypatch)
+
+
+def truth(desk: Desk, item: int) -> int:
+    return int(desk.scene.truth[item])
+
+
+def test_overview__pending__locked__claimable__claimed(desk: Desk) -> None:
+    assert desk.earnings.overview(ANN).campaigns == ()
+    items = desk.scene.lease("ann", 3)
+    desk.scene.gateway.submit(**desk.scene.submission("ann", items))
+    (line,) = desk.earnings.overview(ANN).campaigns
+    assert (line.submitted, line.pending, line.earned, line.locked) == (3, 3, 0, 0)
+    assert line.expected > 0
+    with pytest.raises(InputError, match="nothing to claim yet"):
+        desk.earnings.claim_all(ANN)
+
+    closed = {item: (truth(desk, item), AGREED) for item in items}
+    desk.settle(1, closed, 5 * TOKEN)
+    desk.settle(2, closed, 7 * TOKEN, final=False)
+    (line,) = desk.earnings.overview(ANN).campaigns
+    assert (line.pending, line.earned, line.claimable) == (0, 5 * TOKEN, 5 * TOKEN)
+    chain = desk.scene.chain
+    assert (line.locked, line.locked_until) == (
+        2 * TOKEN,
+        chain.block(chain.known.settlements[-1].posted_block).timestamp
+        + chain.known.window_seconds,
+    )
+    assert desk.earnings.claim_call(ANN)[:4] != bytes(4)
+    result = desk.earnings.claim_all(ANN)
+    assert (result.amount, result.balance, result.campaigns) == (5 * TOKEN, 5 * TOKEN, 1)
+    assert desk.earnings.overview(ANN).claimable == 0
+    for call in (desk.earnings.claim_all, desk.earnings.claim_call):
+        with pytest.raises(InputError, match="nothing to claim yet"):
+            call(ANN)
+    assert desk.earnings.overview(BEN).campaigns == ()
+
+
+def test_overview__evidence_that_is_gone__says_so_and_hides_no_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.scene.work("ann", 2)
+    receipt = desk.settle(1, {}, TOKEN)
+    path = desk.scene.folder / "content"
+    for one in path.rglob(f"*{Link(DAG_CBOR, receipt.evidence)}*"):
+        one.unlink()
+    (line,) = desk.earnings.overview(ANN).campaigns
+    assert not line.readable
+    assert line.submitted == 2
+    with pytest.raises(InputError, match="nothing to claim yet"):
+        desk.earnings.claim_all(ANN)
+
+
+def test_history__each_fate__by_the_receipt_that_closed_the_item(desk: Desk) -> None:
+    items = desk.scene.lease("ann", 4)
+    desk.scene.gateway.submit(**desk.scene.submission("ann", items))
+    agreed, differed, ambiguous, waiting = items
+    closed = {
+        agreed: (truth(desk, agreed), AGREED),
+        differed: ((truth(desk, differed) + 1) % 10, AGREED),
+    }
+    first = desk.settle(1, closed, TOKEN)
+    second = desk.settle(2, {**closed, ambiguous: (0, AMBIGUOUS)}, TOKEN, final=False)
+    labels = desk.labels()
+    assert {item: one.status for item, one in labels.items()} == {
+        agreed: "agreed",
+        differed: "differed",
+        ambiguous: "locked",
+        waiting: "waiting",
+    }
+    receipt = labels[agreed].receipt
+    assert receipt is not None
+    assert receipt.cid == str(Link(DAG_CBOR, first.evidence))
+    assert receipt.digest == first.digest(desk.scene.chain.known.board_domain)
+    locked = labels[ambiguous].receipt
+    assert locked is not None
+    assert locked.epoch == second.epoch
+    assert labels[differed].outcome == str((truth(desk, differed) + 1) % 10)
+    assert labels[differed].answer == desk.scene.truth[differed]
+    assert labels[waiting].receipt is None
+    assert labels[agreed].reward == desk.scene.gateway.manifest.reward
+    assert [one.item for one in labels.values() if one.appealable] == [differed]
+    assert desk.earnings.history(7, BEN) == ([], None)
+    with pytest.raises(UnknownCampaign):
+        desk.earnings.history(8, ANN)
+
+    desk.scene.gateway.erase(ANN)
+    assert desk.labels()[differed].answer is None
+    assert desk.labels()[differed].status == "closed"
+
+
+def test_history__many_submissions__page_by_page(desk: Desk) -> None:
+    for _ in range(12):
+        desk.scene.work("ann", 1)
+    newest, older = desk.earnings.history(7, ANN)
+    assert len(newest) == 10
+    assert older == newest[-1].position
+    rest, end = desk.earnings.history(7, ANN, older)
+    assert (len(rest), end) == (2, None)
+    positions = [one.position for one in (*newest, *rest)]
+    assert positions == sorted(positions, reverse=True)
+
+
+def test_appeal__of_a_label_that_differs__is_logged_and_answered(desk: Desk) -> None:
+    (item,) = desk.scene.lease("ann", 1)
+    desk.scene.gateway.submit(**desk.scene.submission("ann", [item]))
+    desk.settle(1, {item: ((truth(desk, item) + 1) % 10, AGREED)}, TOKEN)
+    logged = desk.appeal(desk.labels()[item])
+    assert desk.appeal(desk.labels()[item]).row.position == logged.row.position
+    appeal = desk.labels()[item].appeal
+    assert appeal is not None
+    assert (appeal.position, appeal.reason, appeal.answer) == (
+        logged.row.position,
+        REASONS[0],
+        None,
+    )
+    before = desk.scene.gateway.rows()
+    with pytest.raises(GatewayRefusal, match="was appealed before"):
+        desk.appeal(desk.labels()[item], reason=REASONS[1])
+    assert desk.scene.gateway.rows() == before
+
+    manifest = desk.scene.gateway.manifest
+    expert = address_of(key_of("cat"))
+    answer = entries.Adjudication(
+        expert,
+        desk.scene.gateway.item_ids[item],
+        manifest.answer_digests[truth(desk, item)],
+        ZERO32,
+        entries.NO_SIGNATURE,
+    )
+    digest = answer.struct(7).digest(desk.scene.chain.known.escrow_domain)
+    desk.scene.gateway.adjudicate(replace(answer, signature=sign(key_of("cat"), digest)))
+    answered = desk.labels()[item].appeal
+    assert answered is not None
+    assert (answered.answer, answered.expert) == (desk.scene.truth[item], expert)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"reason": "You are all wrong, says Ann of 1 Main Street."}, "APPEAL-REASON"),
+        ({"index": 1}, "APPEAL-LABEL"),
+        ({"submission": ZERO32}, "APPEAL-LABEL"),
+        ({"name": "ben"}, "APPEAL-SIGNATURE"),
+    ],
+)
+def test_appeal__that_cannot_be__changes_nothing(
+    desk: Desk, changes: dict[str, Any], code: str
+) -> None:
+    (item,) = desk.scene.lease("ann", 1)
+    desk.scene.gateway.submit(**desk.scene.submission("ann", [item]))
+    with pytest.raises(GatewayRefusal, match="isn't judged yet"):
+        desk.appeal(desk.labels()[item])
+    desk.settle(1, {item: ((truth(desk, item) + 1) % 10, AGREED)}, TOKEN)
+    before = desk.scene.gateway.rows()
+    with pytest.raises(GatewayRefusal) as refused:
+        desk.appeal(desk.labels()[item], **changes)
+    assert refused.value.code == code
+    with pytest.raises(InputError, match="another wallet"):
+        desk.appeal(desk.labels()[item], contributor=BEN)
+    assert desk.scene.gateway.rows() == before
