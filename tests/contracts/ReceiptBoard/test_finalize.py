@@ -86,3 +86,15 @@ def test_finalize__set_changed_in_the_window__keeps_the_signers(
     system.set_operators([system.operators[2].address], 1)
     system.finalize(receipt)
     assert system.escrow.fee_pool(system.token.address, 1 << 32 | 0b011) == 4
+
+
+def test_finalize__odd_counters__leave_their_neighbours_alone(
+    system: System, campaign: int
+) -> None:
+    """They share a word: the lowest bit of one stands beside the highest of the next."""
+    for position in (11, 23):
+        receipt = system.receipt(campaign, logPosition=position, labelCount=position)
+        system.settle(receipt)
+        progress = system.board.progress(campaign)
+        assert (progress.logPosition, progress.labelCount) == (position, position)
+        assert (progress.asOf, progress.epoch) == (receipt.asOf, receipt.epoch)

@@ -56,6 +56,23 @@ def test_post__periods_pass_one_by_one__counts_two_of_them(tight: System) -> Non
     assert counts == [1, 0] * 3
 
 
+@pytest.mark.parametrize("second", [0, 1], ids=["even", "odd"])
+def test_post__after_a_pause__counts_all_the_same(tight: System, second: int) -> None:
+    """The end of the pause shares a word with the counts: at an even and an odd second."""
+    end = boa.env.evm.patch.timestamp + tight.MAX_PAUSE
+    boa.env.time_travel(seconds=2 + (second - end) % 2)
+    tight.board.pause(sender=tight.guardian)
+    assert tight.board.paused_until() % 2 == second
+    boa.env.time_travel(seconds=tight.MAX_PAUSE)
+    start_of_period(tight)
+    campaigns = [tight.create() for _ in range(3)]
+    for campaign in campaigns[:2]:
+        tight.post(tight.receipt(campaign))
+    assert tight.board.open_receipts() == 2
+    with tight.refused("ReceiptBoard: too many open receipts"):
+        tight.post(tight.receipt(campaigns[2]))
+
+
 def test_post__receipts_under_challenge__count_until_closed(tight: System) -> None:
     start_of_period(tight)
     receipts = [tight.receipt(tight.create()) for _ in range(4)]
