@@ -97,7 +97,7 @@ locks: $(VENV) ## resolve the dependencies anew: edit pyproject.toml, run this, 
 	$$compile pyproject.toml --output-file requirements-audit.lock
 
 clean: ## remove what was built, but keep .venv and node_modules
-	rm -rf build dist *.egg-info .build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage $(BUNDLE)
+	rm -rf build dist *.egg-info .build .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage webapp/static/*.js webapp/static/regions.css
 	find . -name __pycache__ -not -path './.venv/*' -not -path './node_modules/*' -prune -exec rm -rf {} +
 
 # The stamps' names hold a hash of what they depend on, so a fresh clone or a switched branch can't
