@@ -132,6 +132,7 @@ export class LabelView {
     // So that the next one is there at once, also where the connection goes.
     for (const other of items) {
       if (other.first.media?.startsWith('image/')) new Image().src = this.mediaUrl(other, '');
+      if (other.first.media?.startsWith('audio/')) void fetch(this.mediaUrl(other, '')).catch(() => {});
       if (other.second?.media?.startsWith('image/')) new Image().src = this.mediaUrl(other, '/second');
     }
     void this.editor.open(item, this.work.draft(item.number), this.stage.root);
