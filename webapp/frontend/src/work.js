@@ -97,7 +97,12 @@ export class Work {
    * Resumes or draws a lease. Returns {lost, reason, waitSeconds}: how many unsubmitted answers lapsed with an older lease,
    * and why there is no new one (empty where there is).
    */
-  async draw() {
+  draw() {
+    // Not while another tab sends: the reply would still name what has just been handed in.
+    return this.alone(() => this.drawNow());
+  }
+
+  async drawNow() {
     const reply = await post(`${this.path}/leases`, { count: BATCH });
     this.load();
     const answers = new Map(this.items.map((item) => [item.number, item.answer]));
