@@ -91,7 +91,7 @@ def bounded_rounds(schedule: Schedule) -> int:
     """Every round has another leader, one of four of whom may lie; where links drop, a round may
     find no quorum by chance."""
     assert schedule.plan is not None
-    return 40 if schedule.plan.drops else 12
+    return 16 if schedule.plan.drops else 6
 
 
 def same_bytes(schedule: Schedule, results: Results) -> int:
