@@ -131,13 +131,15 @@ class Scene:
         with self.network.pace.held():
             devnet.increase_time((epoch - 1) * self.epoch_seconds - passed)
 
-    def wait_for_epoch(self, epoch: int) -> None:
-        """Wait until the chain's clock stands in an epoch, and leases of it are given."""
-        facts = self.network.facts(self.campaign)
-        begins = facts.created.timestamp + (epoch - 1) * self.epoch_seconds
+    def wait_for_next_epoch(self) -> None:
+        """Wait until the chain's clock stands at the beginning of another epoch, where leases of it
+        are given."""
+        begun = self.network.facts(self.campaign).created.timestamp
+        epoch = (self.network.devnet.timestamp() - begun) // self.epoch_seconds + 1
+        begins = begun + epoch * self.epoch_seconds
         self.wait_until(
             lambda: self.network.devnet.timestamp() >= begins + 2 * TERMS["anchorBlocks"],
-            f"epoch {epoch}",
+            f"epoch {epoch + 1}",
         )
 
     def posted_at_latest(self) -> int:
