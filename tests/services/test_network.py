@@ -49,8 +49,8 @@ def test_network__postgresql_and_two_kubo__every_operator_signs_the_same_and_the
         )
         network.set_up()
         scene = Scene(network, KuboContent(daemon.address))
-        # Two labels an item in the mean: enough stay open for five epochs.
-        scene.open(people=40, items=SUBMISSIONS // 2, gold=12)
+        # Two labels an item in the mean, and those of who comes first: enough stay open to the end.
+        scene.open(people=40, items=SUBMISSIONS // 2 + 20, gold=12)
         with network.started():
             scene.all_at_work()
             for _ in range(EPOCHS):
