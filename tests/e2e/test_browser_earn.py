@@ -156,8 +156,13 @@ def test_earn__sums_move_while_one_looks__claims_all_and_appeals(
         site.desk.earnings.more = [
             CampaignEarnings(2, "Other work", 3, 0, 0, 3, UNIT, 0, 0, None, None, True)
         ]
+        site.desk.earnings.locked = UNIT // 10
+        expect(page.locator('[data-note="locked"]')).to_contain_text("unless challenged")
+        site.desk.earnings.locked = 0
         site.desk.finalize()
         expect(page.locator('[data-sum="claimable"]')).to_have_text("1.2 LABEL")  # by itself
+        expect(page.locator('[data-note="locked"]')).to_be_empty()
+        expect(page.locator('[data-note="pending"]')).to_be_empty()
         expect(page.locator("#notice")).to_contain_text("reload to see it here")
 
         page.get_by_role("button", name="Claim by my wallet").click()

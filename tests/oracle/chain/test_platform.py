@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from oracle.chain.deployment import Deployment
-from oracle.chain.poster import OPERATOR, Poster
+from oracle.chain.poster import OPERATOR, Poster, claim_many_call
 from oracle.errors import Reverted, UnknownCampaign
 from oracle.evidence.results import PayoutLeaf
+from oracle.evidence.signing import checksum
 from tests.oracle.chain.conftest import OPERATOR_KEYS, UNIT, Platform, claims_of
 
 pytestmark = pytest.mark.chain
@@ -213,3 +214,23 @@ def test_claim__padded_leaf__is_refused_and_pays_nothing(platform: Platform) -> 
     assert platform.reader().balance(platform.deployment.token, claim.leaf.account) == 0
     platform.relayer.claim(claim)
     assert platform.reader().balance(platform.deployment.token, claim.leaf.account) == UNIT
+
+
+def test_claim_many_call__sent_by_any_account__pays_every_leaf(platform: Platform) -> None:
+    reader, token = platform.reader(), platform.deployment.token
+    leaves = platform.leaves(2)
+    receipts = [platform.receipt(platform.create(bytes([n]) * 32), 1, leaves) for n in (1, 2)]
+    for receipt in receipts:
+        platform.settle(receipt)
+    claims = [claims_of(receipt, leaves)[0] for receipt in receipts]
+    w3 = platform.devnet.w3
+    sent = w3.eth.send_transaction(
+        {
+            "from": w3.eth.accounts[9],
+            "to": checksum(platform.deployment.escrow),
+            "data": claim_many_call(claims),
+        }
+    )
+    assert w3.eth.wait_for_transaction_receipt(sent)["status"] == 1
+    assert reader.balance(token, leaves[0].account) == 2 * UNIT
+    assert platform.relayer.claim_many(claims) == []

@@ -3,7 +3,7 @@
 import { ApiError, get, post } from './api.js';
 import { concat, fromHex, hex, uint } from './bytes.js';
 import { domainOf, typedData } from './eip712.js';
-import { complain, element, notify, tokens, whileBusy } from './page.js';
+import { about, complain, element, notify, tokens, whileBusy } from './page.js';
 import { checksum } from './signing.js';
 import { Storage } from './storage.js';
 import { connect, developmentWallet, discover, sendTransaction, signTypedData } from './wallet.js';
@@ -82,10 +82,22 @@ class Sums {
         const value = line[node.dataset.field];
         write(node, typeof value === 'string' ? amount(value) : String(value));
       }
-      if (!row) notify('You have labels in another campaign now: reload to see it here.');
+      if (row) this.note(row, line);
+      else notify('You have labels in another campaign now: reload to see it here.');
     }
     this.claimable = BigInt(sums.claimable);
     this.allow();
+  }
+
+  /** What stands below two of the sums, written anew where what it says is over. */
+  note(row, { lockedUntil, expected }) {
+    const rewrite = (name, shown, text) => {
+      const node = row.querySelector(`[data-note="${name}"]`);
+      if (node.dataset.shown === String(shown ?? '')) return;
+      Object.assign(node, { textContent: text() }).dataset.shown = String(shown ?? '');
+    };
+    rewrite('locked', lockedUntil, () => (lockedUntil ? `until ${new Date(lockedUntil * 1000).toUTCString()}, unless challenged` : ''));
+    rewrite('pending', expected, () => (expected === '0' ? '' : `likely ${about(expected, this.network)}`));
   }
 
   allow() {
