@@ -98,3 +98,14 @@ def test_finalize__odd_counters__leave_their_neighbours_alone(
         progress = system.board.progress(campaign)
         assert (progress.logPosition, progress.labelCount) == (position, position)
         assert (progress.asOf, progress.epoch) == (receipt.asOf, receipt.epoch)
+
+
+def test_finalize__counters_where_they_were__follows(system: System, campaign: int) -> None:
+    """An epoch in which nobody labeled has its receipt too."""
+    first = system.receipt(campaign)
+    system.settle(first)
+    counters = {name: getattr(first, name) for name in ("logPosition", "labelCount", "asOf")}
+    system.settle(system.receipt(campaign, **counters))
+    progress = system.board.progress(campaign)
+    assert progress.epoch == 2
+    assert {name: getattr(progress, name) for name in counters} == counters
