@@ -40,7 +40,7 @@ servers: $(VENV) ## build Kubo and geth from their Go modules, unless they are o
 	.venv/bin/python -m tests.support.servers.programs
 
 test-services: $(VENV) $(NPM) $(BUNDLE) servers ## tests with Kubo, geth and PostgreSQL (apt install postgresql)
-	.venv/bin/pytest -m services -n 2 --dist loadfile
+	.venv/bin/pytest -m services -n 2 --dist loadfile $(SERVICES)
 
 soak: $(VENV) $(NPM) $(BUNDLE) ## SOAK_KILLS (200) kills of gateway and operators at random (SOAK_SEED)
 	SOAK_KILLS=$${SOAK_KILLS:-200} .venv/bin/pytest -m services -s tests/services/test_faults.py -k killed
