@@ -31,6 +31,7 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 860}
+SMALL_PHONE = {"width": 360, "height": 740}
 
 _PROVIDER = """
 (() => {

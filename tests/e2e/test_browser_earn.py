@@ -21,6 +21,7 @@ from oracle.transport.listening import listening
 from tests.e2e.accessibility import violations
 from tests.e2e.chromium import (
     DESKTOP,
+    SMALL_PHONE,
     TestWallet,
     chromium,
     free_port,
@@ -36,7 +37,6 @@ from webapp import Settings, create_app
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 expect.set_options(timeout=30_000)
 
-PHONE = {"width": 360, "height": 740}
 RATES = {"EUR": Decimal("0.35"), "USD": Decimal("0.4")}
 
 
@@ -220,7 +220,7 @@ def test_pages__in_both_themes_and_sizes__have_no_barrier(
     site.offer_more()
     site.desk.earnings.outcomes = {0: "3", 1: "9", 2: "1"}
     site.desk.earnings.locked = UNIT // 10
-    viewport = PHONE if size == "phone" else DESKTOP
+    viewport = SMALL_PHONE if size == "phone" else DESKTOP
     context = browser.new_context(viewport=viewport, color_scheme=theme)  # type: ignore[arg-type]
     found = []
     try:

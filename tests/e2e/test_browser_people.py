@@ -22,6 +22,7 @@ from oracle.transport.listening import listening
 from tests.e2e.accessibility import violations
 from tests.e2e.chromium import (
     DESKTOP,
+    SMALL_PHONE,
     TestWallet,
     chromium,
     free_port,
@@ -36,8 +37,6 @@ from webapp import Settings, create_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 expect.set_options(timeout=30_000)
-
-SMALL_PHONE = {"width": 360, "height": 740}
 
 
 @dataclass

@@ -16,6 +16,7 @@ from oracle.transport.listening import listening
 from tests.e2e.accessibility import violations
 from tests.e2e.chromium import (
     DESKTOP,
+    SMALL_PHONE,
     TestWallet,
     chromium,
     free_port,
@@ -31,7 +32,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 expect.set_options(timeout=30_000)
 
 BY_TYPE = {one.task["type"]: one for one in SHOWCASES}
-SMALL_PHONE = {"width": 360, "height": 740}
 Visit = tuple[Page, FakeDesk, list[str]]
 
 
