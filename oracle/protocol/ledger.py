@@ -24,8 +24,8 @@ from oracle.protocol.draws import CANDIDATES, candidates, draw, gold_item, is_go
 from oracle.protocol.facts import Block, ChainFacts
 from oracle.protocol.terms import Bounded, fee_of
 from oracle.quality.incentives import Terms
+from oracle.quality.reputation import open_items
 
-OPEN_ITEMS_TIER_0 = 10
 FREE_FLOOR = 100
 UNPAID_ITEMS = 1_000_000_000  # where nothing limits: no reward to back, no draw to steer
 
@@ -389,14 +389,14 @@ class Ledger:
     def _tier_room(self, contributor: bytes, backed: int) -> int:
         """How many more unsubmitted items the tier allows.
 
-        All are of tier 0 until reputation is synced: ten each, together at most a quarter of what
-        is free.
+        All are of tier 0 until reputation is on chain, for every operator to read;
+        together they may have at most a quarter of what is free.
         """
         if self.manifest.assignment == "given":
             return UNPAID_ITEMS
         shared = max(FREE_FLOOR, (backed + self._open_tier_0) // 4) - self._open_tier_0
         wallet = self._wallets.get(contributor)
-        own = OPEN_ITEMS_TIER_0 - (wallet.open_items if wallet is not None else 0)
+        own = open_items(0) - (wallet.open_items if wallet is not None else 0)
         return max(0, min(own, shared))
 
     def eligible(self, contributor: bytes, item: int) -> bool:

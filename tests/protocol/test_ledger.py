@@ -12,7 +12,8 @@ from oracle.evidence import entries
 from oracle.evidence.hashing import keccak256
 from oracle.evidence.signing import address_of, sign
 from oracle.protocol.facts import Block, ChainDelegation, Funding
-from oracle.protocol.ledger import OPEN_ITEMS_TIER_0, Ledger, Secrets
+from oracle.protocol.ledger import Ledger, Secrets
+from oracle.quality.reputation import open_items
 from tests.support.world import START, TOKEN, World, key_of
 
 ANN = address_of(key_of("ann"))
@@ -163,7 +164,7 @@ def test_lease__before_second_anchor__draws_nothing_and_a_forced_one_is_a_fault(
 
 
 def test_lease__tier_0__at_most_ten_unsubmitted(world: World) -> None:
-    assert len(world.lease("ann", 50)) == OPEN_ITEMS_TIER_0
+    assert len(world.lease("ann", 50)) == open_items(0)
     assert world.lease("ann", 1) == []
 
 
