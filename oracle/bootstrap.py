@@ -340,6 +340,7 @@ class Platform:
             self.store,
             paused,
             self.community.learning.check_qualified,
+            self.community.learning.check_expert,
         )
 
     # -- small parts -------------------------------------------------------------------------

@@ -971,13 +971,29 @@ class ReceiptView:
 
 @dataclass(frozen=True)
 class AppealView:
-    """An appeal in the log at `position`; `answer` is the expert's (an adjudication of the item
-    after it), None until there is one."""
+    """An appeal in the log at `position`; `answer` is the `expert`'s (the first adjudication of the
+    item after it) with its reason, `verdict`; None until there is one."""
 
     position: int
     reason: str
     answer: str | None
+    verdict: str | None
     expert: bytes | None
+
+
+@dataclass(frozen=True)
+class AppealCase:
+    """An open appeal in the log at `position` as an expert sees it: the item by number and id, the
+    `reason` given, the label's `answer` (None once erased), the `outcome` found, and the `answers`
+    that stand with how many gave each, the most frequent first. It names nobody."""
+
+    position: int
+    item: int
+    item_id: bytes
+    reason: str
+    answer: str | None
+    outcome: str
+    answers: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -988,7 +1004,8 @@ class LabelRecord:
     `reward` is the nominal one of its lease (base units), `answer` one's own (None once erased).
     `status`: waiting (its item is open), locked (in a posted receipt, until `final_at`), agreed,
     differed (from `outcome`, found from `labels` labels), ambiguous, collected (measured tasks),
-    closed (one's own answer is erased).
+    closed (one's own answer is erased). It can be appealed until `appeal_until` (Unix seconds of
+    the chain), where that isn't None.
     """
 
     position: int
@@ -1004,17 +1021,12 @@ class LabelRecord:
     receipt: ReceiptView | None
     final_at: int | None
     appeal: AppealView | None
-    appealable: bool
+    appeal_until: int | None
 
 
 class EarningsDesk(Protocol):
     """What somebody earned, and what they may do about it. Nobody is told of anybody else. Errors
     as for `LabelingDesk`."""
-
-    @property
-    def reasons(self) -> Mapping[bytes, str]:
-        """What an appeal may say, by the 32-byte digest that is signed."""
-        ...
 
     def overview(self, contributor: bytes) -> Earnings:
         """Return the wallet's balance, and a line for every campaign labeled in, newest first."""
@@ -1037,9 +1049,38 @@ class EarningsDesk(Protocol):
         newest first, and the position to go on from (None: these are the oldest)."""
         ...
 
+
+class AppealsDesk(Protocol):
+    """Objections to how labels were judged, and experts' answers. Errors as for `LabelingDesk`."""
+
+    @property
+    def reasons(self) -> Mapping[bytes, str]:
+        """What an appeal may say, by the 32-byte digest that is signed."""
+        ...
+
+    @property
+    def verdicts(self) -> Mapping[bytes, str]:
+        """What an answer may give as its reason, by the 32-byte digest that is signed."""
+        ...
+
+    def choices(self, campaign: int) -> Mapping[bytes, str]:
+        """Return the answers that an expert may find, by the 32-byte digest that is signed."""
+        ...
+
     def appeal(self, campaign: int, contributor: bytes, entry: bytes) -> LoggedEntry:
         """Take an appeal entry (kind 6) into the log; the same one again returns where it stands.
         GatewayRefusal where the label can't be appealed."""
+        ...
+
+    def waiting(self, campaign: int, expert: bytes) -> Sequence[AppealCase]:
+        """Return the oldest open appeals that an expert may answer; GatewayRefusal for whoever is
+        no expert of the campaign."""
+        ...
+
+    def answer(self, campaign: int, expert: bytes, entry: bytes) -> LoggedEntry:
+        """Take an adjudication entry (kind 5) into the log; the same one again returns where it
+        stands. GatewayRefusal from anybody but an expert who was never given the item, and where no
+        appeal about it waits."""
         ...
 
 
@@ -1062,6 +1103,11 @@ class LabelingDesk(Protocol):
     @property
     def earnings(self) -> EarningsDesk:
         """What people earned."""
+        ...
+
+    @property
+    def appeals(self) -> AppealsDesk:
+        """Objections and their answers."""
         ...
 
     def network(self) -> Network:

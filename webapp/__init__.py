@@ -18,6 +18,7 @@ from oracle.community.community import Community
 from oracle.ports import LabelingDesk
 from webapp import (
     account,
+    appeals,
     campaigns,
     claims,
     compressing,
@@ -73,6 +74,7 @@ def create_app(
         labels.blueprint,
         claims.blueprint,
         earnings.blueprint,
+        appeals.blueprint,
         account.blueprint,
         privacy.blueprint,
         tutorial.blueprint,

@@ -1,4 +1,4 @@
-"""Earnings: sums live, claims of everything, every label with what became of it, appeals."""
+"""Earnings: sums live, claims of everything, every label with what became of it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from flask import Blueprint, Response, jsonify, redirect, render_template, reque
 from flask.typing import ResponseReturnValue
 
 from oracle.evidence.signing import checksum
-from webapp.presenting import earnings_json, logged_json, network_json
-from webapp.receiving import Body, desk, signed_in, visitor
+from webapp.presenting import earnings_json, network_json
+from webapp.receiving import desk, signed_in, visitor
 
 blueprint = Blueprint("earnings", __name__)
 
@@ -48,7 +48,7 @@ def history(number: int) -> ResponseReturnValue:
         labels=labels,
         older=older,
         newest=before is None,
-        reasons=desk().earnings.reasons,
+        reasons=desk().appeals.reasons,
     )
 
 
@@ -95,10 +95,3 @@ def claim_call() -> ResponseReturnValue:
     """Return the transaction with which the wallet claims on its own."""
     data = desk().earnings.claim_call(signed_in())
     return jsonify(to=checksum(desk().network().escrow), data="0x" + data.hex())
-
-
-@blueprint.post("/api/campaigns/<int:number>/appeals")
-def appeal(number: int) -> ResponseReturnValue:
-    """Take a signed appeal."""
-    logged = desk().earnings.appeal(number, signed_in(), Body().data("entry"))
-    return jsonify(logged_json(logged)), HTTPStatus.CREATED

@@ -15,13 +15,13 @@ blueprint = Blueprint("inbox", __name__, url_prefix="/campaigns/<int:number>/que
 @blueprint.get("")
 def show(number: int) -> ResponseReturnValue:
     """Show questions and answers; to experts also where to answer."""
-    contributor, inbox = visitor(), community().inbox
+    contributor = visitor()
     return render_template(
         "questions.html",
         network=desk().network(),
         campaign=desk().campaign(number),
-        questions=inbox.read(number, contributor),
-        expert=inbox.is_expert(number, contributor),
+        questions=community().inbox.read(number, contributor),
+        expert=community().learning.is_expert(number, contributor),
     )
 
 

@@ -12,7 +12,7 @@ from webapp.receiving import community, visitor
 
 # Endpoint, words, and the blueprints whose pages belong to it.
 MAIN = (
-    ("campaigns.index", "Find work", {"campaigns", "guidelines", "training", "inbox"}),
+    ("campaigns.index", "Find work", {"campaigns", "guidelines", "training", "inbox", "appeals"}),
     ("earnings.show", "Earn", {"earnings"}),
     ("tutorial.index", "Learn", {"tutorial"}),
     ("account.show", "Account", {"account"}),
@@ -42,7 +42,8 @@ def install(app: Flask) -> None:
 
 
 def campaign_places(campaign: CampaignView) -> list[Place]:
-    """Return the pages of one campaign; training and exam where its course has them."""
+    """Return the pages of one campaign; training and exam where its course has them, appeals for
+    its experts."""
     course = community().learning.course(campaign.number)
     endpoints = [("campaigns.show", "Label"), ("guidelines.show", "Guidelines")]
     if course is not None and course.training:
@@ -50,6 +51,8 @@ def campaign_places(campaign: CampaignView) -> list[Place]:
     if course is not None and course.exam is not None:
         endpoints.append(("training.exam", "Exam"))
     endpoints.append(("inbox.show", "Questions"))
+    if community().learning.is_expert(campaign.number, visitor()):
+        endpoints.append(("appeals.show", "Appeals"))
     addresses = [
         (url_for(endpoint, number=campaign.number), words) for endpoint, words in endpoints
     ]

@@ -33,11 +33,6 @@ class Inbox:
     def __init__(self, store: PeopleStore, learning: Learning, now: Callable[[], float]) -> None:
         self._store, self._learning, self._now = store, learning, now
 
-    def is_expert(self, campaign: int, contributor: bytes | None) -> bool:
-        """Say whether the campaign's course names somebody as an expert."""
-        course = self._learning.course(campaign)
-        return course is not None and contributor in course.experts
-
     def read(self, campaign: int, contributor: bytes | None) -> list[InboxQuestion]:
         """Return the newest questions, first those of the reader's that wait for an answer."""
         found = [
@@ -66,11 +61,7 @@ class Inbox:
     def answer(self, campaign: int, expert: bytes, number: int, text: str) -> None:
         """Take an expert's answer; GatewayRefusal from anybody else, InputError for a question
         that isn't in this inbox."""
-        if not self.is_expert(campaign, expert):
-            raise GatewayRefusal(
-                "no_expert",
-                "only the campaign's experts answer here: ask its requester to name you",
-            )
+        self._learning.check_expert(campaign, expert)
         now = int(self._now())
         if not self._store.answer(campaign, number, expert, _checked(text), now=now):
             raise InputError("this question was taken back: reload the inbox")

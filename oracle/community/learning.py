@@ -103,6 +103,19 @@ class Learning:
         known = self._store.courses(campaign)
         return Course.parse(known[-1][1]) if known else None
 
+    def is_expert(self, campaign: int, contributor: bytes | None) -> bool:
+        """Say whether the campaign's course names somebody as an expert."""
+        course = self.course(campaign)
+        return course is not None and contributor in course.experts
+
+    def check_expert(self, campaign: int, contributor: bytes) -> None:
+        """Refuse (GatewayRefusal) whoever the campaign's course doesn't name as an expert."""
+        if not self.is_expert(campaign, contributor):
+            raise GatewayRefusal(
+                "no_expert",
+                "only the campaign's experts answer here: ask its requester to name you",
+            )
+
     def editions(self, campaign: int, original: str) -> list[Edition]:
         """Return all versions of the guidelines, the newest first; `original` is the manifest's."""
         found = [Edition(1, original, "As the campaign began.", 0)]

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from oracle.errors import GatewayBusy, InputError, UnknownCampaign
+from oracle.errors import GatewayBusy, GatewayRefusal, InputError
 from oracle.evidence import entries as log
 from oracle.evidence.codec import RAW, decode_json
 from oracle.evidence.results import Evidence
+from oracle.gateway.appeals import Appeals
 from oracle.gateway.campaign_files import ItemMedia
 from oracle.gateway.earnings import Ledgers
-from oracle.gateway.gateway import Gateway
+from oracle.gateway.gateway import Gateway, served
 from oracle.gateway.market import Market
+from oracle.gateway.outcomes import Disputes
 from oracle.gateway.parsing import own_entry
 from oracle.gateway.receipts import Receipts
 from oracle.ports import (
@@ -37,13 +39,18 @@ PAUSED = "this campaign can't be paid out just now, so it gives no new items: as
 PAUSED_SECONDS = 60
 
 
+def _nobody(campaign: int, contributor: bytes) -> None:
+    raise GatewayRefusal("no_expert", "nobody answers appeals here: ask the requester")
+
+
 class Desk:
     """A `LabelingDesk` over the gateways of this process.
 
     `gateways` returns them by campaign, as they come and go; `relayer` pays the gas of claims.
     `paused` returns the campaigns whose operators can't go on now: they take labels of running
     leases, but draw no lease, since nobody would pay for it soon. `check_qualified(campaign,
-    contributor)` raises GatewayRefusal where somebody must pass the campaign's exam first.
+    contributor)` raises GatewayRefusal where somebody must pass the campaign's exam first,
+    `check_expert` for whoever may not answer its appeals.
     """
 
     def __init__(
@@ -56,12 +63,13 @@ class Desk:
         store: LabelStore,
         paused: Callable[[], Collection[object]] = tuple,
         check_qualified: Callable[[int, bytes], None] = lambda campaign, contributor: None,
+        check_expert: Callable[[int, bytes], None] = _nobody,
     ) -> None:
         self._network, self._gateways = network, gateways
         self._reader, self._content, self._relayer = reader, content, relayer
         self._paused = paused
         self._check_qualified = check_qualified
-        self._receipts = Receipts(reader, content)
+        self._receipts, disputes = Receipts(reader, content), Disputes(store)
         self.market = Market(
             gateways, self.campaign, reader, store, self._receipts, paused, check_qualified
         )
@@ -73,7 +81,9 @@ class Desk:
             relayer,
             store,
             self._receipts,
+            disputes,
         )
+        self.appeals = Appeals(gateways, store, self._receipts, disputes, check_expert)
 
     def network(self) -> Network:
         """Return the chain and token served; ChainError where the chain can't be reached."""
@@ -205,10 +215,7 @@ class Desk:
     # -- small parts -----------------------------------------------------------------------------
 
     def _gateway(self, campaign: int) -> Gateway:
-        gateway = self._gateways().get(campaign)
-        if gateway is None:
-            raise UnknownCampaign(f"campaign {campaign} isn't served here: open another address")
-        return gateway
+        return served(self._gateways(), campaign)
 
     def _text(self, digest: bytes) -> str:
         return str(decode_json(self._content.get(digest, RAW)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
@@ -28,6 +28,7 @@ from oracle.errors import (
     ProtocolFault,
     SignatureError,
     StoreConflict,
+    UnknownCampaign,
 )
 from oracle.evidence import entries as log
 from oracle.evidence.campaign import (
@@ -306,7 +307,7 @@ class Gateway:
             raise GatewayRefusal(
                 "ADJUDICATION-EXPERT", "only contributors adjudicate: delegate first"
             )
-        if (entry.expert, self._numbers[entry.item]) in self._ledger.leases:
+        if self.has_leased(entry.expert, self._numbers[entry.item]):
             raise GatewayRefusal(
                 "ADJUDICATION-EXPERT", "you were given this item to label: leave it to others"
             )
@@ -597,6 +598,10 @@ class Gateway:
                 tuple(one.item for one in mine if one.state == "running"),
                 ledger.reward(),
             )
+
+    def has_leased(self, contributor: bytes, item: int) -> bool:
+        """Say whether an item was ever leased to a contributor."""
+        return (contributor, item) in self._ledger.leases
 
     def promised(self, contributor: bytes) -> dict[int, int]:
         """Return the reward (base units) of each of a contributor's labels, by item."""
@@ -972,6 +977,13 @@ class Gateway:
 
     def _gold_commitment(self, row: GoldOpening) -> bytes:
         return commit_label(self.item_ids[row.item], sha256(row.answer), row.salt)
+
+
+def served(gateways: Mapping[int, Gateway], campaign: int) -> Gateway:
+    """Return a campaign's gateway; UnknownCampaign where it isn't among them."""
+    if campaign not in gateways:
+        raise UnknownCampaign(f"campaign {campaign} isn't served here: open another address")
+    return gateways[campaign]
 
 
 def _is_anchor(row: LogRow, block: Block) -> bool:

@@ -7,7 +7,7 @@ from typing import TypeVar
 from oracle.errors import InputError
 from oracle.evidence import entries as log
 
-Own = TypeVar("Own", log.Delegation, log.Submission, log.Appeal)
+Own = TypeVar("Own", log.Delegation, log.Submission, log.Appeal, log.Adjudication)
 
 
 def own_entry(kind: type[Own], data: bytes, contributor: bytes) -> Own:
@@ -15,6 +15,7 @@ def own_entry(kind: type[Own], data: bytes, contributor: bytes) -> Own:
     entry = log.decode_entry(data)
     if not isinstance(entry, kind):
         raise InputError(f"expected a {kind.__name__.lower()} entry: encode it by docs/FORMATS.md")
-    if entry.contributor != contributor:
+    author = entry.expert if isinstance(entry, log.Adjudication) else entry.contributor
+    if author != contributor:
         raise InputError("the entry names another wallet than the one signed in: sign in with it")
     return entry

@@ -48,6 +48,14 @@ class Receipts:
         makes it later."""
         return self._reader.block(running.posted_block).timestamp + facts.window_seconds
 
+    def now(self) -> int:
+        """Return the chain's clock, Unix seconds."""
+        return self._reader.head().timestamp
+
+    def time_of(self, block: int) -> int:
+        """Return the time of a block, Unix seconds of the chain."""
+        return self._reader.block(block).timestamp
+
     def wait(self, gateway: Gateway) -> int | None:
         """Return in how many seconds the next receipt may be final; None where none is to come."""
         facts, now = self.facts(gateway), self._reader.head().timestamp

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from oracle.community.community import Community
 from oracle.evidence import entries
 from oracle.evidence.hashing import keccak256
 from oracle.ports import CampaignEarnings, Lock, RequesterRecord
@@ -29,8 +30,10 @@ from tests.e2e.chromium import (
     screenshot,
     watch,
 )
+from tests.support.courses import course
 from tests.support.people import community_in
 from tests.webapp.browser_double import BrowserDouble
+from tests.webapp.fake_appeals import REASONS
 from tests.webapp.fake_desk import UNIT, FakeDesk
 from webapp import Settings, create_app
 
@@ -55,23 +58,60 @@ class SendingWallet(TestWallet):
 class Site:
     """A server with one contributor who has labeled four items."""
 
-    def __init__(self, origin: str, desk: FakeDesk, app: Any) -> None:
-        self.origin, self.desk = origin, desk
+    def __init__(self, origin: str, desk: FakeDesk, app: Any, community: Community) -> None:
+        self.origin, self.desk, self.app, self.community = origin, desk, app, community
+        desk.check_expert = community.learning.check_expert
         self.labeler = BrowserDouble(app, "earner", origin=origin)
         assert self.labeler.sign_in().status_code == 201
         assert self.labeler.delegate().status_code == 201
         self.labeler.lease()
         assert self.labeler.submit({0: "3", 1: "4", 2: "7", 3: "8"}).status_code == 201
 
-    def sign_in(self, page: Page, following: str) -> SendingWallet:
-        """Sign in as that contributor."""
-        wallet = SendingWallet(keccak256(b"earner"), 31337)
+    def sign_in(self, page: Page, following: str, name: str = "earner") -> SendingWallet:
+        """Sign in, by default as that contributor."""
+        wallet = SendingWallet(keccak256(name.encode()), 31337)
         wallet.sent = []
         wallet.install(page)
         page.goto(f"{self.origin}/sign-in?next={following}")
         page.get_by_role("button", name="Use Test Wallet").click()
         expect(page).to_have_url(f"{self.origin}{following}")
         return wallet
+
+    def appeal(self) -> None:
+        """Let the contributor appeal."""
+        assert self.labeler.appeal(1, REASONS[0]).status_code == 201
+
+    def teach(self) -> None:
+        """Publish a course that names the expert, who has delegated."""
+        expert = BrowserDouble(self.app, "expert", origin=self.origin)
+        assert expert.sign_in().status_code == 201
+        assert expert.delegate().status_code == 201
+        experts = ["0x" + expert.address.hex()]
+        self.community.learning.publish(1, course(experts=experts))
+
+    def expert_answers(self, browser: Browser, answer: str) -> None:
+        """Let the expert answer the one open appeal in a browser of their own."""
+        self.teach()
+        context = browser.new_context()
+        try:
+            page = context.new_page()
+            troubles = watch(page, self.origin)
+            wallet = self.sign_in(page, "/campaigns/1", name="expert")
+            page.get_by_role("link", name="Appeals").click()
+            page.get_by_label("The right answer").select_option(answer)
+            page.get_by_label("Because").select_option("The guidelines decide it.")
+            wallet.declines = {"eth_signTypedData_v4"}
+            page.get_by_role("button", name="Sign the answer").click()
+            expect(page.locator("#error")).to_contain_text("You declined in your wallet")
+            wallet.declines = set()
+            page.get_by_role("button", name="Sign the answer").click()
+            expect(page.get_by_text("Answered: it stands in the log.")).to_be_focused()
+            assert isinstance(self.desk.rows[-1].entry, entries.Adjudication)
+            page.reload()
+            expect(page.get_by_text("No appeal waits for you.")).to_be_visible()
+            assert troubles == []
+        finally:
+            context.close()
 
     def offer_more(self) -> None:
         """Put two more campaigns on offer: measured, and locked."""
@@ -113,7 +153,7 @@ def site() -> Iterator[Site]:
     with community_in() as community:
         app = create_app(desk, community, Settings((origin,), b"k" * 32, rates=RATES))
         with listening(app, "127.0.0.1", port):
-            yield Site(origin, desk, app)
+            yield Site(origin, desk, app, community)
 
 
 def test_find_work__without_javascript__sorts_narrows_and_prices(
@@ -186,9 +226,11 @@ def test_earn__sums_move_while_one_looks__claims_all_and_appeals(
         expect(page.get_by_text("You appealed")).to_be_visible()
         expect(page).to_have_url(re.compile(r"#label-\d+-1$"))
         assert isinstance(site.desk.rows[-1].entry, entries.Appeal)
-        site.desk.earnings.answered = {1: "4"}
+        site.expert_answers(browser, "4")
         page.reload()
-        expect(page.get_by_text("as you did")).to_be_visible()
+        expect(page.get_by_text("as you did: The guidelines decide it.")).to_be_visible()
+        expect(page.get_by_text("What is final stays as it was paid")).to_be_visible()
+        screenshot(page, "desktop-light-answered")
         assert troubles == []
     finally:
         context.close()
@@ -240,6 +282,13 @@ def test_pages__in_both_themes_and_sizes__have_no_barrier(
             found += [f"{path}: {one}" for one in violations(page)]
             if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                 found.append(f"{path}: wider than the screen")
+        site.teach()
+        site.appeal()
+        site.sign_in(experts := context.new_page(), "/campaigns/1/appeals", name="expert")
+        expect(experts.get_by_role("button", name="Sign the answer")).to_be_visible()
+        screenshot(experts, f"{size}-{theme}-appeals")
+        found += [f"appeals: {one}" for one in violations(experts)]
+        assert not experts.evaluate("document.documentElement.scrollWidth > innerWidth")
         assert found == []
         assert troubles == []
     finally:

@@ -138,6 +138,29 @@ class BrowserDouble:
     def submit(self, answers: dict[int, str], sequence: int = 1) -> TestResponse:
         return self.post(f"{CAMPAIGN}/submissions", self.submission(answers, sequence))
 
+    def appeal_entry(self, index: int, reason: str) -> dict[str, str]:
+        """An appeal of a label of the newest submission that has one to be appealed."""
+        page = self.get("/earnings/campaigns/1").text
+        digest = bytes.fromhex(page.split('data-submission="0x')[1][:64])
+        struct = structs.Appeal(self.address, 1, digest, index, sha256(reason.encode()))
+        signature = sign(self.key, struct.digest(self.domain))
+        entry = entries.Appeal(self.address, digest, index, struct.reason, signature)
+        return {"entry": _hex(entries.encode_entry(entry))}
+
+    def appeal(self, index: int, reason: str) -> TestResponse:
+        return self.post(f"{CAMPAIGN}/appeals", self.appeal_entry(index, reason))
+
+    def adjudication(self, item: bytes, answer: str, reason: str) -> dict[str, str]:
+        """An expert's answer about an item (its id)."""
+        digest = sha256(encode_json(answer))
+        struct = structs.Adjudication(self.address, 1, item, digest, sha256(reason.encode()))
+        signature = sign(self.key, struct.digest(self.domain))
+        entry = entries.Adjudication(self.address, item, digest, struct.reason, signature)
+        return {"entry": _hex(entries.encode_entry(entry))}
+
+    def adjudicate(self, item: bytes, answer: str, reason: str) -> TestResponse:
+        return self.post(f"{CAMPAIGN}/adjudications", self.adjudication(item, answer, reason))
+
     def status(self) -> dict[str, Any]:
         return self.get(f"{CAMPAIGN}/status").get_json()
 

@@ -42,6 +42,7 @@ def community(tmp_path: Path, clock: Clock) -> Iterator[Community]:
 @pytest.fixture
 def app(desk: FakeDesk, community: Community, clock: Clock) -> Flask:
     desk.check_qualified = community.learning.check_qualified
+    desk.check_expert = community.learning.check_expert
     return create_app(desk, community, Settings((ORIGIN,), b"k" * 32), now=clock)
 
 

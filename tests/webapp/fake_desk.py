@@ -35,6 +35,7 @@ from oracle.ports import (
     Network,
 )
 from oracle.replay.showcase import Showcase
+from tests.webapp.fake_appeals import FakeAppeals
 from tests.webapp.fake_earnings import FakeEarnings
 from tests.webapp.fake_market import FakeMarket
 
@@ -138,6 +139,7 @@ class FakeDesk:
             accepting=True,
         )
         self.market, self.earnings = FakeMarket(self), FakeEarnings(self)
+        self.appeals = FakeAppeals(self)
         self.accounts: dict[bytes, Account] = {}
         self.rows: list[entries.LogRow] = []
         self.answers: dict[tuple[bytes, int], Any] = {}
@@ -145,6 +147,7 @@ class FakeDesk:
         self.fault: str | None = None
         self.failure: DDLPError | None = None
         self.check_qualified: Callable[[int, bytes], None] = lambda campaign, contributor: None
+        self.check_expert: Callable[[int, bytes], None] = lambda campaign, contributor: None
         self._lock = threading.RLock()
 
     @property

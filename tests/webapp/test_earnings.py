@@ -1,4 +1,4 @@
-"""Earning: live sums, claims of everything, one's own labels and nobody else's, appeals."""
+"""Earning: live sums, claims of everything, one's own labels and nobody else's."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import json
 
 from flask import Flask
 
-from oracle.evidence import entries, structs
-from oracle.evidence.hashing import sha256
-from oracle.evidence.signing import sign
 from oracle.ports import CampaignEarnings
-from tests.webapp.browser_double import CAMPAIGN, BrowserDouble
+from tests.webapp.browser_double import BrowserDouble
 from tests.webapp.conftest import Clock
 from tests.webapp.fake_desk import UNIT, FakeDesk
-from tests.webapp.fake_earnings import REASONS, RECEIPT
+from tests.webapp.fake_earnings import RECEIPT
 
 STREAM = "/api/earnings/stream"
 
@@ -27,15 +24,6 @@ def event(text: str) -> dict[str, str]:
     return dict(
         line.split(": ", 1) for line in text.splitlines() if not line.startswith(":") and line
     )
-
-
-def appeal_entry(browser: BrowserDouble, index: int, reason: str = REASONS[0]) -> dict[str, str]:
-    submission = browser.http.get("/earnings/campaigns/1", base_url=browser.origin).text
-    digest = bytes.fromhex(submission.split('data-submission="0x')[1][:64])
-    struct = structs.Appeal(browser.address, 1, digest, index, sha256(reason.encode()))
-    signature = sign(browser.key, struct.digest(browser.domain))
-    entry = entries.Appeal(browser.address, digest, index, struct.reason, signature)
-    return {"entry": "0x" + entries.encode_entry(entry).hex()}
 
 
 def test_earnings__nothing_labeled__lead_to_work(contributor: BrowserDouble) -> None:
@@ -150,39 +138,3 @@ def test_history__of_somebody_else__is_seen_nowhere(
     assert other.sign_in().status_code == 201
     assert "You haven't labeled here yet" in other.get("/earnings/campaigns/1").text
     assert other.get("/api/earnings").get_json()["campaigns"] == []
-    rows = list(desk.rows)
-    stolen = appeal_entry(contributor, 0)
-    assert other.post(f"{CAMPAIGN}/appeals", stolen).status_code == 422
-    assert desk.rows == rows
-
-
-def test_appeal__of_a_label_that_differs__is_logged_once_and_shows_its_answer(
-    contributor: BrowserDouble, desk: FakeDesk
-) -> None:
-    labeled(contributor)
-    desk.earnings.outcomes = {0: "9", 1: "4"}
-    entry = appeal_entry(contributor, 0)
-    logged = contributor.post(f"{CAMPAIGN}/appeals", entry)
-    assert logged.status_code == 201
-    position = logged.get_json()["position"]
-    assert contributor.post(f"{CAMPAIGN}/appeals", entry).get_json()["position"] == position
-    page = contributor.get("/earnings/campaigns/1").text
-    assert f"{REASONS[0]} It stands in the log at position {position}." in page
-    assert "An expert will answer" in page
-    desk.earnings.answered = {0: "3"}
-    page = contributor.get("/earnings/campaigns/1").text
-    assert "found <strong>3</strong>, as you did" in page
-
-
-def test_appeal__of_a_label_that_agreed_or_by_another_key__changes_nothing(
-    contributor: BrowserDouble, desk: FakeDesk
-) -> None:
-    labeled(contributor)
-    desk.earnings.outcomes = {0: "9", 1: "4"}
-    rows = list(desk.rows)
-    assert contributor.post(f"{CAMPAIGN}/appeals", appeal_entry(contributor, 1)).status_code == 409
-    entry = appeal_entry(contributor, 0)["entry"]
-    forged = {"entry": entry[:-130] + "11" * 64 + "1b"}
-    assert contributor.post(f"{CAMPAIGN}/appeals", forged).status_code == 422
-    assert contributor.post(f"{CAMPAIGN}/appeals", {"entry": "0x07"}).status_code == 422
-    assert desk.rows == rows

@@ -43,7 +43,9 @@ ROUTES: dict[tuple[str, str], str] = {
     ("earnings.stream", "GET"): PERSON,
     ("earnings.claim", "POST"): PERSON,
     ("earnings.claim_call", "GET"): PERSON,
-    ("earnings.appeal", "POST"): PERSON,
+    ("appeals.appeal", "POST"): PERSON,
+    ("appeals.show", "GET"): REDIRECT,
+    ("appeals.answer", "POST"): EXPERT,
     ("account.show", "GET"): REDIRECT,
     ("account.declare", "POST"): PERSON,
     ("account.end_session", "POST"): PERSON,
@@ -134,7 +136,7 @@ def test_routes__to_look_at_ones_own__lead_a_visitor_to_sign_in(
 ) -> None:
     answer = asker.ask(visitor, endpoint, method)
     assert answer.status_code == 302
-    assert answer.location.startswith(("/sign-in?next=/account", "/sign-in?next=/earnings"))
+    assert answer.location.startswith("/sign-in?next=/")
 
 
 @pytest.mark.parametrize(("endpoint", "method"), needing(ANYBODY))
@@ -165,7 +167,8 @@ def test_routes__of_an_expert__refuse_others(
     asker: Asker, contributor: BrowserDouble, community: Community
 ) -> None:
     community.inbox.ask(1, contributor.address, "What about a crossed zero?")
-    assert asker.ask(contributor, "inbox.answer", "POST").status_code == 409
+    for endpoint, method in (*needing(EXPERT), ("appeals.show", "GET")):
+        assert asker.ask(contributor, endpoint, method).status_code in (409, 415)
     assert community.inbox.read(1, None)[0].answer is None
     community.learning.publish(1, course(experts=["0x" + contributor.address.hex()]))
     assert asker.ask(contributor, "inbox.answer", "POST").status_code == 303

@@ -39,7 +39,7 @@ def test_answer__by_another_or_elsewhere__changes_nothing(community: Community) 
         with pytest.raises(InputError, match="was taken back"):
             inbox.answer(campaign, EXPERT, wanted, "An answer astray.")
     assert inbox.read(1, None)[0].answer is None
-    assert not inbox.is_expert(1, None)
+    assert not community.learning.is_expert(1, None)
 
 
 def test_ask__too_often__waits_an_hour(community: Community, clock: Clock) -> None:

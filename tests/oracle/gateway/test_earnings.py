@@ -16,14 +16,16 @@ from oracle.evidence.hashing import ZERO32, sha256
 from oracle.evidence.results import AGREED, AMBIGUOUS, Evidence, ItemResult, PayoutLeaf
 from oracle.evidence.signing import address_of, sign
 from oracle.evidence.structs import Receipt
+from oracle.gateway.appeals import Appeals
 from oracle.gateway.desk import payout_claim
-from oracle.gateway.earnings import REASONS, Ledgers
+from oracle.gateway.earnings import Ledgers
+from oracle.gateway.outcomes import APPEAL_SECONDS, REASONS, VERDICTS, Disputes
 from oracle.gateway.receipts import Receipts
 from oracle.ports import Claimed, LabelRecord, LoggedEntry, PayoutClaim, Sent
 from tests.support.gateway import GatewayScene
 from tests.support.world import TOKEN, key_of
 
-ANN, BEN = address_of(key_of("ann")), address_of(key_of("ben"))
+ANN, BEN, CAT, DAN = (address_of(key_of(name)) for name in ("ann", "ben", "cat", "dan"))
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ class Desk:
     def __init__(self, scene: GatewayScene, monkeypatch: pytest.MonkeyPatch) -> None:
         self.scene, self.relayer = scene, Relayer()
         self.closed_in: dict[int, int] = {}
-        receipts = Receipts(scene.chain, scene.content)
+        receipts, disputes = Receipts(scene.chain, scene.content), Disputes(scene.store)
 
         def claim(campaign: int, account: bytes) -> PayoutClaim | None:
             receipt = receipts.finalized(scene.gateway)
@@ -71,7 +73,16 @@ class Desk:
             self.relayer,  # type: ignore[arg-type]
             scene.store,
             receipts,
+            disputes,
         )
+        self.experts: set[bytes] = set()
+        self.appeals = Appeals(
+            lambda: {7: scene.gateway}, scene.store, receipts, disputes, self._check_expert
+        )
+
+    def _check_expert(self, campaign: int, contributor: bytes) -> None:
+        if contributor not in self.experts:
+            raise GatewayRefusal("no_expert", "only experts answer here")
 
     def settle(
         self, epoch: int, items: dict[int, tuple[int, int]], cumulative: int, *, final: bool = True
@@ -113,7 +124,22 @@ class Desk:
         entry = replace(entry, **changes)
         digest = entry.struct(7).digest(self.scene.chain.known.escrow_domain)
         signed = replace(entry, signature=sign(key_of(name), digest))
-        return self.earnings.appeal(7, ANN, entries.encode_entry(signed))
+        return self.appeals.appeal(7, ANN, entries.encode_entry(signed))
+
+    def answer(self, about: int, found: int, *, name: str = "cat", **changes: Any) -> LoggedEntry:
+        """Sign and hand in an expert's answer; `name` signs."""
+        gateway = self.scene.gateway
+        entry = entries.Adjudication(
+            address_of(key_of("cat")),
+            gateway.item_ids[about],
+            gateway.manifest.answer_digests[found],
+            sha256(VERDICTS[0].encode()),
+            entries.NO_SIGNATURE,
+        )
+        entry = replace(entry, **changes)
+        digest = entry.struct(7).digest(self.scene.chain.known.escrow_domain)
+        signed = replace(entry, signature=sign(key_of(name), digest))
+        return self.appeals.answer(7, entry.expert, entries.encode_entry(signed))
 
 
 @pytest.fixture
@@ -199,7 +225,7 @@ def test_history__each_fate__by_the_receipt_that_closed_the_item(desk: Desk) -> 
     assert labels[differed].answer == desk.scene.truth[differed]
     assert labels[waiting].receipt is None
     assert labels[agreed].reward == desk.scene.gateway.manifest.reward
-    assert [one.item for one in labels.values() if one.appealable] == [differed]
+    assert [one.item for one in labels.values() if one.appeal_until] == [differed]
     assert desk.earnings.history(7, BEN) == ([], None)
     with pytest.raises(UnknownCampaign):
         desk.earnings.history(8, ANN)
@@ -239,20 +265,21 @@ def test_appeal__of_a_label_that_differs__is_logged_and_answered(desk: Desk) -> 
         desk.appeal(desk.labels()[item], reason=REASONS[1])
     assert desk.scene.gateway.rows() == before
 
-    manifest = desk.scene.gateway.manifest
-    expert = address_of(key_of("cat"))
-    answer = entries.Adjudication(
-        expert,
-        desk.scene.gateway.item_ids[item],
-        manifest.answer_digests[truth(desk, item)],
-        ZERO32,
-        entries.NO_SIGNATURE,
-    )
-    digest = answer.struct(7).digest(desk.scene.chain.known.escrow_domain)
-    desk.scene.gateway.adjudicate(replace(answer, signature=sign(key_of("cat"), digest)))
-    answered = desk.labels()[item].appeal
-    assert answered is not None
-    assert (answered.answer, answered.expert) == (desk.scene.truth[item], expert)
+    desk.experts = {CAT}
+    (case,) = desk.appeals.waiting(7, CAT)
+    assert (case.item, case.reason, case.answer) == (item, REASONS[0], desk.scene.truth[item])
+    assert case.outcome == str((truth(desk, item) + 1) % 10)
+    assert case.answers == ((desk.scene.truth[item], 1),)
+    answered = desk.answer(item, truth(desk, item))
+    assert desk.answer(item, truth(desk, item)).row.position == answered.row.position
+    assert desk.appeals.waiting(7, CAT) == []
+    view = desk.labels()[item].appeal
+    assert view is not None
+    assert (view.answer, view.expert, view.verdict) == (desk.scene.truth[item], CAT, VERDICTS[0])
+    after = desk.scene.gateway.rows()
+    with pytest.raises(GatewayRefusal, match="another expert was faster"):
+        desk.answer(item, (truth(desk, item) + 1) % 10)
+    assert desk.scene.gateway.rows() == after
 
 
 @pytest.mark.parametrize(
@@ -278,4 +305,56 @@ def test_appeal__that_cannot_be__changes_nothing(
     assert refused.value.code == code
     with pytest.raises(InputError, match="another wallet"):
         desk.appeal(desk.labels()[item], contributor=BEN)
+    assert desk.scene.gateway.rows() == before
+
+
+def test_appeal__after_its_time__is_refused_and_the_last_second_is_not(desk: Desk) -> None:
+    items = desk.scene.lease("ann", 2)
+    desk.scene.gateway.submit(**desk.scene.submission("ann", items))
+    desk.settle(1, {item: ((truth(desk, item) + 1) % 10, AGREED) for item in items}, TOKEN)
+    until = desk.labels()[items[0]].appeal_until
+    assert until is not None
+    final = desk.scene.chain.block(desk.scene.chain.known.settlements[0].finalized_block or 0)
+    assert until == final.timestamp + APPEAL_SECONDS
+    chain, newest = desk.scene.chain, desk.scene.chain.newest
+    chain.newest = replace(newest, timestamp=until)
+    desk.appeal(desk.labels()[items[0]])
+    chain.newest = replace(newest, timestamp=until + 1)
+    before = desk.scene.gateway.rows()
+    with pytest.raises(GatewayRefusal) as refused:
+        desk.appeal(desk.labels()[items[1]])
+    assert refused.value.code == "APPEAL-LATE"
+    assert desk.scene.gateway.rows() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"expert": BEN, "name": "ben"}, "no_expert"),
+        ({"reason": sha256(b"Ann is a friend of mine.")}, "ADJUDICATION-REASON"),
+        ({"answer_digest": ZERO32}, "ADJUDICATION-ANSWER"),
+        ({"item": ZERO32}, "ADJUDICATION-APPEAL"),
+        ({"expert": ANN, "name": "ann"}, "ADJUDICATION-EXPERT"),  # of one's own label
+        ({"expert": DAN, "name": "dan"}, "ADJUDICATION-EXPERT"),  # who hasn't delegated
+        ({"name": "ben"}, "ADJUDICATION-SIGNATURE"),
+    ],
+)
+def test_answer__that_may_not_be__changes_nothing(
+    desk: Desk, changes: dict[str, Any], code: str
+) -> None:
+    desk.experts = {CAT, ANN, DAN}
+    (item,) = desk.scene.lease("ann", 1)
+    desk.scene.gateway.submit(**desk.scene.submission("ann", [item]))
+    desk.settle(1, {item: ((truth(desk, item) + 1) % 10, AGREED)}, TOKEN)
+    with pytest.raises(GatewayRefusal, match="no appeal about this item waits"):
+        desk.answer(item, truth(desk, item))
+    desk.appeal(desk.labels()[item])
+    assert desk.appeals.waiting(7, ANN) == []
+    assert [case.item for case in desk.appeals.waiting(7, CAT)] == [item]
+    with pytest.raises(GatewayRefusal, match="only experts"):
+        desk.appeals.waiting(7, BEN)
+    before = desk.scene.gateway.rows()
+    with pytest.raises(GatewayRefusal) as refused:
+        desk.answer(item, truth(desk, item), **changes)
+    assert refused.value.code == code
     assert desk.scene.gateway.rows() == before

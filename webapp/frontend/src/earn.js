@@ -1,9 +1,9 @@
-// The pages of earnings: sums that stay live, claims of everything, appeals.
+// The pages of earnings and appeals: sums that stay live, claims of everything, objections and their answers.
 
 import { ApiError, get, post } from './api.js';
 import { concat, fromHex, hex, uint } from './bytes.js';
 import { domainOf, typedData } from './eip712.js';
-import { about, complain, element, notify, tokens, whileBusy } from './page.js';
+import { about, build, complain, element, notify, tokens, whileBusy } from './page.js';
 import { checksum } from './signing.js';
 import { Storage } from './storage.js';
 import { connect, developmentWallet, discover, sendTransaction, signTypedData } from './wallet.js';
@@ -137,24 +137,37 @@ class Sums {
   }
 }
 
-// --- appeals ---
+// --- appeals and their answers ---
 
-/** docs/FORMATS.md, section 4, kind 6. */
-function appealEntry(appeal, signature) {
-  const { contributor, submission, index, reason } = appeal;
-  return concat(Uint8Array.of(6), fromHex(contributor), fromHex(submission), uint(index, 2), fromHex(reason), signature);
+/** Has the wallet sign a struct, and returns the log entry: `kind` and `fields` (docs/FORMATS.md, section 4), then the signature. */
+async function signedEntry(kind, fields, struct, message, network, address) {
+  const wallet = await rememberedWallet(network, address);
+  notify(wallet.id === 'development' ? '' : `Look at ${wallet.name}: it shows what you sign.`);
+  const typed = typedData(domainOf(network), struct, message);
+  return hex(concat(Uint8Array.of(kind), ...fields, await signTypedData(wallet, network, address.toLowerCase(), typed)));
 }
 
 async function appeal(form, network, campaign, address) {
-  const wallet = await rememberedWallet(network, address);
   const { submission, index } = form.dataset;
   const reason = new FormData(form).get('reason');
   const message = { contributor: address, campaign, submission, index: Number(index), reason };
-  notify(wallet.id === 'development' ? '' : `Look at ${wallet.name}: it shows your appeal.`);
-  const signature = await signTypedData(wallet, network, address.toLowerCase(), typedData(domainOf(network), 'Appeal', message));
-  await post(`/api/campaigns/${campaign}/appeals`, { entry: hex(appealEntry(message, signature)) });
+  const fields = [fromHex(address), fromHex(submission), uint(index, 2), fromHex(reason)];
+  const entry = await signedEntry(6, fields, 'Appeal', message, network, address);
+  await post(`/api/campaigns/${campaign}/appeals`, { entry });
   location.hash = form.closest('li').id;
   location.reload();
+}
+
+async function answer(form, network, campaign, address) {
+  const { item } = form.dataset;
+  const { answer: answerDigest, reason } = Object.fromEntries(new FormData(form));
+  const message = { expert: address, campaign, item, answerDigest, reason };
+  const fields = [address, item, answerDigest, reason].map(fromHex);
+  const entry = await signedEntry(5, fields, 'Adjudication', message, network, address);
+  await post(`/api/campaigns/${campaign}/adjudications`, { entry });
+  form.replaceChildren(build('p', { className: 'said', tabIndex: -1 }, 'Answered: it stands in the log.'));
+  form.firstChild.focus();
+  notify('');
 }
 
 async function main() {
@@ -165,11 +178,13 @@ async function main() {
     sums.show(await get('/api/earnings'));
     sums.follow();
   }
-  for (const form of document.querySelectorAll('form.appeal')) {
-    form.addEventListener('submit', (event) => {
-      event.preventDefault();
-      void whileBusy(form.querySelector('button'), () => appeal(form, network, Number(number), address));
-    });
+  for (const [name, action] of Object.entries({ appeal, answer })) {
+    for (const form of document.querySelectorAll(`form.${name}`)) {
+      form.addEventListener('submit', (event) => {
+        event.preventDefault();
+        void whileBusy(form.querySelector('button'), () => action(form, network, Number(number), address));
+      });
+    }
   }
 }
 

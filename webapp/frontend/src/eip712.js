@@ -8,6 +8,7 @@ export const STRUCTS = {
   Submission:
     'address contributor,uint256 campaign,uint64 sequence,bytes32 guideline,uint32[] items,bytes32[] labels,bytes32 opening,uint64 submittedAt',
   Appeal: 'address contributor,uint256 campaign,bytes32 submission,uint16 index,bytes32 reason',
+  Adjudication: 'address expert,uint256 campaign,bytes32 item,bytes32 answerDigest,bytes32 reason',
   Head: 'uint256 campaign,uint64 position,bytes32 entry,bytes32 head',
 };
 
