@@ -9,7 +9,7 @@ labels are paid from the gateway's bond (SPEC, section 4).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -127,7 +127,8 @@ class Ledger:
 
     def follow(self, facts: ChainFacts, closed: Mapping[int, int]) -> None:
         """Take newer chain facts, and the items that receipts posted meanwhile have opened."""
-        self.facts, self.bounded = facts, Bounded.of(self.manifest, facts)
+        if facts is not self.facts:
+            self.facts, self.bounded = facts, Bounded.of(self.manifest, facts)
         self.closed = dict(closed)
         self._read_posted()
         self._reward = self.terms(self.epoch).reward
@@ -401,13 +402,12 @@ class Ledger:
 
     def eligible(self, contributor: bytes, item: int) -> bool:
         """Say whether the item may be leased to the contributor now, gold or not."""
-        if (contributor, item) in self.leases or self.slots[item] >= self.bounded.redundancy_max:
-            return False
-        if self._opened(item):
-            return False
         # Between a cut and its posted receipt, what has the minimum of labels may be closing.
         awaiting = self.epoch - 1 > self._posted_epoch
-        return not (awaiting and self.slots[item] >= self.bounded.redundancy_min)
+        most = self.bounded.redundancy_min if awaiting else self.bounded.redundancy_max
+        if self.slots[item] >= most or self._opened(item):
+            return False
+        return self.leases.find(contributor, item) < 0
 
     def draw(self, contributor: bytes, ahead: int = 0, taken: Iterable[int] = ()) -> list[int]:
         """Return the items that the next draw allows: the gold item it names, or up to 8
@@ -416,8 +416,12 @@ class Ledger:
         `ahead` items are already being leased with this lease (`taken`); needs the epoch's seed
         and, for gold, its batch.
         """
+        return list(self._drawn(contributor, ahead, taken))
+
+    def _drawn(self, contributor: bytes, ahead: int, taken: Iterable[int]) -> Iterator[int]:
+        """Yield what `draw` returns: who looks for one item needn't have all named."""
         if self.anchor is None or contributor not in self._wallets:
-            return []
+            return
         chosen = set(taken)
         ordinal = self._wallets[contributor].ordinal + ahead
         drawn = draw(self.secrets.seeds[self.epoch], self.anchor.hash, contributor, ordinal)
@@ -428,21 +432,21 @@ class Ledger:
         if is_gold(drawn, self.manifest.gold_share(ordinal)):
             gold = gold_item(drawn, self.secrets.batch(self.epoch) or (), free)
             if gold is not None:
-                return [gold]
+                yield gold
+                return
         ordinary = candidates(
             drawn,
             self.manifest.item_count,
             lambda item: item not in self._gold and free(item),
         )
-        return list(islice(ordinary, CANDIDATES))
+        yield from islice(ordinary, CANDIDATES)
 
     def _draw_allows(self, contributor: bytes, item: int, ahead: int, taken: list[int]) -> bool:
         """Check one leased item against its draw; what may still turn out to be reserved is
         allowed."""
         if self.epoch not in self.secrets.seeds:
             return True
-        allowed = self.draw(contributor, ahead, taken)
-        if item in allowed:
+        if item in self._drawn(contributor, ahead, taken):
             return True
         assert self.anchor is not None
         ordinal = self._wallets[contributor].ordinal + ahead
@@ -450,7 +454,7 @@ class Ledger:
         if is_gold(drawn, self.manifest.gold_share(ordinal)):
             if self.secrets.batch(self.epoch) is None:
                 return True  # nobody can say which gold it was; GOLD-UNOPENED answers for it
-            if allowed and allowed[0] in self._gold:
+            if next(self._drawn(contributor, ahead, taken), None) in self._gold:
                 return False
         if self.secrets.whole or item in self._gold:
             return False

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, Row, delete, func, insert, select, update
+from sqlalchemy import Engine, Row, bindparam, delete, func, insert, select, update
 
 from oracle.errors import StoreConflict
 from oracle.evidence.entries import Delegation, LogRow
@@ -22,6 +22,39 @@ from oracle.store.schema import (
     receipt_signatures,
     submissions,
 )
+
+# Statements that every entry, page and draw asks for. Built once: building one anew costs twice
+# what SQLite takes to answer it.
+_CAMPAIGN = bindparam("campaign")
+_LOG = select(log_entries).where(log_entries.c.campaign == _CAMPAIGN)
+_ROWS = _LOG.where(log_entries.c.position.between(bindparam("first"), bindparam("last"))).order_by(
+    log_entries.c.position
+)
+_LAST_ROW = _LOG.order_by(log_entries.c.position.desc()).limit(1)
+_ROW_OF_ENTRY = _LOG.where(log_entries.c.entry_hash == bindparam("entry_hash"))
+_LAST_POSITION = select(func.max(log_entries.c.position)).where(log_entries.c.campaign == _CAMPAIGN)
+_OPENING_BLOCK = (
+    select(submissions.c.opening_block)
+    .where(
+        submissions.c.campaign == _CAMPAIGN,
+        submissions.c.opening == bindparam("digest"),
+        submissions.c.opening_block.is_not(None),
+    )
+    .limit(1)
+)
+_OPENING_BLOCKS = (
+    select(submissions.c.opening_block)
+    .where(
+        submissions.c.campaign == _CAMPAIGN,
+        submissions.c.position.between(bindparam("first"), bindparam("last")),
+        submissions.c.opening_block.is_not(None),
+    )
+    .order_by(submissions.c.position)
+)
+_NEW_ENTRIES, _NEW_DELEGATIONS, _NEW_SUBMISSIONS = map(
+    insert, (log_entries, delegations, submissions)
+)
+_NO_END = 2**63 - 1  # the largest position that a column holds
 
 
 class SqlLabelStore:
@@ -69,22 +102,20 @@ class SqlLabelStore:
     def append(self, campaign: int, entries: Sequence[NewEntry], *, now: int) -> None:
         """Write consecutive log rows with their openings durably, all or none."""
         with writing(self._engine) as connection:
-            last = connection.scalar(
-                select(func.max(log_entries.c.position)).where(log_entries.c.campaign == campaign)
-            )
+            last = connection.scalar(_LAST_POSITION, {"campaign": campaign})
             for position, new in enumerate(entries, (last or 0) + 1):
                 if new.row.position != position:
                     raise StoreConflict(
                         f"the log of campaign {campaign} ends at {last or 0}, so position "
                         f"{new.row.position} isn't next: read the log again and retry"
                     )
-            for table, values in (
-                (log_entries, [_entry_values(campaign, new.row, now) for new in entries]),
-                (delegations, _delegation_values(campaign, entries)),
-                (submissions, _submission_values(campaign, entries)),
+            for statement, values in (
+                (_NEW_ENTRIES, [_entry_values(campaign, new.row, now) for new in entries]),
+                (_NEW_DELEGATIONS, _delegation_values(campaign, entries)),
+                (_NEW_SUBMISSIONS, _submission_values(campaign, entries)),
             ):
                 if values:
-                    connection.execute(insert(table), values)
+                    connection.execute(statement, values)
 
     def is_held(self, campaign: int) -> bool:
         """Say whether the log may lack rows whose heads were signed, so that none may follow."""
@@ -106,26 +137,14 @@ class SqlLabelStore:
 
     def rows(self, campaign: int, first: int = 1, last: int | None = None) -> list[LogRow]:
         """Return the log's rows at positions `first` to `last` (both included), ascending."""
-        query = (
-            select(log_entries)
-            .where(log_entries.c.campaign == campaign, log_entries.c.position >= first)
-            .order_by(log_entries.c.position)
-        )
-        if last is not None:
-            query = query.where(log_entries.c.position <= last)
+        values = {"campaign": campaign, "first": first, "last": _NO_END if last is None else last}
         with reading(self._engine) as connection:
-            return [_log_row(row) for row in connection.execute(query)]
+            return [_log_row(row) for row in connection.execute(_ROWS, values)]
 
     def last_row(self, campaign: int) -> LogRow | None:
         """Return the newest row; None for an empty log."""
-        query = (
-            select(log_entries)
-            .where(log_entries.c.campaign == campaign)
-            .order_by(log_entries.c.position.desc())
-            .limit(1)
-        )
         with reading(self._engine) as connection:
-            row = connection.execute(query).first()
+            row = connection.execute(_LAST_ROW, {"campaign": campaign}).first()
         return None if row is None else _log_row(row)
 
     def timed_entries(
@@ -143,11 +162,9 @@ class SqlLabelStore:
 
     def find_row(self, campaign: int, entry_hash: bytes) -> LogRow | None:
         """Return the row of an entry (its keccak256); None where the log doesn't hold it."""
-        query = select(log_entries).where(
-            log_entries.c.campaign == campaign, log_entries.c.entry_hash == entry_hash
-        )
+        values = {"campaign": campaign, "entry_hash": entry_hash}
         with reading(self._engine) as connection:
-            row = connection.execute(query).first()
+            row = connection.execute(_ROW_OF_ENTRY, values).first()
         return None if row is None else _log_row(row)
 
     def session_keys(self, campaign: int, contributor: bytes) -> list[bytes]:
@@ -194,29 +211,17 @@ class SqlLabelStore:
 
     def opening_block(self, campaign: int, digest: bytes) -> bytes | None:
         """Return a sealed opening block; None where it is unknown or erased."""
-        query = select(submissions.c.opening_block).where(
-            submissions.c.campaign == campaign,
-            submissions.c.opening == digest,
-            submissions.c.opening_block.is_not(None),
-        )
+        values = {"campaign": campaign, "digest": digest}
         with reading(self._engine) as connection:
-            block: bytes | None = connection.scalar(query.limit(1))
+            block: bytes | None = connection.scalar(_OPENING_BLOCK, values)
         return block
 
     def opening_blocks(self, campaign: int, first: int, last: int) -> list[bytes]:
         """Return the sealed opening blocks of submissions at positions `first` to `last` (both
         included), by position; erased ones are absent."""
-        query = (
-            select(submissions.c.opening_block)
-            .where(
-                submissions.c.campaign == campaign,
-                submissions.c.position.between(first, last),
-                submissions.c.opening_block.is_not(None),
-            )
-            .order_by(submissions.c.position)
-        )
+        values = {"campaign": campaign, "first": first, "last": last}
         with reading(self._engine) as connection:
-            return list(connection.scalars(query))
+            return list(connection.scalars(_OPENING_BLOCKS, values))
 
     def erase(self, campaign: int, positions: Sequence[int], *, settled: int, now: int) -> int:
         """Delete answers and seed of submissions, and return how many still had them; and the

@@ -482,6 +482,7 @@ class SteersDraws(Bends):
             ][:1]
 
         self.set("draw", draw)
+        self.set("_draw_allows", lambda *asked: True)
 
 
 class AgainAndAgain(Bends):
