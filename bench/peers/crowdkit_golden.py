@@ -54,8 +54,11 @@ def main() -> None:
             result["skills"] = model.skills_.sort_index().to_list()
         golden[name] = result
     answers = pd.Series({0: 1, 7: 0, 9: 2})
-    gold = peer.DawidSkene(n_iter=10, tol=-1).fit(frame, answers).probas_
-    golden["DawidSkene with true_labels"] = {"probas": gold.sort_index().to_numpy().tolist()}
+    model = peer.DawidSkene(n_iter=10, tol=-1).fit(frame, answers)
+    golden["DawidSkene with true_labels"] = {
+        "probas": model.probas_.sort_index().to_numpy().tolist(),
+        "loss_history": model.loss_history_,
+    }
     mace = peer.MACE(n_restarts=1, n_iter=20).fit(frame)
     golden["MACE"] = {"probas": mace.probas_.to_numpy().tolist()}
     OUT.write_text(json.dumps(golden) + "\n")

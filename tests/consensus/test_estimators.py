@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from oracle.consensus import estimators
+from oracle.consensus import estimators, sums
 from oracle.consensus.estimators import (
     GLAD,
     KOS,
@@ -78,8 +78,9 @@ def test_fit__labels_of_the_golden_file__equals_crowd_kit(method):
 def test_dawid_skene__true_labels__equals_crowd_kit():
     answers = pd.Series({0: 1, 7: 0, 9: 2})
     model = DawidSkene(n_iter=10, tol=-1).fit(golden_frame(), answers)
-    expected = np.array(GOLDEN["DawidSkene with true_labels"]["probas"])
-    assert np.abs(by_name(model.probas_) - expected).max() < 1e-6
+    expected = GOLDEN["DawidSkene with true_labels"]
+    assert np.abs(by_name(model.probas_) - expected["probas"]).max() < 1e-6
+    assert model.loss_history_ == pytest.approx(expected["loss_history"], abs=1e-7)
     assert model.labels_[answers.index].to_list() == answers.to_list()
     assert not model.converged_
 
@@ -127,7 +128,7 @@ def test_dawid_skene__one_or_two_threads__gives_the_same_bits(monkeypatch):
     monkeypatch.setattr(estimators.sums, "BLOCK", 50)
     results = []
     for cores in (1, 2):
-        monkeypatch.setattr(estimators.sums, "_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(sums, "_cores", lambda cores=cores: cores)
         results.append(DawidSkene().fit_predict_proba(people_frame()).to_numpy())
     assert np.array_equal(*results)
     monkeypatch.undo()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from oracle.consensus.estimators.base import Estimator
 from oracle.consensus.estimators.frame import Float, Labels
 from oracle.consensus.estimators.sums import Block, LabelSums, Pairs
+from oracle.consensus.sums import over_threads
 from oracle.errors import InputError
 
 SMALLEST = 1e-10  # probabilities are clipped to this before a logarithm
@@ -72,11 +73,12 @@ class DawidSkene(Estimator):
                 _posterior, probas=probas, gold=gold, log_errors=log_errors, log_priors=log_priors
             )
             total = _run(sums, n_classes, expect)
+            entropy = total.evidence - _inner(total.counts, log_errors) - total.classes @ log_priors
             priors = total.classes / n_tasks
             errors = self._errors(total.counts, sums.pairs)
             log_errors, log_priors = np.log(errors), np.log(np.maximum(priors, SMALLEST))
-            joint = np.vdot(total.counts, log_errors) + total.counts.sum(axis=0) @ log_priors
-            before, loss = loss, float(joint + total.entropy) / labels.task.size
+            joint = _inner(total.counts, log_errors) + total.counts.sum(axis=0) @ log_priors
+            before, loss = loss, float(joint + entropy) / labels.task.size
             self.loss_history_.append(loss)
             if loss - before < self.tol:
                 self.converged_ = True
@@ -147,54 +149,63 @@ class OneCoinDawidSkene(DawidSkene):
 
 @dataclass
 class _Sums:
-    """What an iteration adds up: soft counts (P, classes), class sums (classes,), entropy."""
+    """What an iteration adds up: soft counts (P, classes), class sums (classes,), log evidence."""
 
     counts: Float
     classes: Float
-    entropy: float = 0.0
+    evidence: float = 0.0
 
 
 def _run(sums: LabelSums, n_classes: int, expect: Callable[[Block], _Sums]) -> _Sums:
     """Posteriors of every block, written where `expect` says, and their sums."""
     total = _Sums(np.zeros((sums.pairs.count.size, n_classes)), np.zeros(n_classes))
-    for part in sums.map(expect):
+    for part in over_threads(expect, sums.blocks):
         total.counts += part.counts
         total.classes += part.classes
-        total.entropy += part.entropy
+        total.evidence += part.evidence
     return total
 
 
 def _shares(block: Block, probas: Float, gold: NDArray[np.int64], votes: Float) -> _Sums:
     """The shares of the vote as posteriors."""
-    shares = (block.matrix @ votes).T.copy()
-    return _saved(shares / shares.sum(axis=0), block, probas, gold)
+    return _saved(block.label_sums(votes), block, probas, gold)
 
 
 def _posterior(
     block: Block, probas: Float, gold: NDArray[np.int64], log_errors: Float, log_priors: Float
 ) -> _Sums:
     """The posteriors given error rates and priors."""
-    # A row for each class: along the long axis, numpy is several times faster.
-    scores = (block.matrix @ log_errors).T.copy()
+    scores = block.label_sums(log_errors)
     scores += log_priors[:, None]
-    scores -= scores.max(axis=0)
-    posterior = np.exp(scores)
-    total = posterior.sum(axis=0)
-    posterior *= 1 / total
-    entropy = np.log(total) - np.einsum("kt,kt->t", posterior, scores)
-    sums = _saved(posterior, block, probas, gold)
-    sums.entropy = float(entropy[gold[block.tasks] < 0].sum())
+    greatest = scores.max(axis=0)
+    scores -= greatest
+    answer = gold[block.tasks]
+    known = np.flatnonzero(answer >= 0)
+    of_known = scores[answer[known], known]
+    np.exp(scores, out=scores)
+    evidence = np.log(scores.sum(axis=0))
+    evidence[known] = of_known
+    sums = _saved(scores, block, probas, gold)
+    sums.evidence = float(evidence.sum() + greatest.sum())
     return sums
 
 
-def _saved(posterior: Float, block: Block, probas: Float, gold: NDArray[np.int64]) -> _Sums:
-    """Clamp `posterior` (classes, tasks of the block) to gold, save it in `probas`, add it up."""
+def _saved(weights: Float, block: Block, probas: Float, gold: NDArray[np.int64]) -> _Sums:
+    """Clamp `weights` (classes, tasks of the block) to gold; save their shares, and add them up."""
     answer = gold[block.tasks]
     known = np.flatnonzero(answer >= 0)
-    posterior[:, known] = 0
-    posterior[answer[known], known] = 1
-    probas[block.tasks] = posterior.T
-    return _Sums(block.transposed @ probas[block.tasks], posterior.sum(axis=1))
+    weights[:, known] = 0
+    weights[answer[known], known] = 1
+    scale = 1 / weights.sum(axis=0)
+    shares = probas[block.tasks]
+    for klass, row in enumerate(weights):
+        np.multiply(row, scale, out=shares[:, klass])
+    return _Sums(block.transposed @ shares, np.einsum("kt,t->k", weights, scale))
+
+
+def _inner(left: Float, right: Float) -> float:
+    """Sum of products, without BLAS: its threads would go on spinning beside ours."""
+    return float(np.einsum("pk,pk->", left, right))
 
 
 def _skills(counts: Float, pairs: Pairs) -> Float:
