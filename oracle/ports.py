@@ -12,6 +12,8 @@ from oracle.evidence.results import PayoutLeaf, SlashLeaf
 from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import GoldOpening, Supplement
 from oracle.protocol.facts import Block, ChainFacts
+from oracle.quality.badges import Badge
+from oracle.quality.reputation import Reputation, Tier
 
 # --- time (adapter: oracle/bootstrap)
 # --------------------------------------------------------------
@@ -1084,6 +1086,128 @@ class AppealsDesk(Protocol):
         ...
 
 
+# --- growing (adapters: oracle/gateway/growth.py; oracle/community shows who agreed) --------------
+
+
+@dataclass(frozen=True)
+class SkillRecord:
+    """Somebody's reputation in one kind of task (a task's type)."""
+
+    kind: str
+    reputation: Reputation
+
+
+@dataclass(frozen=True)
+class ReputationChange:
+    """What the finalized receipt of `epoch`, cut at `at` (Unix seconds), changed for somebody: the
+    labels it newly found right and wrong, and the lower bound of their skill before and after it,
+    ppm. What age takes from older labels stands in the next receipt's change."""
+
+    at: int
+    campaign: int
+    title: str
+    epoch: int
+    right: int
+    wrong: int
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class ProgressPoint:
+    """Where somebody stood at a finalized receipt: the right ones among the labels it newly judged,
+    the agreement that pay is multiplied by (ppm, over all campaigns by judged labels), and base
+    units an hour, over all work handed in until then; None without a measured time."""
+
+    at: int
+    campaign: int
+    epoch: int
+    right: int
+    judged: int
+    agreement: int
+    hourly: int | None
+
+
+@dataclass(frozen=True)
+class LabelEffect:
+    """A label on an item that a finalized receipt closed in `epoch`, and what it changed by plain
+    count of the item's labels: `against` (right, though most others differed), `decided` (right,
+    and without it there was a tie), `outvoted` (from `outcome`)."""
+
+    campaign: int
+    title: str
+    epoch: int
+    item: int
+    answer: str
+    outcome: str
+    labels: int
+    effect: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Somebody's record by finalized receipts alone. `changes` and `effects` are newest first,
+    `points` oldest first; `counts` holds how many effects there are of each kind, `hourly` base
+    units an hour so far. `next_level` is the accepted labels that the next level takes. Not
+    `readable` where some evidence can't be read just now."""
+
+    overall: Reputation
+    skills: tuple[SkillRecord, ...]
+    changes: tuple[ReputationChange, ...]
+    points: tuple[ProgressPoint, ...]
+    effects: tuple[LabelEffect, ...]
+    counts: Mapping[str, int]
+    accepted: int
+    level: int
+    next_level: int | None
+    badges: tuple[Badge, ...]
+    readable: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An account's reputation, overall or in one kind of task."""
+
+    account: bytes
+    reputation: Reputation
+
+
+@dataclass(frozen=True)
+class CampaignPart:
+    """Somebody's part in a campaign of `requester`: whether they handed labels in, and whether a
+    finalized receipt pays them."""
+
+    campaign: int
+    requester: bytes
+    labeled: bool
+    paid: bool
+
+
+class GrowthDesk(Protocol):
+    """What people have become, by finalized receipts. Errors as for `LabelingDesk`."""
+
+    @property
+    def tiers(self) -> Sequence[Tier]:
+        """The tiers there are, the lowest first."""
+        ...
+
+    def progress(self, contributor: bytes) -> Progress:
+        """Return somebody's own record."""
+        ...
+
+    def kinds(self) -> Sequence[str]:
+        """Return the kinds of task in which somebody has judged labels, sorted."""
+        ...
+
+    def standings(self, kind: str | None) -> Sequence[Standing]:
+        """Return everybody's reputation, overall or in one kind of task, by account."""
+        ...
+
+    def part(self, campaign: int, contributor: bytes) -> CampaignPart:
+        """Return somebody's part in a campaign."""
+        ...
+
+
 class LabelingDesk(Protocol):
     """Everything the contributor's page needs of the platform: campaigns, one's standing, the log's
     intake, relayed claims.
@@ -1108,6 +1232,11 @@ class LabelingDesk(Protocol):
     @property
     def appeals(self) -> AppealsDesk:
         """Objections and their answers."""
+        ...
+
+    @property
+    def growth(self) -> GrowthDesk:
+        """What people have become."""
         ...
 
     def network(self) -> Network:

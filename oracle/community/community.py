@@ -7,13 +7,17 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
+from oracle.community.board import Board
 from oracle.community.inbox import Inbox
 from oracle.community.learning import Learning
 from oracle.community.privacy import Privacy
+from oracle.community.proposals import Proposals
+from oracle.community.ratings import Ratings
 from oracle.community.sessions import Sessions
 from oracle.errors import ContentMissing, FormatError, InputError
 from oracle.evidence.codec import Link
 from oracle.ports import ContentStore, Media
+from oracle.store.opinions import OpinionStore
 from oracle.store.people import PeopleStore
 
 SESSION_SECONDS = 12 * 3600
@@ -26,8 +30,8 @@ _PICTURES = (
 
 
 class Community:
-    """Sessions, privacy, learning and inbox over one database, pictures from `content`; `now` gives
-    Unix seconds, a session lasts `session_seconds`."""
+    """Sessions, privacy, learning, inbox, and what people think, over one database; pictures from
+    `content`; `now` gives Unix seconds, a session lasts `session_seconds`."""
 
     def __init__(
         self,
@@ -44,6 +48,9 @@ class Community:
         self.privacy = Privacy(store, now)
         self.learning = Learning(store, now)
         self.inbox = Inbox(store, self.learning, now)
+        opinions = OpinionStore(engine)
+        self.board, self.ratings = Board(opinions, now), Ratings(opinions, now)
+        self.proposals = Proposals(opinions, store, self.learning, now)
 
     def picture(self, cid: str) -> Media:
         """Return a picture of guidelines or training by its CID; InputError where it is none."""

@@ -13,6 +13,7 @@ from oracle.gateway.appeals import Appeals
 from oracle.gateway.campaign_files import ItemMedia
 from oracle.gateway.earnings import Ledgers
 from oracle.gateway.gateway import Gateway, served
+from oracle.gateway.growth import Growth
 from oracle.gateway.market import Market
 from oracle.gateway.outcomes import Disputes
 from oracle.gateway.parsing import own_entry
@@ -84,6 +85,7 @@ class Desk:
             disputes,
         )
         self.appeals = Appeals(gateways, store, self._receipts, disputes, check_expert)
+        self.growth = Growth(gateways, self.market.requester, store, self._receipts)
 
     def network(self) -> Network:
         """Return the chain and token served; ChainError where the chain can't be reached."""

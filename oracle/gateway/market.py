@@ -7,7 +7,8 @@ and go nowhere else: not to operators, not on chain, not into evidence.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from statistics import median_low
 
 from oracle.chain.facts import settlements
@@ -119,6 +120,10 @@ class Market:
 
     # -- requesters ------------------------------------------------------------------------------
 
+    def requester(self, campaign: int) -> bytes:
+        """Return the address that created a campaign."""
+        return self._requesters()[campaign].requester
+
     def _requesters(self) -> dict[int, RequesterRecord]:
         """What the chain tells of each campaign's requester, by campaign."""
         events = self._reader.events()
@@ -160,24 +165,41 @@ class Market:
         return records
 
 
+@dataclass(frozen=True)
+class Worked:
+    """A submission of `labels`, and how many seconds it took."""
+
+    position: int
+    contributor: bytes
+    labels: int
+    seconds: int
+
+
+def worked(entries: Iterable[TimedEntry], since: dict[bytes, int]) -> Iterator[Worked]:
+    """Yield what each submission took: from its contributor's lease, or the submission before it,
+    to its own place in the log. `since` holds when each began, and is brought up to date."""
+    for one in entries:
+        entry = decode_entry(one.entry)
+        if not isinstance(entry, log.Lease | log.Submission):
+            continue
+        begun = since.get(entry.contributor)
+        if isinstance(entry, log.Submission) and begun is not None:
+            seconds = one.written_at - begun
+            yield Worked(one.position, entry.contributor, len(entry.items), seconds)
+        since[entry.contributor] = one.written_at
+
+
 def pace(entries: Iterable[TimedEntry], passed: Collection[bytes]) -> int | None:
     """Return the whole seconds per item, at least 1, of the median of `passed` contributors; None
     where fewer than `PACE_PEOPLE` of them handed anything in.
 
-    A submission took from the contributor's lease, or the submission before it, to its own place
-    in the log. A person counts by the median of their submissions, so that neither a break nor
-    somebody who labels all day decides.
+    A person counts by the median of their submissions, so that neither a break nor somebody who
+    labels all day decides.
     """
-    since: dict[bytes, int] = {}
     paces: defaultdict[bytes, list[int]] = defaultdict(list)
-    for one in entries:
-        entry = decode_entry(one.entry)
-        if not isinstance(entry, log.Lease | log.Submission) or entry.contributor not in passed:
-            continue
-        begun = since.get(entry.contributor)
-        if isinstance(entry, log.Submission) and begun is not None:
-            paces[entry.contributor].append((one.written_at - begun) // len(entry.items))
-        since[entry.contributor] = one.written_at
+    for one in worked(entries, {}):
+        if one.contributor in passed:
+            paces[one.contributor].append(one.seconds // one.labels)
     if len(paces) < PACE_PEOPLE:
         return None
     return max(1, median_low(median_low(own) for own in paces.values()))

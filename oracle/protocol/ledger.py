@@ -24,7 +24,7 @@ from oracle.protocol.draws import CANDIDATES, candidates, draw, gold_item, is_go
 from oracle.protocol.facts import Block, ChainFacts
 from oracle.protocol.terms import Bounded, fee_of
 from oracle.quality.incentives import Terms
-from oracle.quality.reputation import open_items
+from oracle.quality.reputation import TIERS
 
 FREE_FLOOR = 100
 UNPAID_ITEMS = 1_000_000_000  # where nothing limits: no reward to back, no draw to steer
@@ -397,7 +397,7 @@ class Ledger:
             return UNPAID_ITEMS
         shared = max(FREE_FLOOR, (backed + self._open_tier_0) // 4) - self._open_tier_0
         wallet = self._wallets.get(contributor)
-        own = open_items(0) - (wallet.open_items if wallet is not None else 0)
+        own = TIERS[0].open_items - (wallet.open_items if wallet is not None else 0)
         return max(0, min(own, shared))
 
     def eligible(self, contributor: bytes, item: int) -> bool:

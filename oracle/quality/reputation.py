@@ -35,19 +35,20 @@ REQUESTER_LABELS = 10  # a requester counts from so many labels on
 
 @dataclass(frozen=True)
 class Tier:
-    """What a tier takes: `lower_ppm` of skill to be sure of, shown to `requesters` distinct
-    ones."""
+    """What a tier takes, `lower_ppm` of skill beyond doubt, shown to `requesters` distinct ones;
+    and how many leased items it allows unsubmitted in a campaign."""
 
     number: int
     lower_ppm: int
     requesters: int
+    open_items: int
 
 
 TIERS = (
-    Tier(0, 0, 0),
-    Tier(1, 500_000, 2),
-    Tier(2, 700_000, 3),
-    Tier(3, 850_000, 4),
+    Tier(0, 0, 0, 10),
+    Tier(1, 500_000, 2, 100),
+    Tier(2, 700_000, 3, 100),
+    Tier(3, 850_000, 4, 100),
 )
 
 
@@ -89,11 +90,6 @@ class Reputation:
     def labels(self) -> int:
         """How many labels count."""
         return self.right + self.wrong
-
-
-def open_items(tier: int) -> int:
-    """Return how many leased items somebody of a tier may have unsubmitted in a campaign."""
-    return 100 if tier else 10
 
 
 def reputation(tracks: Sequence[Track], now: int) -> Reputation:

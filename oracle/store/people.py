@@ -17,14 +17,18 @@ from oracle.errors import StoreConflict
 from oracle.store.database import reading, writing
 from oracle.store.schema import (
     agreements,
+    campaign_ratings,
     courses,
     delegations,
     exam_attempts,
+    guideline_proposals,
     inbox_questions,
     network_salts,
     profiles,
+    proposal_supports,
     training_answers,
     tutorial_steps,
+    unlisted,
     web_sessions,
 )
 
@@ -37,6 +41,10 @@ PERSONAL = (
     training_answers,
     exam_attempts,
     inbox_questions,
+    unlisted,
+    campaign_ratings,
+    guideline_proposals,
+    proposal_supports,
 )
 
 
@@ -444,13 +452,23 @@ class PeopleStore:
             }
 
     def delete(self, contributor: bytes) -> int:
-        """Delete all rows of a person; what they answered to others stays, without their name.
-        Return how many rows went."""
+        """Delete all rows of a person; what they answered to others stays, without their name, and
+        others' support of what they proposed goes with it. Return how many rows of theirs went."""
+        own = guideline_proposals.c.contributor == contributor
         with writing(self._engine) as connection:
+            for answered in (inbox_questions, guideline_proposals):
+                connection.execute(
+                    update(answered)
+                    .where(answered.c.answered_by == contributor)
+                    .values(answered_by=None)
+                )
             connection.execute(
-                update(inbox_questions)
-                .where(inbox_questions.c.answered_by == contributor)
-                .values(answered_by=None)
+                delete(proposal_supports).where(
+                    proposal_supports.c.contributor != contributor,
+                    proposal_supports.c.proposal.in_(
+                        select(guideline_proposals.c.number).where(own)
+                    ),
+                )
             )
             return sum(
                 connection.execute(delete(table).where(table.c.contributor == contributor)).rowcount

@@ -404,3 +404,57 @@ inbox_questions = Table(
     Column("answered_at", BigInteger, nullable=True),
     Index(None, "campaign"),
 )
+
+# Who doesn't want to stand on leaderboards.
+unlisted = Table(
+    "unlisted",
+    metadata,
+    Column("contributor", LargeBinary(20), primary_key=True),
+    Column("since", BigInteger, nullable=False),
+)
+
+# What contributors who were paid in a campaign say of its requester, 1 to 5 each.
+campaign_ratings = Table(
+    "campaign_ratings",
+    metadata,
+    Column("contributor", LargeBinary(20), primary_key=True),
+    Column("campaign", Uint256, primary_key=True),
+    Column("requester", LargeBinary(20), nullable=False),
+    Column("clarity", SmallInteger, nullable=False),
+    Column("fairness", SmallInteger, nullable=False),
+    Column("pay", SmallInteger, nullable=False),
+    Column("help", SmallInteger, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("rated_at", BigInteger, nullable=False),
+    Index(None, "requester"),
+)
+
+# Proposed changes to a campaign's guidelines: `passage` of them (empty: their end) becomes `text`.
+# An accepted one names the version that it led to.
+guideline_proposals = Table(
+    "guideline_proposals",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("contributor", LargeBinary(20), nullable=False),
+    Column("campaign", Uint256, nullable=False),
+    Column("passage", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("proposed_at", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),  # open, accepted, declined
+    Column("answer", Text, nullable=True),
+    Column("answered_by", LargeBinary(20), nullable=True),
+    Column("answered_at", BigInteger, nullable=True),
+    Column("version", Integer, nullable=True),
+    CheckConstraint("state IN ('open', 'accepted', 'declined')", name="state"),
+    Index(None, "campaign"),
+)
+
+proposal_supports = Table(
+    "proposal_supports",
+    metadata,
+    Column("contributor", LargeBinary(20), primary_key=True),
+    Column("proposal", Integer, primary_key=True, autoincrement=False),
+    Column("supported_at", BigInteger, nullable=False),
+    Index(None, "proposal"),
+)

@@ -13,7 +13,7 @@ from oracle.evidence.hashing import keccak256
 from oracle.evidence.signing import address_of, sign
 from oracle.protocol.facts import Block, ChainDelegation, Funding
 from oracle.protocol.ledger import Ledger, Secrets
-from oracle.quality.reputation import open_items
+from oracle.quality.reputation import TIERS
 from tests.support.world import START, TOKEN, World, key_of
 
 ANN = address_of(key_of("ann"))
@@ -164,7 +164,7 @@ def test_lease__before_second_anchor__draws_nothing_and_a_forced_one_is_a_fault(
 
 
 def test_lease__tier_0__at_most_ten_unsubmitted(world: World) -> None:
-    assert len(world.lease("ann", 50)) == open_items(0)
+    assert len(world.lease("ann", 50)) == TIERS[0].open_items
     assert world.lease("ann", 1) == []
 
 

@@ -18,7 +18,6 @@ from oracle.quality.reputation import (
     Track,
     additions,
     lower_permille,
-    open_items,
     reputation,
     tier_of,
     weight_ppm,
@@ -165,4 +164,4 @@ def test_tiers__bounds__rise_and_the_first_is_everybodys() -> None:
         assert tier_of(higher.lower_ppm - 1, 9) == tier.number
         assert tier_of(higher.lower_ppm, higher.requesters - 1) < higher.number
         assert tier_of(higher.lower_ppm, higher.requesters) == higher.number
-    assert [open_items(tier.number) for tier in TIERS] == [10, 100, 100, 100]
+    assert [tier.open_items for tier in TIERS] == [10, 100, 100, 100]
