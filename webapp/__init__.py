@@ -23,6 +23,7 @@ from webapp import (
     claims,
     compressing,
     earnings,
+    growth,
     guidelines,
     inbox,
     labels,
@@ -30,6 +31,8 @@ from webapp import (
     presenting,
     privacy,
     problems,
+    proposals,
+    ratings,
     security,
     session,
     training,
@@ -81,6 +84,9 @@ def create_app(
         guidelines.blueprint,
         training.blueprint,
         inbox.blueprint,
+        growth.blueprint,
+        ratings.blueprint,
+        proposals.blueprint,
     ):
         app.register_blueprint(blueprint)
 

@@ -7,8 +7,8 @@ from flask.typing import ResponseReturnValue
 
 from webapp.media import send_media
 from webapp.offers import ORDERS, TASKS, chosen, priced, read_wanted
-from webapp.presenting import campaign_json, network_json
-from webapp.receiving import desk, settings, visitor
+from webapp.presenting import campaign_json, network_json, operators_json
+from webapp.receiving import community, desk, settings, visitor
 
 blueprint = Blueprint("campaigns", __name__)
 
@@ -19,11 +19,13 @@ def index() -> ResponseReturnValue:
     network, rates = desk().network(), settings().rates
     offers = desk().market.offers(visitor())
     wanted = read_wanted(request.args, rates)
+    requesters = {offer.requester.requester for offer in offers}
     return render_template(
         "index.html",
         network=network,
         served=bool(offers),
         offers=chosen(offers, wanted),
+        ratings=community().ratings.summaries(requesters),
         wanted=wanted,
         orders=ORDERS,
         tasks=TASKS,

@@ -14,6 +14,7 @@ from webapp.receiving import community, visitor
 MAIN = (
     ("campaigns.index", "Find work", {"campaigns", "guidelines", "training", "inbox", "appeals"}),
     ("earnings.show", "Earn", {"earnings"}),
+    ("growth.show", "Progress", {"growth"}),
     ("tutorial.index", "Learn", {"tutorial"}),
     ("account.show", "Account", {"account"}),
 )

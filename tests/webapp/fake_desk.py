@@ -37,6 +37,7 @@ from oracle.ports import (
 from oracle.replay.showcase import Showcase
 from tests.webapp.fake_appeals import FakeAppeals
 from tests.webapp.fake_earnings import FakeEarnings
+from tests.webapp.fake_growth import FakeGrowth
 from tests.webapp.fake_market import FakeMarket
 
 UNIT = 10**18
@@ -140,6 +141,7 @@ class FakeDesk:
         )
         self.market, self.earnings = FakeMarket(self), FakeEarnings(self)
         self.appeals = FakeAppeals(self)
+        self.growth = FakeGrowth(self)
         self.accounts: dict[bytes, Account] = {}
         self.rows: list[entries.LogRow] = []
         self.answers: dict[tuple[bytes, int], Any] = {}

@@ -65,11 +65,20 @@ ROUTES: dict[tuple[str, str], str] = {
     ("training.exam", "GET"): ANYBODY,
     ("training.begin", "POST"): PERSON,
     ("training.hand_in", "POST"): PERSON,
+    ("growth.show", "GET"): REDIRECT,
+    ("growth.choose", "POST"): PERSON,
+    ("growth.board", "GET"): ANYBODY,
+    ("ratings.show", "GET"): ANYBODY,
+    ("ratings.rate", "POST"): PERSON,
+    ("proposals.show", "GET"): ANYBODY,
+    ("proposals.propose", "POST"): PERSON,
+    ("proposals.support", "POST"): PERSON,
+    ("proposals.answer", "POST"): EXPERT,
     ("inbox.show", "GET"): ANYBODY,
     ("inbox.ask", "POST"): PERSON,
     ("inbox.answer", "POST"): EXPERT,
 }
-VALUES = {"number": 1, "item": 0, "step": "welcome", "question": 1, "version": 1}
+VALUES = {"number": 1, "item": 0, "step": "welcome", "question": 1, "proposal": 1, "version": 1}
 SAFE = ("GET",)
 
 
