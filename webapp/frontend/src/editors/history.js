@@ -1,4 +1,4 @@
-// Undo and redo over whole states: small JSON values, copied.
+// Undo and redo over whole states (small JSON values, copied), and editors that have them.
 
 const DEPTH = 200;
 
@@ -30,5 +30,28 @@ export class History {
     this.past.push(this.state);
     this.state = this.future.pop();
     return true;
+  }
+}
+
+/** What editors share whose answer is a state with a history: they have `history`, `show()` and `changed()`. */
+export class StatefulEditor {
+  draft() {
+    return this.history.state;
+  }
+
+  undo() {
+    return this.step(this.history.undo());
+  }
+
+  redo() {
+    return this.step(this.history.redo());
+  }
+
+  step(moved) {
+    if (moved) {
+      this.show();
+      this.changed();
+    }
+    return moved;
   }
 }

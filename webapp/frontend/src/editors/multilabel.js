@@ -1,12 +1,13 @@
 // Several labels, and one option of each attribute.
 
 import { build } from '../page.js';
-import { History } from './history.js';
+import { History, StatefulEditor } from './history.js';
 
 const LETTERS = 'abdefghijklmno';
 
-export class MultiLabelEditor {
+export class MultiLabelEditor extends StatefulEditor {
   constructor(root, task, { changed }) {
+    super();
     Object.assign(this, { task, changed });
     this.names = Object.keys(task.attributes).sort();
     const labels = this.group('What applies?', task.labels, 'checkbox', 'labels', (at) => String(at + 1));
@@ -56,10 +57,6 @@ export class MultiLabelEditor {
     if (this.history.push({ labels: chosen('labels'), attributes })) this.changed();
   }
 
-  draft() {
-    return this.history.state;
-  }
-
   answer() {
     const { labels, attributes } = this.history.state;
     return { labels: this.task.labels.filter((one) => labels.includes(one)), attributes };
@@ -68,22 +65,6 @@ export class MultiLabelEditor {
   problem() {
     const open = this.names.filter((name) => !(name in this.history.state.attributes));
     return open.length ? `Choose an option for: ${open.join(', ')}.` : '';
-  }
-
-  undo() {
-    return this.step(this.history.undo());
-  }
-
-  redo() {
-    return this.step(this.history.redo());
-  }
-
-  step(moved) {
-    if (moved) {
-      this.show();
-      this.changed();
-    }
-    return moved;
   }
 
   key(event) {

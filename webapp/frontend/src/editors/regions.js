@@ -3,7 +3,7 @@
 
 import { createImageAnnotator } from '@annotorious/annotorious';
 import { build } from '../page.js';
-import { History } from './history.js';
+import { History, StatefulEditor } from './history.js';
 import { cleaned, corners, insertedPoint, moved, started, withoutPoint } from './shapes.js';
 
 // Annotorious styles shapes by their style attribute, which the page's policy refuses to any script; the same words through the
@@ -18,8 +18,9 @@ SVGElement.prototype.setAttribute = function (name, value) {
 const COLOURS = ['#e6007a', '#0a84ff', '#e67e00', '#00a86b', '#9b51e0', '#d7263d', '#00a3c4', '#8c6d1f'];
 const STEP = 0.02; // of the image, by a press of an arrow key
 
-export class RegionEditor {
+export class RegionEditor extends StatefulEditor {
   constructor(root, task, { changed, say }) {
+    super();
     Object.assign(this, { task, changed, say, chosen: -1, corner: -1 });
     this.shape = task.type === 'boxes' ? 'box' : 'points';
     this.name = task.type === 'boxes' ? 'box' : 'polygon';
@@ -261,10 +262,6 @@ export class RegionEditor {
     this.put(regions, this.chosen);
   }
 
-  draft() {
-    return this.history.state;
-  }
-
   /** Ascending by the class's place and the coordinates, none twice. */
   answer() {
     const place = (one) => this.task.classes.indexOf(one.class);
@@ -284,21 +281,9 @@ export class RegionEditor {
     return length > this.task.most ? `Keep at most ${this.task.most}: there are ${length}.` : '';
   }
 
-  undo() {
-    return this.step(this.history.undo());
-  }
-
-  redo() {
-    return this.step(this.history.redo());
-  }
-
-  step(done) {
-    if (done) {
-      this.corner = -1;
-      this.show();
-      this.changed();
-    }
-    return done;
+  step(moved) {
+    if (moved) this.corner = -1;
+    return super.step(moved);
   }
 
   // --- keys ---

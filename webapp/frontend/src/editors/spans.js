@@ -1,10 +1,11 @@
 // Spans of a text: select with mouse, finger or arrow keys, then choose a class. All places count Unicode code points.
 
 import { build } from '../page.js';
-import { History } from './history.js';
+import { History, StatefulEditor } from './history.js';
 
-export class SpanEditor {
+export class SpanEditor extends StatefulEditor {
   constructor(root, task, { changed, say }) {
+    super();
     Object.assign(this, { task, changed, say });
     this.root = root;
     this.selected = null; // {start, end}
@@ -139,10 +140,6 @@ export class SpanEditor {
     this.show();
   }
 
-  draft() {
-    return this.history.state;
-  }
-
   answer() {
     return this.history.state;
   }
@@ -150,22 +147,6 @@ export class SpanEditor {
   problem() {
     const { length } = this.history.state;
     return length > this.task.most ? `Keep at most ${this.task.most} marks: there are ${length}.` : '';
-  }
-
-  undo() {
-    return this.step(this.history.undo());
-  }
-
-  redo() {
-    return this.step(this.history.redo());
-  }
-
-  step(moved) {
-    if (moved) {
-      this.show();
-      this.changed();
-    }
-    return moved;
   }
 
   key(event) {
