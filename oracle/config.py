@@ -42,6 +42,7 @@ class Settings:
     max_priority_fee_gwei: int = 50
     ipfs_url: tuple[str, ...] = ()
     content_copies: int = 1
+    content_gateway: str | None = None
     content_dir: Path = Path("build/serve/content")
     database_url: str = "sqlite:///build/serve/ddlp.sqlite"
     state_dir: Path = Path("build/serve")
@@ -167,6 +168,12 @@ def _parse(name: str, text: str) -> object:
             return _rates(variable, text)
         case "ipfs_url":
             return tuple(address.strip() for address in text.split(","))
+        case "content_gateway":
+            if not re.fullmatch(r"https?://[\w.:\[\]-]+", text, re.ASCII):
+                raise ConfigError(
+                    f"{variable} is no address of an IPFS gateway: write scheme, host and port "
+                    "only, such as https://ipfs.io"
+                )
         case "content_copies":
             if not (text.isascii() and text.isdecimal() and 0 < int(text) < 100):
                 raise ConfigError(f"{variable} is {text!r}: set it to a number from 1 to 99")

@@ -768,6 +768,19 @@ class CampaignView:
 
 
 @dataclass(frozen=True)
+class OperatorsView:
+    """Whom a page asks that trusts no gateway: the addresses of the operators of the moment,
+    `threshold` of whom sign, and the ReceiptBoard in whose domain they do. Epochs of the campaign
+    begin at `begun` (Unix seconds of the chain) and last `epoch_seconds`."""
+
+    board: bytes
+    members: tuple[bytes, ...]
+    threshold: int
+    begun: int
+    epoch_seconds: int
+
+
+@dataclass(frozen=True)
 class LoggedEntry:
     """A log row with the head before it, so that a browser can check the chain and the signed Head
     on its own."""
@@ -1249,6 +1262,10 @@ class LabelingDesk(Protocol):
 
     def campaign(self, campaign: int) -> CampaignView:
         """Return one campaign."""
+        ...
+
+    def operators(self, campaign: int) -> OperatorsView:
+        """Return who vouches for a campaign's log besides its gateway."""
         ...
 
     def delegate(self, campaign: int, contributor: bytes, entry: bytes) -> LoggedEntry:

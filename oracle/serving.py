@@ -224,7 +224,12 @@ def serve(settings: Settings, *, companions: int = COMPANIONS) -> None:
         content=open_content(settings),
         on_failure=_end_this_process,
     ) as served:
-        page = PageSettings(origins=origins, secret_key=_cookie_key(settings), rates=settings.rates)
+        page = PageSettings(
+            origins=origins,
+            secret_key=_cookie_key(settings),
+            rates=settings.rates,
+            content_gateway=settings.content_gateway,
+        )
         desk = served.platform.desk(name="Local devnet", paused=lambda: served.loop.paused)
         with monitoring(settings, served.metrics, served.loop, served.platform.checks):
             print(

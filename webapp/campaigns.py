@@ -52,7 +52,9 @@ def network() -> ResponseReturnValue:
 def read(number: int) -> ResponseReturnValue:
     """Return one campaign and its chain for the script."""
     return jsonify(
-        network=network_json(desk().network()), campaign=campaign_json(desk().campaign(number))
+        network=network_json(desk().network()),
+        campaign=campaign_json(desk().campaign(number)),
+        operators=operators_json(desk().operators(number), settings().operators),
     )
 
 

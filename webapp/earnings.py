@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from oracle.evidence.signing import checksum
 from webapp.presenting import earnings_json, network_json
-from webapp.receiving import desk, signed_in, visitor
+from webapp.receiving import desk, settings, signed_in, visitor
 
 blueprint = Blueprint("earnings", __name__)
 
@@ -49,6 +49,7 @@ def history(number: int) -> ResponseReturnValue:
         older=older,
         newest=before is None,
         reasons=desk().appeals.reasons,
+        content_gateway=settings().content_gateway,
     )
 
 

@@ -5,6 +5,7 @@ In JSON, amounts are decimal strings of base units and bytes are 0x-prefixed hex
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,14 @@ from flask import Flask, current_app, url_for
 from markupsafe import Markup, escape
 
 from oracle.evidence.signing import checksum
-from oracle.ports import CampaignView, ContributorStatus, Earnings, LoggedEntry, Network
+from oracle.ports import (
+    CampaignView,
+    ContributorStatus,
+    Earnings,
+    LoggedEntry,
+    Network,
+    OperatorsView,
+)
 from webapp.markdown import markdown
 
 _SHOWN_DECIMALS = 6
@@ -127,6 +135,20 @@ def campaign_json(campaign: CampaignView) -> dict[str, Any]:
         "accepting": campaign.accepting,
         "reward": str(campaign.reward),
         "expectedReward": str(campaign.expected_reward),
+    }
+
+
+def operators_json(operators: OperatorsView, urls: Mapping[bytes, str]) -> dict[str, Any]:
+    """Return whom the script asks besides the gateway: those of the set whose URL is known."""
+    return {
+        "board": _hex(operators.board),
+        "count": len(operators.members),
+        "threshold": operators.threshold,
+        "begun": operators.begun,
+        "epochSeconds": operators.epoch_seconds,
+        "reached": [
+            {"address": _hex(one), "url": urls[one]} for one in operators.members if one in urls
+        ],
     }
 
 

@@ -18,7 +18,7 @@ from webapp.settings import Settings
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'; "
     "style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; media-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "connect-src {connect}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -78,13 +78,15 @@ def install(app: Flask, settings: Settings, now: Callable[[], float]) -> None:
                 "That was too often. Wait a minute and try again.",
             )
 
+    # Nothing but this server, and the operators that its settings name.
+    connect = " ".join(["'self'", *sorted(set(settings.operators.values()))])
     app.add_template_global(_nonce, "csp_nonce")
 
     @app.after_request
     def add_headers(response: Response) -> Response:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
-        policy = _PAGE_POLICY.format(nonce=_nonce())
+        policy = _PAGE_POLICY.format(nonce=_nonce(), connect=connect)
         response.headers.setdefault("Content-Security-Policy", policy)
         if request.endpoint != "static":
             # What somebody saw while signed in isn't for whoever uses the browser next.

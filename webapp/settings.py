@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -19,7 +20,9 @@ class Settings:
     least 32 bytes). Times are seconds, `max_body` is bytes. One network
     address may begin so many sign-ins a minute, one person change so many things a second; both at
     once a minute's worth. `rates` tell what a token is worth by currency, for people to compare:
-    the page fetches none, and nothing is paid by them.
+    the page fetches none, and nothing is paid by them. `operators` tells where operators answer, by
+    address: pages ask them about leases and submissions. `content_gateway` is an IPFS gateway to
+    which CIDs are linked.
     """
 
     origins: tuple[str, ...]
@@ -29,17 +32,20 @@ class Settings:
     writes_a_second: int = 5
     max_body: int = 256 * 1024
     rates: Mapping[str, Decimal] = field(default_factory=dict)
+    operators: Mapping[bytes, str] = field(default_factory=dict)
+    content_gateway: str | None = None
 
     def __post_init__(self) -> None:
         if len(self.secret_key) < 32:
             raise ConfigError("the key of session cookies is too short: give 32 random bytes")
         if not self.origins:
             raise ConfigError("the page has no address: name at least one origin")
-        for origin in self.origins:
+        for origin in (*self.origins, *self.operators.values()):
             parts = urlsplit(origin)
             if (
                 parts.scheme not in ("http", "https")
                 or origin != f"{parts.scheme}://{parts.netloc}"
+                or not re.fullmatch(r"[\w.:\[\]-]+", parts.netloc, re.ASCII)
             ):
                 raise ConfigError(
                     f"{origin!r} is no origin: write scheme, host and port only, such as http://127.0.0.1:8000"

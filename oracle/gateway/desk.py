@@ -31,6 +31,7 @@ from oracle.ports import (
     LoggedEntry,
     Media,
     Network,
+    OperatorsView,
     PayoutClaim,
     ReceiptPoster,
 )
@@ -125,6 +126,18 @@ class Desk:
             items_closed=receipt.item_count if receipt is not None else 0,
             accepting=facts.closed is None,
             measured=manifest.task.measured,
+        )
+
+    def operators(self, campaign: int) -> OperatorsView:
+        """Return who vouches for a campaign's log besides its gateway."""
+        gateway, seats = self._gateway(campaign), self._reader.operators()
+        facts = self._reader.facts(campaign, gateway.manifest.anchor_blocks)
+        return OperatorsView(
+            board=facts.board,
+            members=seats.members,
+            threshold=seats.threshold,
+            begun=facts.created.timestamp,
+            epoch_seconds=gateway.bounded.epoch_seconds,
         )
 
     def delegate(self, campaign: int, contributor: bytes, entry: bytes) -> LoggedEntry:

@@ -34,7 +34,7 @@ from oracle.operations.logs import start_logging
 from oracle.operations.loop import Loop
 from oracle.operations.metrics import Metrics
 from oracle.operations.monitor import monitoring
-from oracle.processes.folder import OperatorFolder, Signed
+from oracle.processes.folder import PEERS, OperatorFolder, Signed, read_peers
 from oracle.processes.gateway import GatewayProcess
 from oracle.processes.operator import OperatorProcess
 from oracle.store.database import open_database
@@ -190,7 +190,15 @@ def run_gateway() -> None:
     origins = tuple(
         f"http://{host}:{settings.port}" for host in dict.fromkeys((settings.host, "localhost"))
     )
-    page_settings = PageSettings(origins=origins, secret_key=settings.secret("web_secret").encode())
+    peers = settings.state_dir / PEERS
+    known = read_peers(peers).operators if peers.exists() else {}
+    page_settings = PageSettings(
+        origins=origins,
+        secret_key=settings.secret("web_secret").encode(),
+        rates=settings.rates,
+        content_gateway=settings.content_gateway,
+        operators={address: url.rstrip("/") for address, url in known.items()},
+    )
     desk = platform.desk(name=f"chain {deployment.chain_id}", paused=lambda: loop.paused)
     page: Flask = create_app(desk, platform.community, page_settings)
     with (

@@ -68,6 +68,8 @@ def test_load_settings__state_dir_moved__takes_content_and_database_along() -> N
         ),
         ("DDLP_RATES", "EUR=0.35;USD=1", "write what a token is worth by currency"),
         ("DDLP_RATES", "EUR=0", "write what a token is worth by currency"),
+        ("DDLP_CONTENT_GATEWAY", "ipfs.io", "is no address of an IPFS gateway"),
+        ("DDLP_CONTENT_GATEWAY", "https://ipfs.io/ipfs/", "write scheme, host and port only"),
         ("DDLP_ZZZZZZ", "1", r"DDLP_ZZZZZZ is no setting: unset it"),
         ("DDLP_REQUESTER_KEY", "xyz", r"DDLP_REQUESTER_KEY holds a malformed key"),
     ],

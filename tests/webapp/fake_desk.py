@@ -33,6 +33,7 @@ from oracle.ports import (
     LoggedEntry,
     Media,
     Network,
+    OperatorsView,
 )
 from oracle.replay.showcase import Showcase
 from tests.webapp.fake_appeals import FakeAppeals
@@ -105,7 +106,7 @@ class FakeDesk:
         showcase: Showcase | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self.now = now
+        self.now, self.begun = now, now()
         self.showcase = showcase
         self.lease_seconds = lease_seconds
         self.operator_keys = [nacl.public.PrivateKey(bytes([n]) * 32) for n in (1, 2, 3)]
@@ -179,6 +180,11 @@ class FakeDesk:
     def campaign(self, campaign: int) -> CampaignView:
         self._check(campaign)
         return self.view
+
+    def operators(self, campaign: int) -> OperatorsView:
+        self._check(campaign)
+        members = tuple(sorted(address_of(bytes([n]) * 32) for n in (1, 2, 3)))
+        return OperatorsView(b"\xb0" * 20, members, 2, int(self.begun), 600)
 
     def delegate(self, campaign: int, contributor: bytes, entry: bytes) -> LoggedEntry:
         with self._lock:

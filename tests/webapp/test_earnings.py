@@ -6,11 +6,13 @@ import json
 
 from flask import Flask
 
+from oracle.community.community import Community
 from oracle.ports import CampaignEarnings
-from tests.webapp.browser_double import BrowserDouble
+from tests.webapp.browser_double import ORIGIN, BrowserDouble
 from tests.webapp.conftest import Clock
 from tests.webapp.fake_desk import UNIT, FakeDesk
 from tests.webapp.fake_earnings import RECEIPT
+from webapp import Settings, create_app
 
 STREAM = "/api/earnings/stream"
 
@@ -111,6 +113,19 @@ def test_history__each_label__has_status_reason_and_receipt(
     assert RECEIPT.cid in page
     assert "0x" + RECEIPT.digest.hex() in page
     assert page.count('class="appeal"') == 1
+
+
+def test_history__evidence__is_linked_where_a_content_gateway_is_named(
+    contributor: BrowserDouble, desk: FakeDesk, community: Community, clock: Clock
+) -> None:
+    labeled(contributor)
+    desk.earnings.outcomes = {0: "3", 1: "7"}
+    assert "/ipfs/" not in contributor.get("/earnings/campaigns/1").text
+    settings = Settings((ORIGIN,), b"k" * 32, content_gateway="https://ipfs.example")
+    browser = BrowserDouble(create_app(desk, community, settings, now=clock), now=clock)
+    assert browser.sign_in().status_code == 201
+    page = browser.get("/earnings/campaigns/1").text
+    assert f'href="https://ipfs.example/ipfs/{RECEIPT.cid}?format=raw" rel="external' in page
 
 
 def test_history__more_than_a_page__goes_on_where_it_ended(

@@ -4,10 +4,11 @@ import re
 
 import pytest
 
+from oracle.community.community import Community
 from oracle.errors import ConfigError
-from tests.webapp.browser_double import CAMPAIGN, BrowserDouble
+from tests.webapp.browser_double import CAMPAIGN, ORIGIN, BrowserDouble
 from tests.webapp.fake_desk import FakeDesk
-from webapp import Settings
+from webapp import Settings, create_app
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,26 @@ def test_headers__every_answer__is_dressed(visitor: BrowserDouble, path: str) ->
     assert "frame-ancestors 'none'" in policy
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
+
+
+def test_policy__operators__are_the_only_others_that_scripts_may_ask(
+    desk: FakeDesk, community: Community
+) -> None:
+    first, second, *_ = desk.operators(1).members
+    urls = {first: "https://one.example", second: "http://127.0.0.1:9", b"\x77" * 20: "http://x"}
+    settings = Settings((ORIGIN,), b"k" * 32, operators=urls)
+    browser = BrowserDouble(create_app(desk, community, settings))
+    policy = browser.get("/campaigns/1").headers["Content-Security-Policy"]
+    assert "; connect-src 'self' http://127.0.0.1:9 http://x https://one.example; " in policy
+    told = browser.get("/api/campaigns/1").get_json()["operators"]
+    assert (told["count"], told["threshold"], len(told["reached"])) == (3, 2, 2)
+    assert told["reached"][0] == {"address": "0x" + first.hex(), "url": "https://one.example"}
+
+
+def test_policy__without_operators__names_this_server_alone(visitor: BrowserDouble) -> None:
+    policy = visitor.get("/campaigns/1").headers["Content-Security-Policy"]
+    assert "; connect-src 'self'; " in policy
+    assert visitor.get("/api/campaigns/1").get_json()["operators"]["reached"] == []
 
 
 def test_pages__markup__has_no_inline_script_style_or_foreign_address(
@@ -102,6 +123,15 @@ def test_settings__unusable__name_the_remedy(
 ) -> None:
     with pytest.raises(ConfigError, match=remedy):
         Settings(origins, key)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://one.example/path", "one.example", "https://one.example; script-src *", "ftp://x"],
+)
+def test_settings__operator_that_is_no_origin__is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="scheme, host and port"):
+        Settings((ORIGIN,), b"k" * 32, operators={b"\x01" * 20: url})
 
 
 def test_settings__printed__hide_the_key() -> None:

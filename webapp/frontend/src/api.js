@@ -1,5 +1,7 @@
 // The server's JSON interface. Every failure becomes an error whose message can be shown to a person.
 
+const ANSWER_MS = 60_000; // a server that never answers is as good as one that can't be reached
+
 export class ApiError extends Error {
   constructor(status, code, detail) {
     super(detail);
@@ -27,6 +29,7 @@ export async function call(method, path, body) {
       headers: body ? { 'Content-Type': 'application/json' } : {},
       body: body && JSON.stringify(body),
       credentials: 'same-origin',
+      signal: AbortSignal.timeout(ANSWER_MS),
     });
   } catch {
     throw new Offline();
@@ -36,6 +39,7 @@ export async function call(method, path, body) {
   try {
     answer = await response.json();
   } catch {
+    if (response.ok) throw new Offline(); // the connection broke in the middle of the answer
     throw new ApiError(response.status, 'no_json', 'The server answered nonsense. Try again in a minute.');
   }
   if (!response.ok) throw new ApiError(response.status, answer.code, answer.detail);

@@ -5,7 +5,9 @@ import { concat, fromHex, hex, uint } from './bytes.js';
 import { domainOf, typedData } from './eip712.js';
 import { about, build, complain, element, notify, tokens, whileBusy } from './page.js';
 import { checksum } from './signing.js';
-import { Storage } from './storage.js';
+import { Operators } from './operators.js';
+import { Storage, workStorage } from './storage.js';
+import { standing, Vouching } from './vouching.js';
 import { connect, developmentWallet, discover, sendTransaction, signTypedData } from './wallet.js';
 
 const POLL_MS = 10_000;
@@ -170,6 +172,27 @@ async function answer(form, network, campaign, address) {
   notify('');
 }
 
+// --- what this browser handed in, by the operators' word ---
+
+async function showKept(network, number, address) {
+  const { operators } = await get(`/api/campaigns/${number}`);
+  const vouching = new Vouching(workStorage(network, number, address.toLowerCase()), new Operators(network, number, operators));
+  const show = () => {
+    const kept = vouching.submissions().reverse();
+    element('kept').hidden = !kept.length;
+    const lines = kept.map((one) => {
+      const items = `${one.items.length === 1 ? 'Item' : 'Items'} ${one.items.join(', ')}`;
+      const line = build('li', {}, build('strong', {}, items), ` ${standing(one, operators)}`);
+      line.dataset.state = one.state;
+      return line;
+    });
+    const list = element('kept-list');
+    if (list.textContent !== lines.map((line) => line.textContent).join('')) list.replaceChildren(...lines);
+  };
+  show();
+  vouching.follow(show);
+}
+
 async function main() {
   const { page, address, number } = document.body.dataset;
   const { network } = await get('/api/network');
@@ -178,6 +201,7 @@ async function main() {
     sums.show(await get('/api/earnings'));
     sums.follow();
   }
+  if (page === 'history') void showKept(network, Number(number), address).catch(complain);
   for (const [name, action] of Object.entries({ appeal, answer })) {
     for (const form of document.querySelectorAll(`form.${name}`)) {
       form.addEventListener('submit', (event) => {

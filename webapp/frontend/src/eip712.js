@@ -9,6 +9,8 @@ export const STRUCTS = {
     'address contributor,uint256 campaign,uint64 sequence,bytes32 guideline,uint32[] items,bytes32[] labels,bytes32 opening,uint64 submittedAt',
   Appeal: 'address contributor,uint256 campaign,bytes32 submission,uint16 index,bytes32 reason',
   Adjudication: 'address expert,uint256 campaign,bytes32 item,bytes32 answerDigest,bytes32 reason',
+  Confirmation: 'uint256 campaign,uint64 position,bytes32 entry,bytes32 head',
+  Acknowledgement: 'uint256 campaign,bytes32 entry,uint64 epoch',
   Head: 'uint256 campaign,uint64 position,bytes32 entry,bytes32 head',
 };
 
@@ -46,13 +48,9 @@ function hashStruct(name, fields, message) {
   );
 }
 
-export function domainOf(network) {
-  return {
-    name: 'DDLP',
-    version: '1',
-    chainId: network.chainId,
-    verifyingContract: network.escrow,
-  };
+/** The domain of a contract, by default the escrow. */
+export function domainOf(network, contract = network.escrow) {
+  return { name: 'DDLP', version: '1', chainId: network.chainId, verifyingContract: contract };
 }
 
 /** The 32 bytes that are signed. */

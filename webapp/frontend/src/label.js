@@ -1,11 +1,12 @@
 // The labeling panel: shows what `Work` holds, item by item, and hands an editor's answers back to it.
 
 import { ApiError, isTemporary } from './api.js';
+import { unixNow } from './clock.js';
 import { editorFor } from './editors/index.js';
 import { SKIP_REASONS } from './entries.js';
 import { build, complain, element, focusHeading, notify, sentence, show, speak, whileBusy } from './page.js';
 import { Stage } from './stage.js';
-import { unixNow } from './work.js';
+import { standing } from './vouching.js';
 
 const HURRY_SECONDS = 60;
 const RETRY_SECONDS = 5;
@@ -35,6 +36,8 @@ export class LabelView {
     on(element('submit-early'), 'click', () => this.submit(element('submit-early')));
     on(window, 'online', () => this.interrupted && this.start());
     this.work.onChangedElsewhere(() => this.changedElsewhere(), this.listeners.signal);
+    on(element('start-anyway'), 'click', () => this.startAnyway());
+    this.unfollow = this.work.vouching.follow(() => this.showVouching());
     this.clock = setInterval(() => this.showTimeLeft(), 1000);
   }
 
@@ -42,6 +45,7 @@ export class LabelView {
     this.listeners.abort();
     this.editor?.leave?.();
     this.editor?.close?.();
+    this.unfollow();
     clearInterval(this.clock);
     clearTimeout(this.waiting);
     this.panel = null;
@@ -75,10 +79,42 @@ export class LabelView {
       if (lost) complain(new Error(`Time ran out before you submitted: ${lost} of your answers went unused`));
       if (nothing.reason) this.wait(nothing.reason, nothing.waitSeconds);
       else if (!this.work.items.length) this.wait('Your last answers are being logged.', RETRY_SECONDS);
-      else this.next();
+      else if (await this.isBacked()) this.next();
     });
     this.drawing = false;
     if (outcome === 'declined') this.wait('The gateway gives out nothing at the moment.', RETRY_SECONDS);
+  }
+
+  /** Whether operators vouch for the lease; where they don't, or not yet, says so and waits. */
+  async isBacked() {
+    const { vouching, lease } = this.work;
+    await vouching.askAbout(lease.logged);
+    const { state, vouched, count, why } = vouching.lease(lease.logged);
+    this.showVouching();
+    if (state === 'backed' || state === 'alone' || this.startedAnyway === lease.logged.head) return true;
+    if (state === 'refused') {
+      this.wait(`Operators say that nobody would pay for these items: ${why}. Others come when their time is over.`, RETRY_SECONDS, "Don't label these");
+      return false;
+    }
+    const so = `${vouched} of ${count} vouch for them so far. This takes some seconds; work begins once enough do.`;
+    this.wait(`The operators are being asked whether your items will be paid: ${so}`, RETRY_SECONDS, 'Asking the operators');
+    element('start-anyway').hidden = false;
+    return false;
+  }
+
+  startAnyway() {
+    this.startedAnyway = this.work.lease?.logged.head;
+    void this.start();
+  }
+
+  showVouching() {
+    const { vouching, lease } = this.work;
+    if (!vouching.asks) return;
+    const { state, vouched, count } = lease ? vouching.lease(lease.logged) : {};
+    const write = (id, text) => element(id).textContent !== text && (element(id).textContent = text);
+    write('vouched', state === 'backed' ? `${vouched} of ${count} operators vouch for this lease: it will be paid.` : '');
+    const last = vouching.submissions().at(-1);
+    write('handed-in', last ? `Your last submission: ${standing(last, vouching.operators)}` : '');
   }
 
   /**
@@ -174,9 +210,11 @@ export class LabelView {
     if (entering) element('submit').focus();
   }
 
-  wait(reason, seconds) {
+  wait(reason, seconds, title = 'Nothing to label right now') {
     const entering = this.panel !== 'wait';
     this.enter('wait');
+    element('wait-title').textContent = title;
+    element('start-anyway').hidden = true;
     element('wait-reason').textContent = sentence(reason);
     element('wait-again').textContent = seconds ? 'This page goes on by itself; you can leave it open.' : '';
     clearTimeout(this.waiting);

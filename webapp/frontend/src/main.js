@@ -3,16 +3,17 @@
 import { ApiError, get, remove } from './api.js';
 import { Earnings } from './earnings.js';
 import { LabelView } from './label.js';
+import { Operators } from './operators.js';
 import { complain, element, focusHeading, notify, short, show, whileBusy } from './page.js';
 import { checksum } from './signing.js';
-import { Storage } from './storage.js';
+import { Storage, workStorage } from './storage.js';
 import { connect, currentAccount } from './wallet.js';
 import { listWallets, signIn } from './wallets.js';
 import { Work } from './work.js';
 
 class Page {
-  constructor(network, campaign) {
-    Object.assign(this, { network, campaign, wallet: null, contributor: null, work: null, view: null });
+  constructor(network, campaign, operators) {
+    Object.assign(this, { network, campaign, operators: new Operators(network, campaign.number, operators), wallet: null, contributor: null, work: null, view: null });
     this.remembered = new Storage('wallet');
     this.earnings = new Earnings({
       network,
@@ -87,9 +88,8 @@ class Page {
     element('account-address').title = checksum(contributor);
     element('account').hidden = false;
     element('sign-in')?.remove();
-    const { genesis, escrow } = this.network;
-    const storage = new Storage(genesis.slice(0, 18), escrow, this.campaign.number, contributor);
-    this.work = new Work({ network: this.network, campaign: this.campaign, contributor, storage });
+    const storage = workStorage(this.network, this.campaign.number, contributor);
+    this.work = new Work({ network: this.network, campaign: this.campaign, contributor, storage, operators: this.operators });
     const status = await this.earnings.read();
     void this.earnings.start();
     if (this.work.isDelegated(status)) await this.label();
@@ -142,8 +142,8 @@ async function main() {
   const number = Number(document.body.dataset.campaign);
   if (!number) return;
   try {
-    const { network, campaign } = await get(`/api/campaigns/${number}`);
-    await new Page(network, campaign).start();
+    const { network, campaign, operators } = await get(`/api/campaigns/${number}`);
+    await new Page(network, campaign, operators).start();
   } catch (error) {
     complain(error);
   }

@@ -33,3 +33,6 @@ export class Storage {
     localStorage.removeItem(`${this.prefix}/${name}`);
   }
 }
+
+/** What is kept of one person's work in one campaign; its name begins with the chain, so that a restarted one begins afresh. */
+export const workStorage = ({ genesis, escrow }, campaign, contributor) => new Storage(genesis.slice(0, 18), escrow, campaign, contributor);

@@ -4,19 +4,20 @@
 import { isTemporary, Offline, post } from './api.js';
 import { fromHex, hex, randomBytes } from './bytes.js';
 import { canonicalJson } from './canonical.js';
+import { unixNow } from './clock.js';
 import { digest, domainOf, typedData } from './eip712.js';
 import { checkHead, delegationEntry, GatewayFault, label, readLease, skipEntry, submissionEntry } from './entries.js';
 import { addressOf, newPrivateKey, sign } from './signing.js';
+import { Vouching } from './vouching.js';
 import { signTypedData } from './wallet.js';
 
 const DELEGATION_SECONDS = 30 * 24 * 3600;
 const BATCH = 10;
 
-export const unixNow = () => Math.floor(Date.now() / 1000);
-
 export class Work {
-  constructor({ network, campaign, contributor, storage }) {
+  constructor({ network, campaign, contributor, storage, operators }) {
     Object.assign(this, { network, campaign, contributor, storage });
+    this.vouching = new Vouching(storage, operators);
     this.path = `/api/campaigns/${campaign.number}`;
     this.domain = domainOf(network);
     this.load();
@@ -113,7 +114,7 @@ export class Work {
       if (this.lease.contributor !== this.contributor) {
         throw new GatewayFault("The gateway handed out somebody else's lease. Don't go on labeling here; tell the operators.");
       }
-      this.lease = { expiry: this.lease.expiry, reward: String(this.lease.reward) };
+      this.lease = { expiry: this.lease.expiry, reward: String(this.lease.reward), logged: reply.lease };
     } else {
       this.lease = null;
     }
@@ -190,6 +191,7 @@ export class Work {
   async packAll() {
     this.load();
     const done = this.answered;
+    const expiry = this.lease?.expiry ?? unixNow();
     const labels = done.filter((item) => 'choice' in item.answer);
     const parcels = done
       .filter((item) => 'skip' in item.answer)
@@ -197,6 +199,9 @@ export class Work {
     if (labels.length) parcels.push(await this.pack(labels));
     this.load(); // sealing takes a moment, in which another tab may have answered more
     this.storage.set('outbox', [...this.outbox(), ...parcels]);
+    for (const { kind, body } of parcels) {
+      if (kind === 'submissions') this.vouching.keep(body.entry, body.opening, body.items, expiry);
+    }
     this.items = this.items.filter((item) => !done.some(({ number }) => number === item.number));
     this.order = this.order.filter((number) => this.items.some((item) => item.number === number));
     this.save();
@@ -268,6 +273,7 @@ export class Work {
         this.keepHead(logged, expected, body);
       } catch (error) {
         if (isTemporary(error) || error.status === 401) throw error;
+        if (parcel.kind === 'submissions') this.vouching.declined(parcel.body.entry);
         this.storage.set('declined', [...this.storage.get('declined', []), { ...parcel, why: error.message }]);
         if (error instanceof GatewayFault) {
           this.storage.set('outbox', rest);
