@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 WIDTH, HEIGHT = 400, 200
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 28  # room for the axes' words
@@ -23,14 +24,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over receipts. `levels` are (y, words) of the grid, `rows` the table: a receipt's time
-    and each series' value in words."""
+    """Lines over receipts. `levels` are (y, words) of the grid, `ends` the first and last day,
+    `rows` the table: a receipt's time and each series' value in words."""
 
     name: str
     title: str
     description: str
     lines: tuple[Line, ...]
     levels: tuple[tuple[int, str], ...]
+    ends: tuple[str, str]
     rows: tuple[tuple[int, tuple[str, ...]], ...]
 
 
@@ -41,9 +43,11 @@ def chart(
     series: dict[str, Sequence[int | None]],
     write: Callable[[int], str],
     *,
+    mark: Callable[[int], str] | None = None,
     top: int = 0,
 ) -> Chart | None:
-    """Draw series with a value (None: no dot) at each of `times`; `write` puts a value in words.
+    """Draw series with a value (None: no dot) at each of `times`; `write` puts a value in words,
+    `mark` in fewer, for the axis.
 
     The scale goes from 0 to `top`, or to the greatest value. None where there is nothing to draw.
     """
@@ -58,7 +62,8 @@ def chart(
         title,
         f"{description}.",
         lines,
-        tuple((_y(top * part // 4, top), write(top * part // 4)) for part in (0, 2, 4)),
+        tuple((_y(top * part // 2, top), (mark or write)(top * part // 2)) for part in (0, 1, 2)),
+        (_day(times[0]), _day(times[-1])),
         tuple(
             (time, tuple("–" if one is None else write(one) for one in values))
             for time, values in zip(times, zip(*series.values(), strict=True), strict=True)
@@ -86,6 +91,10 @@ def _describe(name: str, values: Sequence[int | None], write: Callable[[int], st
         f"{name}: from {write(known[0])} to {write(known[-1])} over {len(known)} receipts, "
         f"lowest {write(min(known))}, highest {write(max(known))}"
     )
+
+
+def _day(time: int) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%-d %b %Y")
 
 
 def _y(value: int, top: int) -> int:

@@ -83,10 +83,11 @@ def _charts(points: tuple[ProgressPoint, ...], network: Network) -> list[Chart]:
         ),
         chart(
             "pay",
-            "Pay for an hour, so far",
+            f"Pay for an hour so far, in {network.symbol}",
             times,
             {"Pay for an hour": [one.hourly for one in points]},
             lambda amount: tokens(_rough(amount), network),
+            mark=lambda amount: tokens(_rough(amount), network).removesuffix(f" {network.symbol}"),
         ),
     )
     return [one for one in drawn if one is not None]

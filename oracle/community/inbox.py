@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from oracle.community.learning import Learning
+from oracle.community.texts import checked
 from oracle.errors import GatewayRefusal, InputError
 from oracle.store.people import PeopleStore
 
@@ -51,7 +52,7 @@ class Inbox:
     def ask(self, campaign: int, contributor: bytes, text: str) -> None:
         """Take a question; InputError for its length, GatewayRefusal where it is one too many."""
         now = int(self._now())
-        text = _checked(text)
+        text = checked(text, SHORTEST, LONGEST)
         if self._store.asked_since(contributor, now - HOUR) >= PER_HOUR:
             raise GatewayRefusal(
                 "too_many", f"you asked {PER_HOUR} questions within an hour: wait a little"
@@ -63,12 +64,7 @@ class Inbox:
         that isn't in this inbox."""
         self._learning.check_expert(campaign, expert)
         now = int(self._now())
-        if not self._store.answer(campaign, number, expert, _checked(text), now=now):
+        if not self._store.answer(
+            campaign, number, expert, checked(text, SHORTEST, LONGEST), now=now
+        ):
             raise InputError("this question was taken back: reload the inbox")
-
-
-def _checked(text: str) -> str:
-    text = text.replace("\r\n", "\n").strip()
-    if not SHORTEST <= len(text) <= LONGEST or "\0" in text:
-        raise InputError(f"write {SHORTEST} to {LONGEST:,} characters: this has {len(text):,}")
-    return text

@@ -21,7 +21,7 @@ def send(browser: BrowserDouble, path: str, **fields: str) -> TestResponse:
 def test_account__page__lists_sessions_and_agreements(contributor: BrowserDouble) -> None:
     page = contributor.get("/account").text
     assert "this browser" in page
-    assert "Privacy notice, version 1." in page
+    assert "Privacy notice, version 2." in page
     assert "Terms of campaign 1." in page
     assert contributor.get("/account").headers["Cache-Control"] == "no-store"
 

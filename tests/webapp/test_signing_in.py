@@ -26,7 +26,7 @@ def test_challenge__message__follows_eip_4361(visitor: BrowserDouble) -> None:
         "",
         "Sign in to DDLP to label and to see what you earned. "
         "This costs nothing and moves nothing. "
-        "I have read the privacy notice, version 1, at http://127.0.0.1:8000/privacy.",
+        "I have read the privacy notice, version 2, at http://127.0.0.1:8000/privacy.",
         "",
         "URI: http://127.0.0.1:8000",
         "Version: 1",
