@@ -329,6 +329,38 @@ def test_type__by_touch_on_a_phone__is_labeled(begin: Callable[..., Visit], kind
     assert troubles == []
 
 
+def finger(page: Page, *places: tuple[float, float]) -> None:
+    """Put a finger down at the first place, move it over the others, lift it."""
+    touch = page.context.new_cdp_session(page)
+    for number, (x, y) in enumerate(places):
+        kind = "touchMove" if number else "touchStart"
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+        page.wait_for_timeout(30)  # as a hand takes; a browser tells scrolls from drags by it
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def test_boxes__dragged_by_a_finger__are_drawn_and_the_page_stays(
+    begin: Callable[..., Visit],
+) -> None:
+    page, desk, troubles = begin("boxes", items=1, viewport=SMALL_PHONE, has_touch=True)
+    answer = truth("boxes", 0)
+    for region in answer:
+        left, top, right, bottom = region["box"]
+        page.locator(f'#classes button[value="{region["class"]}"]').tap()
+        page.locator("#item-image").scroll_into_view_if_needed()
+        stood = page.evaluate("scrollY")
+        steps = [(left + (right - left) * n // 4, top + (bottom - top) * n // 4) for n in range(5)]
+        finger(page, *(at(page, x, y) for x, y in steps))
+        assert page.evaluate("scrollY") == stood
+    expect(page.locator("#marks li")).to_have_count(len(answer))
+    page.locator("#done").tap()
+    page.get_by_role("button", name="Submit 1 label").tap()
+    expect(page.locator("#notice")).to_contain_text("1 label submitted")
+    task = read_task({**BY_TYPE["boxes"].task, "schema": {}})
+    assert closeness_ppm(task, answers(desk)[0], answer) > 800_000
+    assert troubles == []
+
+
 # -- undo, drafts, checks --------------------------------------------------------------------------
 
 

@@ -15,15 +15,23 @@ export class Earnings {
   }
 
   start() {
-    for (const id of ['earnings', 'claim', 'claim-note', 'live']) element(id).hidden = false;
-    element('earnings-signed-out').hidden = true;
-    this.stop();
+    this.reveal(true);
+    clearInterval(this.timer);
     this.timer = setInterval(() => document.hidden || this.poll(), POLL_MS);
     return this.poll();
   }
 
+  /** Ends the polls, and leaves nothing of these sums to whoever signs in next. */
   stop() {
     clearInterval(this.timer);
+    this.reveal(false);
+    element('claim-result').replaceChildren();
+    for (const sum of element('earnings').querySelectorAll('dd')) sum.textContent = '–';
+  }
+
+  reveal(shown) {
+    for (const id of ['earnings', 'claim', 'claim-note', 'live']) element(id).hidden = !shown;
+    element('earnings-signed-out').hidden = shown;
   }
 
   async read() {

@@ -48,6 +48,9 @@ export class LabelView {
     this.unfollow();
     clearInterval(this.clock);
     clearTimeout(this.waiting);
+    // Whoever signs in next at this browser must find nothing of it.
+    for (const id of ['editor', 'stage', 'review', 'spoken', 'vouched', 'handed-in']) element(id).replaceChildren();
+    element('comment-text').value = '';
     this.panel = null;
   }
 
