@@ -23,7 +23,7 @@ def address_of(private_key: bytes) -> bytes:
 
 def sign(private_key: bytes, digest: bytes) -> bytes:
     """Sign a 32-byte digest; return 65 bytes r‖s‖v."""
-    signature = coincurve.PrivateKey(private_key).sign_recoverable(digest, hasher=None)
+    signature = _key(private_key).sign_recoverable(digest, hasher=None)
     return signature[:64] + bytes([signature[64] + 27])
 
 
@@ -75,6 +75,12 @@ def checksum(address: bytes) -> str:
         letter.upper() if int(nibble, 16) > 7 else letter
         for letter, nibble in zip(text, mask, strict=False)
     )
+
+
+@lru_cache(maxsize=8)
+def _key(private_key: bytes) -> coincurve.PrivateKey:
+    """The key as the library holds it: making it costs twice what a signature does."""
+    return coincurve.PrivateKey(private_key)
 
 
 def _check_form(signature: bytes) -> None:

@@ -66,7 +66,7 @@ from oracle.protocol.campaign import Campaign
 from oracle.protocol.columns import LeasedItem as Leased
 from oracle.protocol.facts import Block, ChainFacts
 from oracle.protocol.ledger import Filings, Ledger, Secrets
-from oracle.protocol.openings import cut_of
+from oracle.protocol.openings import cut_time
 from oracle.protocol.terms import Bounded
 
 # How far apart anchors are taken to be until two are known.
@@ -662,7 +662,8 @@ class Gateway:
         with self._fresh():
             facts = self._ledger.facts
             campaign = Campaign(self.manifest, self.item_ids, self._gold_commitments, facts)
-            if cut_of(campaign, None, epoch, final=final, rows=self.rows()) is None:
+            named, anchor = cut_time(campaign, None, epoch, final=final), self._ledger.anchor
+            if named is None or anchor is None or anchor.timestamp < named:
                 raise GatewayBusy(
                     "CUT", f"epoch {epoch} isn't cut yet: wait for its anchor", self._wait(1)
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from oracle.consensus import (
     Consensus,
@@ -19,6 +20,7 @@ from oracle.evidence.structs import Receipt
 from oracle.protocol.columns import OpenLabels
 from oracle.protocol.facts import Block, ChainFacts
 from oracle.protocol.ledger import Filings, Ledger, Secrets
+from oracle.protocol.terms import Bounded
 from oracle.quality.incentives import Terms
 
 
@@ -43,6 +45,11 @@ class Campaign:
             raise ProtocolFault("MANIFEST", "itemCount", "differs from the item index")
         if sum(map(len, self.gold)) != self.manifest.gold_count:
             raise ProtocolFault("MANIFEST", "gold.count", "differs from the gold commitments")
+
+    @cached_property
+    def bounded(self) -> Bounded:
+        """The manifest's parameters as they count."""
+        return Bounded.of(self.manifest, self.facts)
 
 
 @dataclass(frozen=True)

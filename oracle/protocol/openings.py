@@ -20,7 +20,6 @@ from oracle.protocol.campaign import Campaign, EpochResult
 from oracle.protocol.columns import Distinct, OpenLabels
 from oracle.protocol.facts import Block
 from oracle.protocol.ledger import Filings, Ledger, Secrets
-from oracle.protocol.terms import Bounded
 
 
 def cut_of(
@@ -36,7 +35,7 @@ def cut_of(
     An epoch is cut at the first anchor at or after its end; the final one at the first after close
     plus the longest lease; a further final one at the end of the last receipt's epoch.
     """
-    named = _cut_time(campaign, previous, epoch, final=final)
+    named = cut_time(campaign, previous, epoch, final=final)
     if named is None:
         return None
     for row in rows:
@@ -53,7 +52,7 @@ def named_block(
 ) -> Block | None:
     """Return the block that cuts `epoch`, whether or not the log has it: the chain's first anchor
     at or after the time of the cut. None while the chain hasn't come there."""
-    named = _cut_time(campaign, previous, epoch, final=final)
+    named = cut_time(campaign, previous, epoch, final=final)
     if named is None:
         return None
     anchors = campaign.facts.anchors.values()
@@ -61,12 +60,12 @@ def named_block(
     return min(late, key=lambda block: block.number, default=None)
 
 
-def _cut_time(
+def cut_time(
     campaign: Campaign, previous: EpochResult | None, epoch: int, *, final: bool
 ) -> int | None:
-    """The time from which on an anchor cuts; None for a final cut of an open campaign."""
-    facts = campaign.facts
-    bounded = Bounded.of(campaign.manifest, facts)
+    """Return the time from which on an anchor cuts `epoch`; None for a final cut of an open
+    campaign."""
+    facts, bounded = campaign.facts, campaign.bounded
     if not final:
         return bounded.boundary(epoch)
     if facts.closed is None:

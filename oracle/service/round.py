@@ -33,7 +33,6 @@ from oracle.ports import (
 from oracle.protocol.campaign import Campaign, EpochResult
 from oracle.protocol.decide import Reading, decide, propose, read
 from oracle.protocol.openings import cut_of, named_block, open_gold
-from oracle.protocol.terms import Bounded
 from oracle.service.follower import submission_of
 
 Reveal = tuple[bytes, tuple[GoldOpening, ...]]
@@ -402,8 +401,7 @@ def due(
     `complete` says that a final receipt left nothing owed. The chain's anchors tell, so that a log
     that stopped is cut too.
     """
-    facts = campaign.facts
-    bounded = Bounded.of(campaign.manifest, facts)
+    facts, bounded = campaign.facts, campaign.bounded
     if facts.closed is not None:
         if complete:
             return None

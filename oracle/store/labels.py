@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, Engine, Row, bindparam, delete, func, insert, select, update
 
 from oracle.errors import StoreConflict
 from oracle.evidence.entries import Delegation, LogRow
@@ -25,7 +25,7 @@ from oracle.store.schema import (
 
 # Statements that every entry, page and draw asks for. Built once: building one anew costs twice
 # what SQLite takes to answer it.
-_CAMPAIGN = bindparam("campaign")
+_CAMPAIGN: BindParameter[int] = bindparam("campaign")
 _LOG = select(log_entries).where(log_entries.c.campaign == _CAMPAIGN)
 _ROWS = _LOG.where(log_entries.c.position.between(bindparam("first"), bindparam("last"))).order_by(
     log_entries.c.position

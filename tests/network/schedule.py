@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
-from unittest.mock import patch
 
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
@@ -26,9 +25,7 @@ from oracle.evidence.codec import DAG_CBOR
 from oracle.evidence.signing import address_of, sign
 from oracle.gateway.campaign_files import CampaignFiles, Gold, Item, build_campaign
 from oracle.ports import Peer
-from oracle.protocol import ledger
 from oracle.protocol.campaign import Campaign
-from oracle.protocol.draws import candidates
 from oracle.service.member import Member, Timing
 from oracle.service.memory import MemoryOperatorStore
 from oracle.store.labels import SqlLabelStore
@@ -37,6 +34,7 @@ from tests.network.chain import MemoryContent, SimulatedChain
 from tests.network.gateways import BEHAVIOURS, GatewayScene
 from tests.network.liars import LIARS, Lossy, Tells
 from tests.network.people import COPIER, GUESSER, HONEST, Contributor
+from tests.network.remembered import remembering
 from tests.support.world import TOKEN, key_of, manifest_document
 
 OPERATORS, QUORUM = 4, 3
@@ -45,18 +43,6 @@ EPOCHS = 2
 CAMPAIGN = 7
 ITEMS, GOLD = 30, 8
 KINDS = (*[HONEST] * 5, *[GUESSER] * 2, COPIER)
-
-
-@lru_cache(maxsize=20_000)
-def _named(drawn: bytes, item_count: int) -> tuple[int, ...]:
-    return tuple(candidates(drawn, item_count, lambda item: True))
-
-
-def remembered_candidates(
-    drawn: bytes, item_count: int, eligible: Callable[[int], bool]
-) -> Iterator[int]:
-    """What `candidates` yields: gateway, operators and checks read the same draws, named once."""
-    return (item for item in _named(drawn, item_count) if eligible(item))
 
 
 class Violation(AssertionError):
@@ -125,6 +111,7 @@ class Schedule:
     trace: list[str] = field(default_factory=list)
     early: set[bytes] = field(default_factory=set)  # evidence published before it was posted
     occurred: Counter[str] = field(default_factory=Counter)  # what was done, how often
+    _campaign: Campaign | None = None
 
     def __post_init__(self) -> None:
         self.plan = self.plan or Plan.of(self.seed)
@@ -174,7 +161,10 @@ class Schedule:
 
     def read_campaign(self) -> Campaign:
         """The campaign with the chain's facts of now."""
-        return Campaign(self.files.manifest, self.item_ids, self.gold, self.chain.known)
+        known = self.chain.known
+        if self._campaign is None or self._campaign.facts is not known:
+            self._campaign = Campaign(self.files.manifest, self.item_ids, self.gold, known)
+        return self._campaign
 
     def start(self, seat: int) -> Member:
         """Start an operator, anew on what it keeps."""
@@ -237,7 +227,7 @@ class Schedule:
     def run(self) -> Schedule:
         """Play the whole campaign."""
         logging.getLogger("oracle.service").setLevel(logging.CRITICAL)
-        with patch.object(ledger, "candidates", remembered_candidates):
+        with remembering(self.seed):
             self._play()
         return self
 
