@@ -179,7 +179,24 @@ def test_first_visit__to_tokens_in_the_wallet(tmp_path: Path) -> None:
             assert platform.w3.eth.get_balance(wallet.address) == 0
             signed = [method for method in wallet.asked if "sign" in method.lower()]
             assert signed == ["personal_sign", "eth_signTypedData_v4"]
+            grows(page, origin, number, claimed.accepted)
             assert troubles == []
+
+
+def grows(page: Page, origin: str, number: int, accepted: int) -> None:
+    """Look at what the receipt made of the visitor, and rate the requester."""
+    page.goto(f"{origin}/progress")
+    main = page.get_by_role("main")
+    expect(main).to_contain_text("judged for 1 requester")
+    expect(main).to_contain_text(f"{accepted} accepted labels")
+    expect(main).to_contain_text(re.compile(r"\d+ of \d+ newly judged labels right"))
+    expect(main.locator("figure.chart")).to_have_count(2)
+    screenshot(page, "real-progress")
+    main.locator(f'a[href="/campaigns/{number}/rating"]').click()
+    for group in page.get_by_role("group").all():
+        group.get_by_label("5").check()
+    page.get_by_role("button", name="Rate").click()
+    expect(page.get_by_role("status")).to_contain_text("Kept")
 
 
 def pending_receipt(platform: Platform, campaign: int) -> bool:
