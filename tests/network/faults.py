@@ -105,4 +105,28 @@ def falls() -> Iterator[None]:
         yield
 
 
-RULES: dict[str, Callable[[], Any]] = {one.__name__: one for one in (adds_up, falls)}
+@contextmanager
+def knows_no_cap() -> Iterator[None]:
+    """Pays everything at once, whatever the cap."""
+
+    def whole(paid: Mapping[bytes, int], wanted: Mapping[bytes, int], **named: Any) -> Capped:
+        return apply_cap(paid, wanted, **{**named, "cap": 2**100})
+
+    with patch.object(settling, "apply_cap", whole):
+        yield
+
+
+@contextmanager
+def forgets_what_waits() -> Iterator[None]:
+    """Grants what the cap lets through, and calls it all."""
+
+    def whole(paid: Mapping[bytes, int], wanted: Mapping[bytes, int], **named: Any) -> Capped:
+        return replace(apply_cap(paid, wanted, **named), waiting=0)
+
+    with patch.object(settling, "apply_cap", whole):
+        yield
+
+
+RULES: dict[str, Callable[[], Any]] = {
+    one.__name__: one for one in (adds_up, falls, knows_no_cap, forgets_what_waits)
+}

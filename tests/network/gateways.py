@@ -93,7 +93,7 @@ class Honest:
     """Does all it should."""
 
     fault = ""  # the code by which the rules must name what it did, where they can
-    needs_tight = False  # whether it takes a campaign with little money
+    needs_money = ""  # the kind of campaign that it takes, as the schedule's MONEY names it
 
     def __init__(self, scene: GatewayScene) -> None:
         self.scene, self.main, self.dice = scene, scene.main, scene.dice
@@ -420,7 +420,7 @@ class OverLeases(Bends):
     """Leases beyond what cap, bond and budget back."""
 
     fault = "LEASE-UNBACKED"
-    needs_tight = True
+    needs_money = "short"
 
     def bend(self) -> None:
         self.set("backed_items", lambda: 10**6)

@@ -147,6 +147,7 @@ def paid_by_the_formula(schedule: Schedule, results: Results) -> int:
                 f"epoch {result.receipt.epoch} pays otherwise than the formula"
             )
             looked += len(paid)
+    assert not results[-1].waiting, "somebody's pay waits for ever"
     return looked
 
 

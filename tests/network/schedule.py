@@ -35,7 +35,7 @@ from tests.network.gateways import BEHAVIOURS, GatewayScene
 from tests.network.liars import LIARS, Lossy, Tells
 from tests.network.people import COPIER, GUESSER, HONEST, Contributor
 from tests.network.remembered import remembering
-from tests.support.world import TOKEN, key_of, manifest_document
+from tests.support.world import key_of, manifest_document
 
 OPERATORS, QUORUM = 4, 3
 TICK = 30  # seconds between what people and operators do
@@ -43,6 +43,9 @@ EPOCHS = 2
 CAMPAIGN = 7
 ITEMS, GOLD = 30, 8
 KINDS = (*[HONEST] * 5, *[GUESSER] * 2, COPIER)
+# Rewards that the budget holds, and those that cap and bond do each. A lease holds cap for its own
+# epoch: where labels of several epochs are due at once, little cap makes pay wait.
+MONEY = {"ample": (10_000, 5_000), "short": (120, 60), "capped": (120, 30)}
 
 
 class Violation(AssertionError):
@@ -58,7 +61,7 @@ class Plan:
     liar: str
     drops: float
     voids: float
-    tight: bool  # money is short
+    money: str  # of MONEY
 
     @classmethod
     def of(cls, seed: int) -> Plan:
@@ -72,7 +75,7 @@ class Plan:
             dice.choice(liars),
             dice.choice([0.0, 0.1, 0.3]),
             dice.choice([0.0, 0.0, 0.3]),
-            dice.random() < 0.25 or BEHAVIOURS[gateway].needs_tight,
+            BEHAVIOURS[gateway].needs_money or dice.choice(["ample"] * 3 + ["short", "capped"]),
         )
 
 
@@ -123,12 +126,13 @@ class Schedule:
         names = [f"operator {number}" for number in range(OPERATORS)]
         self.keys = sorted((key_of(name) for name in names), key=address_of)
         addresses = [address_of(key) for key in self.keys]
-        cap = 60 * TOKEN // 100 if self.plan.tight else 50 * TOKEN
+        reward = self.files.manifest.reward
+        budget, cap = (count * reward for count in MONEY[self.plan.money])
         self.chain = SimulatedChain(
             self.files,
             addresses,
             QUORUM,
-            budget=2 * cap,
+            budget=budget,
             bond=cap,
             epoch_cap=cap,
         )

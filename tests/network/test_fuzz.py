@@ -19,7 +19,7 @@ from tests.network.liars import LIARS
 from tests.network.report import ENOUGH, EVENTS, REPRESENTATIVE, Report
 from tests.network.schedule import Plan, Schedule, Violation
 
-CALM = Plan(0, "Honest", "honest", 0.0, 0.0, False)
+CALM = Plan(0, "Honest", "honest", 0.0, 0.0, "ample")
 
 
 def test_behaviours__as_many_as_promised() -> None:
@@ -39,7 +39,7 @@ def test_behaviours__as_many_as_promised() -> None:
 def test_schedule__gateway_and_operator_misbehave__all_invariants_hold(
     gateway: str, liar: str
 ) -> None:
-    check(Schedule(1, Plan(1, gateway, liar, 0.1, 0.0, False)).run())
+    check(Schedule(1, Plan(1, gateway, liar, 0.1, 0.0, "ample")).run())
 
 
 def test_schedule__labels_logged_for_other_items__are_filed_and_paid() -> None:
@@ -77,8 +77,22 @@ def test_schedule__gateway_that_returns_after_a_stalled_cut__leases_as_operators
             assert getattr(one._ledger, name) == getattr(theirs, name), name
 
 
+def test_schedule__cap_below_what_is_due__pays_the_rest_with_the_next_receipt() -> None:
+    schedule = Schedule(1, replace(CALM, seed=1, money="capped")).run()
+    outcome = check(schedule)
+    assert outcome.occurred["cap or budget makes pay wait"]
+    *_, waits, last = schedule.honest[0].results
+    assert waits.receipt.final
+    assert waits.waiting > 0 == last.waiting
+    cap = schedule.chain.known.funding[-1].epoch_cap
+    before = schedule.honest[0].results[-3].receipt
+    rise = waits.receipt.payout_total + waits.receipt.fee_total
+    assert cap - 1 <= rise - before.payout_total - before.fee_total <= cap
+    assert last.receipt.payout_total == waits.receipt.payout_total + waits.waiting
+
+
 def test_schedule__run_again__is_the_same() -> None:
-    plan = Plan(3, "Forks", "Equivocates", 0.1, 0.3, False)
+    plan = Plan(3, "Forks", "Equivocates", 0.1, 0.3, "ample")
     first, second = (Schedule(3, plan).run() for _ in range(2))
     assert first.chain.finalized() == second.chain.finalized()
     assert first.trace == second.trace
@@ -120,12 +134,17 @@ def test_fuzz__planted_fault__is_found(fault: type[Member], plan: Plan, message:
 
 
 @pytest.mark.parametrize(
-    ("rule", "message"),
-    [("adds_up", "otherwise than the formula"), ("falls", "otherwise than the formula")],
+    ("rule", "plan", "message"),
+    [
+        ("adds_up", CALM, "otherwise than the formula"),
+        ("falls", CALM, "otherwise than the formula"),
+        ("knows_no_cap", replace(CALM, money="capped"), "no complete final receipt"),
+        ("forgets_what_waits", replace(CALM, money="capped"), "otherwise than the formula"),
+    ],
 )
-def test_fuzz__planted_rule__is_found(rule: str, message: str) -> None:
+def test_fuzz__planted_rule__is_found(rule: str, plan: Plan, message: str) -> None:
     with faults.RULES[rule]():
-        assert message in found(CALM)
+        assert message in found(plan)
 
 
 # -- every invariant notices what it is for ----------------------------------------------------
