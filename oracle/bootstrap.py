@@ -22,7 +22,7 @@ from oracle.chain.development import establish
 from oracle.chain.devnet import Devnet
 from oracle.chain.memory import MemoryEvents, MemoryTransactions
 from oracle.chain.poster import Poster
-from oracle.chain.reader import Web3Reader
+from oracle.chain.reader import RecentReader, Web3Reader
 from oracle.chain.transactions import Fees
 from oracle.chain.wallets import DEV_CHAIN_IDS, DevWallets
 from oracle.community.community import Community
@@ -334,7 +334,7 @@ class Platform:
         return Desk(
             network,
             self.gateways,
-            self.reader,
+            RecentReader(self.reader),
             self.content,
             self.relayer,
             self.store,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any
@@ -54,6 +55,8 @@ class Web3Reader:
         self._tip: Block | None = None
         self._checkpoint = -1
         self._blocks: dict[int, Block] = {}
+        self._facts: tuple[Block | None, dict[tuple[int, int, int], ChainFacts]] = (None, {})
+        self._asked: tuple[Block, float] | None = None  # the head, and when the node told it
 
     # -- blocks ------------------------------------------------------------------------------
 
@@ -66,7 +69,19 @@ class Web3Reader:
             except StoreConflict:
                 head = self._indexer.follow()  # another process reads into the same database
             self._take_in()
+            self._asked = head, time.monotonic()
             return head
+
+    def recent_head(self, seconds: float) -> Block:
+        """Return the head as the node told it within the last `seconds`, else as it tells it now;
+        without waiting for others who ask."""
+        if (known := self._asked) is not None and time.monotonic() - known[1] < seconds:
+            return known[0]
+        with self._lock:
+            known = self._asked
+            if known is not None and time.monotonic() - known[1] < seconds:
+                return known[0]  # asked by somebody else meanwhile
+            return self.head()
 
     def newest(self) -> Block:
         """Return the newest block, final or not: its time is the chain's clock."""
@@ -90,25 +105,28 @@ class Web3Reader:
     def events(self, to_block: int | None = None) -> Sequence[ChainEvent]:
         """Return all events of DDLP's contracts up to a block (the head by default), in order."""
         with self._lock:
-            head = self.head()
-            last = head.number if to_block is None else to_block
-            if last > head.number:
-                raise ChainError(f"block {last} doesn't count yet: the head is block {head.number}")
+            last = self._last(to_block)
             return self._events[: bisect_right(self._events, last, key=_block_of)]
 
     def facts(self, campaign: int, anchor_blocks: int, to_block: int | None = None) -> ChainFacts:
         """Return what the rules need of a campaign up to a block (the head by default)."""
-        last = self.head().number if to_block is None else to_block
-        return campaign_facts(
-            self.events(last),
-            campaign,
-            chain_id=self.deployment.chain_id,
-            addresses=self.deployment.addresses,
-            window_seconds=self.deployment.parameters.window_seconds,
-            anchor_blocks=anchor_blocks,
-            to_block=last,
-            block=self.block,
-        )
+        with self._lock:
+            last = self._last(to_block)
+            if self._facts[0] != self._tip:
+                self._facts = self._tip, {}
+            known, name = self._facts[1], (campaign, anchor_blocks, last)
+            if name not in known:
+                known[name] = campaign_facts(
+                    self.events(last),
+                    campaign,
+                    chain_id=self.deployment.chain_id,
+                    addresses=self.deployment.addresses,
+                    window_seconds=self.deployment.parameters.window_seconds,
+                    anchor_blocks=anchor_blocks,
+                    to_block=last,
+                    block=self.block,
+                )
+            return known[name]
 
     def manifest(self, campaign: int) -> bytes:
         """Return the digest of a campaign's manifest, which names `anchor_blocks` for `facts`."""
@@ -116,8 +134,9 @@ class Web3Reader:
 
     def operators(self, to_block: int | None = None) -> OperatorSet:
         """Return the operator set as of the end of a block (the head by default)."""
-        last = self.head().number if to_block is None else to_block
-        return operator_set(self.events(last), last)
+        with self._lock:
+            last = self._last(to_block)
+            return operator_set(self.events(last), last)
 
     # -- state at the newest block -------------------------------------------------------------
 
@@ -148,6 +167,15 @@ class Web3Reader:
 
     # -- small parts ---------------------------------------------------------------------------
 
+    def _last(self, to_block: int | None) -> int:
+        """The head, or `to_block`, for which the node is asked only where it isn't read yet."""
+        if to_block is not None and self._tip is not None and to_block <= self._tip.number:
+            return to_block
+        head = self.head()
+        if to_block is not None and to_block > head.number:
+            raise ChainError(f"block {to_block} doesn't count yet: the head is block {head.number}")
+        return head.number
+
     def _take_in(self) -> None:
         """Decode what the store holds beyond the events known here."""
         recent = self._store.recent()
@@ -161,6 +189,35 @@ class Web3Reader:
         found = map(self._decoder.decode_log, self._store.logs(first))
         self._events += [event for event in found if event is not None]
         self._tip, self._checkpoint = tip, recent[0].number
+
+
+class RecentReader:
+    """A `ChainReader` whose head is up to `seconds` old: for a page that many look at, each time
+    with several questions. Balances and claims are asked of the node every time.
+    """
+
+    def __init__(self, reader: Web3Reader, seconds: float = 0.5) -> None:
+        self._reader, self._seconds = reader, seconds
+        self.block, self.balance, self.claimed = reader.block, reader.balance, reader.claimed
+
+    def head(self) -> Block:
+        """Return the newest block that counted within the last seconds."""
+        return self._reader.recent_head(self._seconds)
+
+    def events(self, to_block: int | None = None) -> Sequence[ChainEvent]:
+        """Return all events of DDLP's contracts up to a block (the head by default), in order."""
+        return self._reader.events(self._last(to_block))
+
+    def facts(self, campaign: int, anchor_blocks: int, to_block: int | None = None) -> ChainFacts:
+        """Return what the rules need of a campaign up to a block (the head by default)."""
+        return self._reader.facts(campaign, anchor_blocks, self._last(to_block))
+
+    def operators(self, to_block: int | None = None) -> OperatorSet:
+        """Return the operator set as of the end of a block (the head by default)."""
+        return self._reader.operators(self._last(to_block))
+
+    def _last(self, to_block: int | None) -> int:
+        return self.head().number if to_block is None else to_block
 
 
 def _block_of(event: ChainEvent) -> int:

@@ -23,17 +23,18 @@ CAMPAIGN = "/api/campaigns/1"
 
 
 class BrowserDouble:
-    """One browser with one wallet, at campaign 1 of the application behind `origin`."""
+    """One browser with one wallet, at campaign 1 of the application behind `origin`: `app` itself,
+    or what has the same `get` and `post` as its test client and reaches it otherwise."""
 
     def __init__(
         self,
-        app: Flask,
+        app: Flask | Any,
         name: str = "contributor",
         *,
         origin: str = ORIGIN,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self.http = app.test_client()
+        self.http = app.test_client() if isinstance(app, Flask) else app
         self.origin, self.now = origin, now
         self.key, self.session_key = keccak256(name.encode()), keccak256(f"{name} key".encode())
         self.address, self.session_address = address_of(self.key), address_of(self.session_key)
