@@ -17,7 +17,8 @@ def upper_tail_at_most(
 
     `rate` and `level` are fractions (numerator, denominator) from 0 to 1. Terms are integers over
     one common denominator, each made from the last by one exact division, and the sum stops as soon
-    as it is too large; 10,000 trials take milliseconds in the usual case. Raises `InputError`.
+    as it is too large, or what is left can't make it so; 10,000 trials take milliseconds in the
+    usual case. Raises `InputError`.
     """
     if not 0 <= successes <= trials <= MAX_TRIALS:
         raise InputError(f"a test needs 0 <= successes <= trials <= {MAX_TRIALS}")
@@ -37,6 +38,9 @@ def upper_tail_at_most(
         tail += term
         if tail > most:
             return False
+        # From here on each term is below this one.
+        if (trials - k) * hit < (k + 1) * miss and tail + (trials - k) * term <= most:
+            return True
         term = term * ((trials - k) * hit) // ((k + 1) * miss)
     return True
 
