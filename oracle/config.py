@@ -53,6 +53,7 @@ class Settings:
     claim_below: int | None = None
     monitor_port: int | None = None
     log_format: str = "text"
+    step_seconds: float = 1.0
     max_lag_blocks: int = 30
     max_head_age: int = 900
     passphrase_file: Path | None = None
@@ -153,6 +154,12 @@ def _parse(name: str, text: str) -> object:
             if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**63):
                 raise ConfigError(f"{variable} is {text!r}: set it to a whole number above 0")
             return int(text)
+        case "step_seconds":
+            if not re.fullmatch(r"\d{1,4}(\.\d{1,3})?", text, re.ASCII) or float(text) < 0.1:
+                raise ConfigError(
+                    f"{variable} is {text!r}: set it to seconds from 0.1, such as 12 or 0.5"
+                )
+            return float(text)
         case "port" | "feed_port" | "monitor_port":
             if not (text.isascii() and text.isdecimal() and 0 <= int(text) <= 65_535):
                 raise ConfigError(f"{variable} is {text!r}: set it to a port from 0 to 65535")

@@ -23,7 +23,8 @@ from oracle.service.epochs import Progress, Step
 log = logging.getLogger(__name__)
 
 STEP_SECONDS = 1.0
-FAILURES = 30  # in a row, about half a minute: then something is wrong that waiting may not mend
+PATIENCE_SECONDS = 30.0  # of failures in a row: then something is wrong that waiting may not mend
+FEWEST_FAILURES = 3  # of them, however long a step takes
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 60.0, 900.0
 SHARED = "all"  # stands for a campaign's number where something fails that all share
 
@@ -65,19 +66,22 @@ class Stepped(Protocol):
         ...
 
 
-def new_breaker() -> CircuitBreaker:
-    """Return a closed breaker with the loop's limits."""
+def new_breaker(step_seconds: float) -> CircuitBreaker:
+    """Return a closed breaker with the limits of a loop whose steps are so far apart."""
     return CircuitBreaker(
-        failures=FAILURES, first_pause=FIRST_PAUSE_SECONDS, longest_pause=LONGEST_PAUSE_SECONDS
+        failures=max(FEWEST_FAILURES, round(PATIENCE_SECONDS / step_seconds)),
+        first_pause=FIRST_PAUSE_SECONDS,
+        longest_pause=LONGEST_PAUSE_SECONDS,
     )
 
 
 class Loop:
-    """Steps the campaigns about once a second in a thread of its own, from `start` to `stop`.
+    """Steps the campaigns in a thread of its own, from `start` to `stop`, with `step_seconds`
+    between one round and the next.
 
-    A failing step is logged and tried again; after FAILURES in a row that campaign alone is left
-    alone for a while, ever longer, until a step succeeds (`paused` says which, and why). Where what
-    all share fails as often, the same holds for all; with `on_failure` the loop ends instead,
+    A failing step is logged and tried again; after half a minute of nothing else that campaign is
+    left alone for a while, ever longer, until a step succeeds (`paused` says which, and why). Where
+    what all share fails as long, the same holds for all; with `on_failure` the loop ends instead,
     `failure` says why and `on_failure` is called. What isn't a DDLPError is a bug: it is logged
     with its traceback and counts as a failure like others. `before` runs ahead of every round and
     says whether to go on with it.
@@ -90,11 +94,13 @@ class Loop:
         *,
         before: Callable[[], bool] = lambda: True,
         on_failure: Callable[[], None] | None = None,
+        step_seconds: float | None = None,
     ) -> None:
         self.failure: Exception | None = None
         self._stepped, self._metrics = stepped, metrics
         self._before, self._on_failure = before, on_failure
-        self._shared = new_breaker()
+        self._step_seconds = STEP_SECONDS if step_seconds is None else step_seconds
+        self._shared = new_breaker(self._step_seconds)
         self._breakers: dict[int, CircuitBreaker] = {}
         self._measured: dict[int, Measured] = {}
         self._reasons: dict[int | str, str] = {}
@@ -126,7 +132,7 @@ class Loop:
         return None if self._last_round is None else time.monotonic() - self._last_round
 
     def _run(self) -> None:
-        while not self._stop.wait(STEP_SECONDS):
+        while not self._stop.wait(self._step_seconds):
             self._round()
             if self.failure is not None:
                 if self._on_failure is not None and not self._stop.is_set():
@@ -138,7 +144,8 @@ class Loop:
             for campaign in sorted(self._stepped.served()):
                 if self._stop.is_set():
                     return
-                breaker = self._breakers.setdefault(campaign, new_breaker())
+                fresh = new_breaker(self._step_seconds)
+                breaker = self._breakers.setdefault(campaign, fresh)
                 with about(campaign=campaign):
                     self._attempt(campaign, breaker, partial(self._step, campaign))
         self._last_round = time.monotonic()

@@ -123,7 +123,7 @@ def run_operator() -> None:
     )
     process.poster.resume()
     metrics = Metrics()
-    loop = Loop(process, metrics)
+    loop = Loop(process, metrics, step_seconds=settings.step_seconds)
     app = create_operator_app(process.identity, process, process.members)
     with (
         stopped_by_signal() as stop,
@@ -185,7 +185,7 @@ def run_gateway() -> None:
     )
     platform.relayer.resume()
     process, metrics = GatewayProcess(platform, settings.claim_below), Metrics()
-    loop = Loop(process, metrics)
+    loop = Loop(process, metrics, step_seconds=settings.step_seconds)
     feed = create_feed_app(process.identity, process.feed, process.operators)
     origins = tuple(
         f"http://{host}:{settings.port}" for host in dict.fromkeys((settings.host, "localhost"))

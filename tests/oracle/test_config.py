@@ -70,6 +70,8 @@ def test_load_settings__state_dir_moved__takes_content_and_database_along() -> N
         ("DDLP_RATES", "EUR=0", "write what a token is worth by currency"),
         ("DDLP_CONTENT_GATEWAY", "ipfs.io", "is no address of an IPFS gateway"),
         ("DDLP_CONTENT_GATEWAY", "https://ipfs.io/ipfs/", "write scheme, host and port only"),
+        ("DDLP_STEP_SECONDS", "0.05", "set it to seconds from 0.1, such as 12 or 0.5"),
+        ("DDLP_STEP_SECONDS", "1e3", "set it to seconds from 0.1"),
         ("DDLP_ZZZZZZ", "1", r"DDLP_ZZZZZZ is no setting: unset it"),
         ("DDLP_REQUESTER_KEY", "xyz", r"DDLP_REQUESTER_KEY holds a malformed key"),
     ],
@@ -79,6 +81,11 @@ def test_load_settings__malformed_variable__names_it_and_the_remedy(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         load_settings({variable: value})
+
+
+def test_load_settings__step_seconds__may_be_a_fraction() -> None:
+    assert load_settings({"DDLP_STEP_SECONDS": "0.5"}).step_seconds == 0.5
+    assert load_settings({"DDLP_STEP_SECONDS": "12"}).step_seconds == 12.0
 
 
 def test_load_settings__rates__are_exact_decimals() -> None:

@@ -269,11 +269,22 @@ def staged(
     settings: Callable[[Devnet], dict[str, dict[str, str]]] = lambda devnet: {},
     database: Callable[[str], str] | None = None,
     content: ContentStore | None = None,
+    confirmations: int | None = None,
 ) -> Iterator[Scene]:
-    """A network in `folder` on a chain of its own, which keeps its port when it is restarted."""
+    """A network in `folder` on a chain of its own, which keeps its port when it is restarted.
+
+    With `confirmations`, blocks are final 64 later, as on Ethereum, and count with so many above.
+    """
     (port,) = free_ports(1)
-    with Devnet(folder / "chain", port, step_seconds=1) as devnet:
-        network = OracleNetwork(folder, devnet, settings=settings(devnet), database=database)
+    epoch_blocks = 1 if confirmations is None else 32
+    with Devnet(folder / "chain", port, step_seconds=1, epoch_blocks=epoch_blocks) as devnet:
+        network = OracleNetwork(
+            folder,
+            devnet,
+            settings=settings(devnet),
+            database=database,
+            confirmations=confirmations,
+        )
         network.set_up()
         yield Scene(network, content or local_content(network))
 

@@ -3,8 +3,7 @@ ends with a verified audit, no acknowledged submission lost or counted twice, no
 and no hand moved.
 
 Single adapters are tested under the same faults in tests/oracle (`test_failover.py`,
-`test_indexer.py`, `test_transactions.py`, `test_replicated.py`, `test_database_faults.py`); a
-reorg of depth 10 in `tests/oracle/chain/test_indexer.py`.
+`test_indexer.py`, `test_transactions.py`, `test_replicated.py`, `test_database_faults.py`).
 """
 
 from __future__ import annotations
@@ -22,8 +21,13 @@ import pytest
 from sqlalchemy import make_url
 
 from oracle.chain.devnet import Devnet
+from oracle.chain.reader import Web3Reader
 from oracle.chain.rpc import request
 from oracle.content.kubo import KuboContent
+from oracle.ports import ChainLog
+from oracle.protocol.facts import Block
+from oracle.store.database import open_database
+from oracle.store.events import SqlEventStore
 from tests.services.conftest import TERMS, Scene, staged
 from tests.support.network import Process, wait_until
 from tests.support.rpc_proxy import Frozen, RpcProxy, half_the_logs, honest
@@ -108,6 +112,59 @@ def test_network__chain_killed_with_a_receipt_in_its_last_block__posts_it_again(
         scene.finish()
         scene.wait_until_claimed()
     scene.check_end()
+
+
+def test_network__reorg_of_depth_ten__posts_again_and_stores_equal_a_fresh_sync(
+    tmp_path: Path,
+) -> None:
+    """The newest ten blocks are replaced, with the receipt that stood in one of them. Processes
+    count a block that eleven stand above; an indexer beside them takes each at once."""
+    with staged(tmp_path, confirmations=11) as scene:
+        network, devnet = scene.network, scene.network.devnet
+        scene.open(people=4, items=120, gold=12)
+        followed = _events(tmp_path / "followed.db")
+        newest = Web3Reader(devnet.w3, network.deployment, "latest", followed)
+        with network.started():
+            scene.label_until_finalized(1)
+            with network.pace.held():
+                before = scene.posted_at_latest()
+                while scene.posted_at_latest() == before:
+                    network.pace.await_followers()
+                    if scene.posted_at_latest() == before:
+                        devnet.mine()
+                lost, seen = newest.head(), len(newest.events())
+                request(devnet.w3, "anvil_reorg", 10, [])
+                assert scene.posted_at_latest() == before
+                devnet.mine()
+                assert newest.block(lost.number) != lost
+                assert len(newest.events()) < seen
+            scene.label_until_finalized(1)
+            scene.finish()
+            scene.wait_until_claimed()
+        scene.check_end()
+        newest.head()
+        assert _logs_and_tip(followed) == _synced(scene, 0, tmp_path / "fresh.db")
+        for name, process in network.processes.items():
+            kept = open_database(f"sqlite:///{process.environment['DDLP_STATE_DIR']}/ddlp.sqlite")
+            logs, tip = _logs_and_tip(SqlEventStore(kept))
+            behind = devnet.block_number() - tip.number
+            assert (logs, tip) == _synced(scene, behind, tmp_path / f"{name}.db"), name
+            kept.dispose()
+
+
+def _events(path: Path) -> SqlEventStore:
+    return SqlEventStore(open_database(f"sqlite:///{path}"))
+
+
+def _logs_and_tip(store: SqlEventStore) -> tuple[list[ChainLog], Block]:
+    return store.logs(), store.recent()[-1]
+
+
+def _synced(scene: Scene, confirmations: int, path: Path) -> tuple[list[ChainLog], Block]:
+    """What a store holds that is read from the chain's beginning on."""
+    store, network = _events(path), scene.network
+    Web3Reader(network.devnet.w3, network.deployment, confirmations or "latest", store).head()
+    return _logs_and_tip(store)
 
 
 def test_network__transaction_that_no_block_takes__offers_more_until_one_does(

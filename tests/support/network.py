@@ -142,11 +142,16 @@ class Pace(threading.Thread):
     """
 
     def __init__(
-        self, devnet: Devnet, followers: Collection[Process], patience: float = 10.0
+        self,
+        devnet: Devnet,
+        followers: Collection[Process],
+        final_after: int,
+        patience: float = 10.0,
     ) -> None:
         super().__init__(name="pace", daemon=True)
         self.not_awaited: set[str] = set()
         self._devnet, self._followers, self._patience = devnet, followers, patience
+        self._final_after = final_after
         self._goes, self._over = threading.Event(), threading.Event()
         self._goes.set()
 
@@ -180,7 +185,7 @@ class Pace(threading.Thread):
 
     def await_followers(self) -> None:
         """Return once all that run, or have had the time to, stand at the newest final block."""
-        block = self._devnet.block_number() - FINAL_AFTER
+        block = self._devnet.block_number() - self._final_after
         deadline = time.monotonic() + self._patience
         behind = [one for one in self._followers if one.name not in self.not_awaited]
         while behind and time.monotonic() < deadline and not self._over.wait(0.1):
@@ -196,7 +201,8 @@ class OracleNetwork:
     """`operators` operators, of whom more than half must sign, and a gateway, on `devnet`.
 
     `settings` are further variables, by process; `database` gives a fresh database's URL by
-    process.
+    process. To processes, a block counts when `confirmations` stand above it; by default when the
+    chain says that it is final.
     """
 
     folder: Path
@@ -205,6 +211,7 @@ class OracleNetwork:
     threshold: int = 3
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     database: Callable[[str], str] | None = None
+    confirmations: int | None = None
     processes: dict[str, Process] = field(default_factory=dict)
 
     def set_up(self) -> None:
@@ -229,11 +236,14 @@ class OracleNetwork:
                 "DDLP_PORT": str(next(ports)),
                 "DDLP_MONITOR_PORT": str(next(ports)),
                 "DDLP_LOG_FORMAT": "json",
+                "DDLP_STEP_SECONDS": "0.2",  # or each block would take a second
                 "DDLP_PASSPHRASE_FILE": str(passphrase),
                 "DDLP_CONTENT_DIR": str(self.folder / "content"),
                 "DDLP_MAX_HEAD_AGE": "86400",  # the chain's clock waits for slow machines
                 **self.settings.get(name, {}),
             }
+            if self.confirmations is not None:
+                environment["DDLP_FINALITY"] = str(self.confirmations)
             if self.database is not None:
                 environment["DDLP_DATABASE_URL"] = self.database(name)
             self.processes[name] = Process(
@@ -248,7 +258,7 @@ class OracleNetwork:
         gateway["DDLP_CLAIM_BELOW"] = str(10**12)  # wei: always, on a devnet
         self.deployment.save(self.folder / "gateway" / "deployment.json")
         self._join(names)
-        self.pace = Pace(self.devnet, self.processes.values())
+        self.pace = Pace(self.devnet, self.processes.values(), self.confirmations or FINAL_AFTER)
 
     def _join(self, names: list[str]) -> None:
         peers = {"operators": {}, "gateways": {}}  # type: dict[str, dict[str, str]]

@@ -13,9 +13,11 @@ from oracle.breaker import CircuitBreaker
 from oracle.errors import ChainError, InputError, ProtocolFault
 from oracle.operations import loop as module
 from oracle.operations.health import FAIL, OK, check_paused
-from oracle.operations.loop import FAILURES, SHARED, Loop, Measured
+from oracle.operations.loop import SHARED, Loop, Measured, new_breaker
 from oracle.operations.metrics import Metrics
 from oracle.service.epochs import Progress, Step
+
+FAILURES = 30  # until a campaign is left alone
 
 
 class Campaigns:
@@ -55,7 +57,8 @@ class Campaigns:
 
 @pytest.fixture
 def campaigns(monkeypatch: pytest.MonkeyPatch) -> Campaigns:
-    monkeypatch.setattr(module, "STEP_SECONDS", 0.0)
+    monkeypatch.setattr(module, "STEP_SECONDS", 0.001)
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.001 * FAILURES)
     return Campaigns()
 
 
@@ -99,13 +102,28 @@ def test_loop__one_campaign_fails_30_times__is_left_alone_and_the_other_goes_on(
     assert errors == FAILURES
 
 
+@pytest.mark.parametrize(("step_seconds", "failures"), [(0.2, 150), (1.0, 30), (12.0, 3)])
+def test_breaker__steps_so_far_apart__opens_after_half_a_minute_and_three_of_them(
+    step_seconds: float, failures: int
+) -> None:
+    breaker = new_breaker(step_seconds)
+    assert [breaker.failed() for _ in range(failures)] == [False] * (failures - 1) + [True]
+
+
+def test_loop__step_seconds__are_between_rounds(campaigns: Campaigns) -> None:
+    loop = Loop(campaigns, Metrics(), step_seconds=60.0)
+    loop.start()
+    loop.stop()
+    assert campaigns.steps == {1: 0, 2: 0}
+
+
 def test_loop__campaign_recovers_after_its_pause__goes_on_by_itself(
     campaigns: Campaigns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         module,
         "new_breaker",
-        lambda: CircuitBreaker(failures=3, first_pause=0.05, longest_pause=0.05),
+        lambda _: CircuitBreaker(failures=3, first_pause=0.05, longest_pause=0.05),
     )
     campaigns.faults[1] = ChainError("gone: start it")
     metrics = Metrics()
