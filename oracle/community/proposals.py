@@ -77,8 +77,8 @@ class Proposals:
         """Take a proposal: `passage` of the newest `guidelines` becomes `text`, or `text` is added
         where it is empty.
 
-        GatewayRefusal for who never labeled there or proposes too often; InputError for texts that
-        can't be, or a passage that isn't there exactly once.
+        GatewayRefusal for who never labeled there, proposes too often or what is proposed already;
+        InputError for texts that can't be, or a passage that isn't there exactly once.
         """
         _check_labeled(part)
         passage, text = checked(passage, 0, PASSAGE), checked(text, 1, TEXT)
@@ -89,6 +89,11 @@ class Proposals:
             raise GatewayRefusal(
                 "too_many", f"you proposed {PER_DAY} changes within a day: wait a little"
             )
+        if any(
+            (row.state, row.passage, row.text) == ("open", passage, text)
+            for row, _ in self._store.proposals(part.campaign, SHOWN)
+        ):
+            raise GatewayRefusal("known", "this change is proposed already: support it below")
         self._store.propose(part.campaign, contributor, passage, text, reason, now=now)
 
     def support(self, part: CampaignPart, contributor: bytes, number: int, *, wanted: bool) -> None:

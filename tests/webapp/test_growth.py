@@ -241,7 +241,8 @@ def test_hostile_texts__every_field__stay_text(
     community.learning.publish(1, course(experts=["0x" + labeler.address.hex()]))
     (other,) = paid_people(app, desk, clock, 1)
     for browser in (labeler, other):
-        answer = send(browser, "/campaigns/1/proposals", text=HOSTILE, reason=HOSTILE, passage="")
+        text = f"{HOSTILE} {browser.address.hex()[:2]}"
+        answer = send(browser, "/campaigns/1/proposals", text=text, reason=HOSTILE, passage="")
         assert answer.status_code == 303
     send(labeler, "/campaigns/1/proposals/1/answer", text=HOSTILE, verdict="accept")
     send(labeler, "/campaigns/1/proposals/2/answer", text=HOSTILE, verdict="decline")

@@ -55,6 +55,6 @@ def test_ask__too_often__waits_an_hour(community: Community, clock: Clock) -> No
 
 @pytest.mark.parametrize("text", ["short", " " * 50, "x" * 2_001, "nul \0 character"])
 def test_ask__no_readable_text__is_refused(community: Community, text: str) -> None:
-    with pytest.raises(InputError, match="write 10 to 2,000 characters|can't be seen"):
+    with pytest.raises(InputError, match=r"write 10 to 2,000 characters|can't be seen"):
         community.inbox.ask(1, SOMEBODY, text)
     assert community.inbox.read(1, None) == []

@@ -246,7 +246,8 @@ def test_answer__twice_or_by_another__changes_nothing(taught: Community) -> None
 
 
 def test_accept__passage_gone_since__changes_nothing(taught: Community) -> None:
-    first, second = propose(taught), propose(taught, ANOTHER)
+    first = propose(taught)
+    second = propose(taught, ANOTHER, text="A one may have a foot or a flag.")
     taught.proposals.accept(1, EXPERT, first, "You are right, thank you.", ORIGINAL)
     after = newest(taught)
     with pytest.raises(InputError, match="exactly once"):
@@ -297,8 +298,8 @@ def test_propose__without_labels_or_too_often__is_refused(taught: Community, clo
     stranger = replace(PART, labeled=False)
     with pytest.raises(GatewayRefusal, match="label first"):
         taught.proposals.propose(stranger, SOMEBODY, newest(taught), "", "Some words.", REASON)
-    for _ in range(PER_DAY):
-        number = propose(taught)
+    for place in range(PER_DAY):
+        number = propose(taught, text=f"A one may have {place} feet.")
     with pytest.raises(GatewayRefusal, match="wait a little"):
         propose(taught)
     with pytest.raises(GatewayRefusal, match="label first"):
@@ -308,8 +309,18 @@ def test_propose__without_labels_or_too_often__is_refused(taught: Community, clo
     propose(taught)
 
 
+def test_propose__the_same_again__is_one_proposal_until_it_is_answered(taught: Community) -> None:
+    number = propose(taught)
+    for person_ in (SOMEBODY, ANOTHER):
+        with pytest.raises(GatewayRefusal, match="proposed already"):
+            propose(taught, person_)
+    assert [one.number for one in taught.proposals.read(1, None)] == [number]
+    taught.proposals.decline(1, EXPERT, number, "The picture shows otherwise.")
+    assert propose(taught, ANOTHER) != number
+
+
 def test_support__twice__counts_once_and_orders(taught: Community) -> None:
-    first, second = propose(taught), propose(taught, ANOTHER)
+    first, second = propose(taught), propose(taught, ANOTHER, passage="", text="Look twice.")
     for _ in range(2):
         taught.proposals.support(PART, ANOTHER, first, wanted=True)
     with pytest.raises(GatewayRefusal, match="your own proposal"):

@@ -31,7 +31,8 @@ def live(community: Community, contributor: bytes) -> None:
     community.board.hide(contributor)
     part = CampaignPart(1, b"\x9e" * 20, labeled=True, paid=True)
     community.ratings.rate(part, contributor, dict.fromkeys(ASPECTS, 4), "Clear from the start.")
-    community.proposals.propose(part, contributor, "", "", "Say what a zero is.", "It is unclear.")
+    text = f"Say what a zero is: {contributor[0]}."
+    community.proposals.propose(part, contributor, "", "", text, "It is unclear.")
     support = CampaignPart(2, b"\x9e" * 20, labeled=True, paid=True)
     community.proposals.support(support, contributor, _proposal(community), wanted=True)
 
