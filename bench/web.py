@@ -189,6 +189,8 @@ def show(name: str, row: dict[str, Any]) -> None:
     for kind, times in row["kinds"].items():
         quantiles = "  ".join(f"{part} {times[part]:7.1f}" for part in ("p50", "p95", "p99"))
         print(f"  {kind:10} {times['requests']:6}  {quantiles}  most {times['most']:7.1f} ms")
+    used = "  ".join(f"{path} {ms:.2f}" for path, ms in row["milliseconds"].items())
+    print(f"  processor ms by path: {used}")
     for what in row["what_failed"]:
         print(f"  failed: {what}")
     print(f"  p95 of next page and submit within {ASKED_MS} ms, no error: {met(row)}", flush=True)

@@ -189,11 +189,6 @@ class LabelStore(Protocol):
         """Return the row of an entry (its keccak256); None where the log doesn't hold it."""
         ...
 
-    def session_keys(self, campaign: int, contributor: bytes) -> list[bytes]:
-        """Return every session key that the contributor delegated to, in log order, whether or not
-        it still holds."""
-        ...
-
     def queue_claim(self, campaign: int, epoch: int, account: bytes, *, now: int) -> ClaimJob:
         """Queue a relayed claim once per epoch and account; a failed one is queued again."""
         ...

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from itertools import chain, islice
 
 from oracle.consensus.streaming import StreamingPosterior
 from oracle.errors import (
@@ -47,7 +49,7 @@ from oracle.evidence.signing import address_of, sign
 from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import GoldOpening, Opening, Supplement
 from oracle.gateway.campaign_files import Item, answer_validator, decode_item
-from oracle.gateway.choice import least_labeled, most_informative
+from oracle.gateway.choice import MostInformative, least_labeled
 from oracle.gateway.group_commit import GroupCommit
 from oracle.gateway.secrets import GatewaySecrets
 from oracle.ports import (
@@ -64,6 +66,7 @@ from oracle.ports import (
 )
 from oracle.protocol.campaign import Campaign
 from oracle.protocol.columns import LeasedItem as Leased
+from oracle.protocol.draws import CANDIDATES, candidates
 from oracle.protocol.facts import Block, ChainFacts
 from oracle.protocol.ledger import Filings, Ledger, Secrets
 from oracle.protocol.openings import cut_time
@@ -71,6 +74,7 @@ from oracle.protocol.terms import Bounded
 
 # How far apart anchors are taken to be until two are known.
 ANCHOR_SECONDS = 60
+KEPT_ITEMS = 4096  # records, at hand for who is shown one next
 
 # What a person can do about a rule that their entry breaks, by the ledger's code.
 REMEDIES = {
@@ -163,6 +167,10 @@ class Gateway:
         self.operator_keys = frozenset(operator_keys)
         self._records = private if private is not None else content
         self._finish_first = finish_first
+        # Several people are shown the same item, soon one after another.
+        self._read_item = lru_cache(KEPT_ITEMS)(
+            lambda number: decode_item(self._records.get(self.item_ids[number], RAW))
+        )
         self._lock = threading.RLock()
         self._group = GroupCommit(self._transaction)
         self._pending: dict[bytes, tuple[LoggedEntry, NewEntry]] = {}  # by entry hash, not on disk
@@ -447,26 +455,32 @@ class Gateway:
             raise GatewayRefusal(
                 "LEASE-SEEDS", "the campaign has outlived its draw seeds: it must be closed"
             )
+        drawn = [self._ledger.draw(contributor, ahead) for ahead in range(count)]
+        gold = self._gold
+        weighed = [
+            self._decoys(contributor) if named and named[0] in gold else named for named in drawn
+        ]
+        best = self._choice(contributor, chain.from_iterable(weighed))
         chosen: list[int] = []
-        while len(chosen) < count:
-            candidates = self._ledger.draw(contributor, len(chosen), chosen)
-            if not candidates:
-                break
-            if candidates[0] in self._gold:  # tests the contributor, whatever is known of the item
-                chosen.append(candidates[0])
-                continue
-            item = self._choose(candidates, contributor)
+        for ahead, alone in enumerate(drawn):
+            # A draw passes over what the ones before it gave.
+            repeats = not set(chosen).isdisjoint(alone)
+            named = self._ledger.draw(contributor, ahead, chosen) if repeats else alone
+            # Gold tests the contributor, whatever is known of the item.
+            item = named[0] if named and named[0] in gold else best(named)
             if item is None:
                 break
             chosen.append(item)
         return chosen
 
-    def _choose(self, candidates: Sequence[int], contributor: bytes) -> int | None:
+    def _choice(
+        self, contributor: bytes, items: Iterable[int]
+    ) -> Callable[[Sequence[int]], int | None]:
+        """Return what chooses among the candidates of each of a lease's draws: all `items`."""
         slots, minimum = self._ledger.slots.__getitem__, self.bounded.redundancy_min
         if self._stream is None:
-            return least_labeled(candidates, slots, minimum=minimum)
-        return most_informative(
-            candidates,
+            return partial(least_labeled, slots=slots, minimum=minimum)
+        choice = MostInformative(
             contributor,
             self._stream,
             slots,
@@ -474,6 +488,18 @@ class Gateway:
             minimum=minimum,
             finish_first=self._finish_first,
         )
+        choice.weigh(items)
+        return choice.best
+
+    def _decoys(self, contributor: bytes) -> list[int]:
+        """Return candidates that nobody leases: without a choice an answer would come sooner, and
+        its time would tell gold."""
+        named = candidates(
+            self._ledger.head,
+            self.manifest.item_count,
+            lambda item: item not in self._gold and self._ledger.eligible(contributor, item),
+        )
+        return list(islice(named, CANDIDATES))
 
     def _lease_reply(self, logged: LoggedEntry, items: Sequence[int]) -> LeaseReply:
         return LeaseReply(
@@ -586,15 +612,13 @@ class Gateway:
         """Return a contributor's standing in the log."""
         with self._fresh():
             ledger = self._ledger
-            closed = self._finalized_items()
             mine = self._leases_of(contributor)
             submitted = [one.item for one in mine if one.state == "submitted"]
-            keys = self._store.session_keys(self.campaign, contributor)
             return Standing(
                 ledger.generation(contributor),
-                tuple(key for key in keys if ledger.live_key(contributor, key)),
+                ledger.live_keys(contributor),
                 len(submitted),
-                sum(item not in closed for item in submitted),
+                self._not_finalized(submitted),
                 tuple(one.item for one in mine if one.state == "running"),
                 ledger.reward(),
             )
@@ -613,7 +637,7 @@ class Gateway:
         """Return an item by its number; InputError for one that the campaign hasn't."""
         if not 0 <= number < len(self.item_ids):
             raise InputError(f"the campaign has no item {number}: it has {len(self.item_ids)}")
-        return decode_item(self._records.get(self.item_ids[number], RAW))
+        return self._read_item(number)
 
     def media(self, number: int, *, second: bool = False) -> Media:
         """Return an item's media, or those of its second side; InputError where it has none, or
@@ -916,16 +940,15 @@ class Gateway:
         evidence = Evidence.decode(block, self._fetch)
         return Supplement.decode(self._fetch(evidence.supplement), self._fetch).filings
 
-    def _finalized_items(self) -> set[int]:
+    def _not_finalized(self, items: Sequence[int]) -> int:
+        """How many of `items` no finalized receipt has closed."""
         ledger = self._ledger
-        if ledger.anchor is None:
-            return set()
-        receipt = ledger.facts.last_finalized(ledger.anchor.number)
+        receipt = ledger.facts.last_finalized(ledger.anchor.number) if ledger.anchor else None
         epoch = receipt.epoch if receipt is not None else 0
-        return {item for item, closed_in in ledger.closed.items() if closed_in <= epoch}
+        return sum(ledger.closed.get(item, epoch + 1) > epoch for item in items)
 
     def _read_labels(self) -> None:
-        """Take all plain labels into a fresh posterior, which `most_informative` ranks by; none
+        """Take all plain labels into a fresh posterior, which `MostInformative` ranks by; none
         where answers are measured."""
         self._stream: StreamingPosterior | None = None
         if self.manifest.task.measured:

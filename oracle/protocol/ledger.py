@@ -298,11 +298,12 @@ class Ledger:
 
     # -- delegations -------------------------------------------------------------------------
 
-    def live_key(self, contributor: bytes, session_key: bytes) -> bool:
-        """Say whether the session key may act for the contributor now."""
+    def live_keys(self, contributor: bytes) -> tuple[bytes, ...]:
+        """Return the session keys that may act for the contributor now, in log order."""
         if self.anchor is None or contributor not in self._wallets:
-            return False
-        return self._wallets[contributor].keys.get(session_key, -1) >= self.anchor.timestamp
+            return ()
+        keys, now = self._wallets[contributor].keys, self.anchor.timestamp
+        return tuple(key for key, until in keys.items() if until >= now)
 
     def generation(self, contributor: bytes) -> int:
         """The contributor's highest generation, -1 without any."""

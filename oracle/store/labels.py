@@ -167,16 +167,6 @@ class SqlLabelStore:
             row = connection.execute(_ROW_OF_ENTRY, values).first()
         return None if row is None else _log_row(row)
 
-    def session_keys(self, campaign: int, contributor: bytes) -> list[bytes]:
-        """Return every session key ever delegated to, in log order, valid or not."""
-        query = (
-            select(delegations.c.session_key)
-            .where(delegations.c.campaign == campaign, delegations.c.contributor == contributor)
-            .order_by(delegations.c.position)
-        )
-        with reading(self._engine) as connection:
-            return list(dict.fromkeys(connection.scalars(query)))
-
     # --- openings --------------------------------------------------------------------------------
 
     def submissions(

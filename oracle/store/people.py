@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, insert, select, update
+from sqlalchemy import Engine, bindparam, delete, func, insert, select, update
 
 from oracle.errors import StoreConflict
 from oracle.store.database import reading, writing
@@ -31,6 +31,8 @@ from oracle.store.schema import (
     unlisted,
     web_sessions,
 )
+
+_SESSION = select(web_sessions).where(web_sessions.c.token_hash == bindparam("token_hash"))
 
 # Everything of a person that is theirs to take along or to delete.
 PERSONAL = (
@@ -142,9 +144,8 @@ class PeopleStore:
 
     def session(self, token_hash: bytes) -> SessionRow | None:
         """Return one session."""
-        query = select(web_sessions).where(web_sessions.c.token_hash == token_hash)
         with reading(self._engine) as connection:
-            row = connection.execute(query).mappings().first()
+            row = connection.execute(_SESSION, {"token_hash": token_hash}).mappings().first()
         return None if row is None else SessionRow(**row)
 
     def sessions(self, contributor: bytes) -> list[SessionRow]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from oracle.consensus.streaming import KNOWN_LABELS, StreamingPosterior
-from oracle.gateway.choice import most_informative
+from oracle.gateway.choice import MostInformative
 
 ANYBODY = b"contributor"
 THRESHOLD = 990_000
@@ -37,8 +37,7 @@ def choose(
     *,
     finish_first: bool = False,
 ) -> int | None:
-    return most_informative(
-        left,
+    choice = MostInformative(
         ANYBODY,
         stream,
         (slots or dict.fromkeys(left, 0)).__getitem__,
@@ -46,6 +45,7 @@ def choose(
         minimum=3,
         finish_first=finish_first,
     )
+    return choice.best(left)
 
 
 def test_most_informative__uncertain_items__come_before_decided_ones() -> None:
