@@ -10,9 +10,10 @@ from oracle.community.learning import Edition
 from oracle.ports import CampaignView
 from webapp.receiving import community, visitor
 
+_OF_CAMPAIGNS = {"campaigns", "guidelines", "proposals", "training", "inbox", "appeals", "ratings"}
 # Endpoint, words, and the blueprints whose pages belong to it.
 MAIN = (
-    ("campaigns.index", "Find work", {"campaigns", "guidelines", "training", "inbox", "appeals"}),
+    ("campaigns.index", "Find work", _OF_CAMPAIGNS),
     ("earnings.show", "Earn", {"earnings"}),
     ("growth.show", "Progress", {"growth"}),
     ("tutorial.index", "Learn", {"tutorial"}),

@@ -169,7 +169,9 @@ def test_growing__keyboard_alone__opts_out_rates_and_proposes(browser: Browser, 
         expect(page.get_by_role("row")).to_have_count(8)
         expect(page.get_by_text("you", exact=True)).to_have_count(0)
 
-        page.goto(f"{site.origin}/campaigns/1/rating")
+        page.goto(site.origin)
+        page.get_by_role("link", name="Rated 4.0 of 5 by 7 people").click()
+        expect(page).to_have_url(f"{site.origin}/campaigns/1/rating")
         for place, words in enumerate(ASPECTS.values()):
             page.get_by_role("group", name=words).get_by_role("radio").first.focus()
             page.keyboard.press("Space")
