@@ -9,7 +9,7 @@ from typing import Any
 from oracle.community.course import Course
 from oracle.evidence.codec import RAW, Block
 from oracle.ports import ContentStore
-from oracle.replay.digits import GUIDELINES, digits
+from oracle.replay.digits import GUIDELINES, digit_scan, digit_truth
 
 TAUGHT = 1_000  # scans before this place are the campaigns'
 TOPICS = {
@@ -45,14 +45,14 @@ EDGES = """
 def digit_course(content: ContentStore, experts: tuple[bytes, ...] = ()) -> Course:
     """Return guidelines with edge cases, ten training questions and an exam; its pictures are put
     into `content`."""
-    images, truth = digits()
+    truth = digit_truth()
     places: dict[int, list[int]] = {digit: [] for digit in TELLS}
-    for place in range(TAUGHT, len(images)):
+    for place in range(TAUGHT, len(truth)):
         places[truth[place]].append(place)
 
     def question(place: int) -> dict[str, Any]:
         digit = truth[place]
-        picture = Block(RAW, images[place])
+        picture = Block(RAW, digit_scan(place))
         content.put(picture.data, picture.codec)
         return {
             "id": f"scan-{place}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -43,11 +44,16 @@ def digits(count: int | None = None) -> tuple[list[bytes], list[int]]:
 
     Raises ConfigError where scikit-learn isn't installed.
     """
-    data = _load()
-    images, targets = data.images[:count], data.target[:count]
-    return [_png(image.astype(np.int64)) for image in images], [int(one) for one in targets]
+    truth = digit_truth()[:count]
+    return [digit_scan(place) for place in range(len(truth))], truth
 
 
+def digit_scan(place: int) -> bytes:
+    """Return the PNG scan at a place of the data set."""
+    return _png(_load().images[place].astype(np.int64))
+
+
+@cache
 def _load() -> Any:
     try:
         from sklearn.datasets import load_digits
@@ -137,7 +143,13 @@ def _enlarged(scan: Int64) -> Int64:
     Bilinear in integers, so that every machine draws the same: people read smooth strokes faster
     than blocks.
     """
-    side = len(scan)
+    weights = _weights(len(scan))
+    ink: Int64 = 255 * (weights @ scan @ weights.T) // (16 * (2 * SCALE) ** 2)
+    return ink
+
+
+@cache
+def _weights(side: int) -> Int64:
     weights = np.zeros((side * SCALE, side), dtype=np.int64)
     for pixel, row in enumerate(weights):
         # Where this pixel's centre lies among the old centres, in units of 1 / (2 SCALE).
@@ -145,8 +157,7 @@ def _enlarged(scan: Int64) -> Int64:
         left, part = divmod(place, 2 * SCALE)
         row[left] += 2 * SCALE - part
         row[min(left + 1, side - 1)] += part
-    ink: Int64 = 255 * (weights @ scan @ weights.T) // (16 * (2 * SCALE) ** 2)
-    return ink
+    return weights
 
 
 def _png(scan: Int64) -> bytes:
