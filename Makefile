@@ -15,7 +15,7 @@ NPM := node_modules/stamp-$(shell sha256sum package.json package-lock.json | sha
 BUNDLE := webapp/static/app.js
 COVERED := --cov=contracts --cov-branch --cov-config=tests/branches/titanoboa.cfg
 
-.PHONY: fuzz-protocol help venv servers demo serve test test-browser test-services soak test-contracts mutants invariants lint format bench bench-consensus bench-accuracy bench-gas bench-indexer bench-intake abi locks clean
+.PHONY: fuzz-protocol help venv servers demo serve test test-browser test-services soak test-contracts mutants invariants lint format bench bench-consensus bench-accuracy bench-gas bench-indexer bench-intake bench-web abi locks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -83,6 +83,9 @@ bench-indexer: $(VENV) $(NPM) ## events a second from anvil, beside web3's own: 
 
 bench-intake: $(VENV) ## signed labels a second into SQLite and PostgreSQL: build/bench/intake.json
 	.venv/bin/python bench/intake.py --minimum 5000
+
+bench-web: $(VENV) $(NPM) ## 200 people at work on the page by Locust, on SQLite and PostgreSQL: build/bench/web.json and .png
+	.venv/bin/python bench/web.py
 
 bench-accuracy: $(VENV) ## truth inference on real labels (DDLP_DATA): build/bench/accuracy.json
 	.venv/bin/python bench/accuracy.py

@@ -84,6 +84,12 @@ def processor_seconds(server: int, people: int) -> dict[str, float]:
     return total
 
 
+def waited_seconds(server: int) -> float:
+    """Seconds that the server's threads could have run, so far, while others had the processors."""
+    tasks = Path(f"/proc/{server}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[1]) for task in tasks) / 1e9
+
+
 @contextmanager
 def server(folder: Path, database: str | None, items: int, profile: bool) -> Iterator[Any]:
     """Start the server; give its process and what it says of itself."""
@@ -133,6 +139,7 @@ def measure(
             )
             while crowd.poll() is None:
                 used = processor_seconds(served["process"].pid, crowd.pid)
+                used["waited"] = waited_seconds(served["process"].pid)
                 samples.append((time.time(), used))
                 time.sleep(1)
         report = json.loads(out.read_text())
@@ -166,7 +173,12 @@ def summary(
         "requests_per_second": len(within) / seconds,
         "errors": sum(row[3] is not None for row in requests),
         "what_failed": errors[:5],
-        "cores": {name: (after[name] - before[name]) / (last - first) for name in after},
+        "cores": {
+            name: (after[name] - before[name]) / (last - first)
+            for name in after
+            if name != "waited"
+        },
+        "server_waited": (after["waited"] - before["waited"]) / (last - first),
         "server_ms_per_request": 1000
         * (after["server"] - before["server"])
         / sum(first <= row[1] < last for row in within),
@@ -181,9 +193,11 @@ def met(row: dict[str, Any]) -> bool:
 
 def show(name: str, row: dict[str, Any]) -> None:
     cores = ", ".join(f"{who} {share:.2f}" for who, share in row["cores"].items())
+    waited = row["server_waited"]
     print(
         f"{name}: {row['requests_per_second']:.0f} requests/s, {row['server_ms_per_request']:.1f} "
-        f"ms of the server's processor each; cores: {cores}; {row['errors']} errors; "
+        f"ms of the server's processor each; cores: {cores}; {waited:.2f} of the server's threads "
+        f"waited for one at any time; {row['errors']} errors; "
         f"{row['labels']:,} labels in the log, {row['receipts']} receipts"
     )
     for kind, times in row["kinds"].items():

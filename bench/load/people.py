@@ -70,7 +70,7 @@ class Connection:
 
 
 def _answered(response: Any) -> Any:
-    response.get_json = response.json
+    response.get_json = lambda: json.loads(response.text or "{}")
     return response
 
 
@@ -113,7 +113,9 @@ class Contributor(FastHttpUser):
 
     def next_page(self) -> None:
         answer = self.browser.lease(PAGE).get_json()
-        self.page = {item["number"]: self.answer(item["first"]["text"]) for item in answer["items"]}
+        self.page = {
+            item["number"]: self.answer(item["first"]["text"]) for item in answer.get("items", ())
+        }
 
     def answer(self, text: str) -> str:
         """What the item's last digit is, or now and then another."""
