@@ -38,6 +38,7 @@ from webapp import (
     training,
     tutorial,
 )
+from webapp.receiving import BoundedJson
 from webapp.settings import Settings
 from webapp.signing_in import ChallengeBook
 
@@ -54,6 +55,7 @@ def create_app(
     """Return the application for `desk` and `community`; `now` gives Unix seconds, for tests of
     expiry."""
     app = Flask(__name__)
+    app.json = BoundedJson(app)
     app.config.update(
         SECRET_KEY=settings.secret_key,
         MAX_CONTENT_LENGTH=settings.max_body,

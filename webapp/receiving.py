@@ -6,8 +6,11 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from flask import current_app, g, request, session
+from flask.json.provider import DefaultJSONProvider
 
 from oracle.community.community import Community
+from oracle.errors import FormatError
+from oracle.evidence.codec import parse_json
 from oracle.ports import LabelingDesk
 from webapp.problems import Problem
 from webapp.settings import Settings
@@ -54,6 +57,18 @@ def form_number(name: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise _malformed(name, "a number")
     return int(text)
+
+
+class BoundedJson(DefaultJSONProvider):
+    """Flask's JSON, that reads none that nests deeply: a parser in C follows as deep as the
+    process' recursion limit lets it, and its stack may end before."""
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        """Parse JSON; ValueError, which becomes a 400, where it is none or nests too deeply."""
+        try:
+            return parse_json(s if isinstance(s, str) else s.decode())
+        except FormatError as error:
+            raise ValueError(str(error)) from error
 
 
 class Body:

@@ -15,7 +15,7 @@ from oracle.content.sealing import encryption_key, seal_opening
 from oracle.evidence import entries
 from oracle.evidence.campaign import commit_label, label_salt
 from oracle.evidence.codec import encode_json
-from oracle.evidence.hashing import keccak256, sha256
+from oracle.evidence.hashing import ZERO32, keccak256, sha256
 from oracle.evidence.signing import address_of, sign
 from oracle.evidence.structs import Receipt
 from oracle.gateway.campaign_files import CampaignFiles, Gold, Item, build_campaign
@@ -26,6 +26,7 @@ from oracle.store.database import open_database
 from oracle.store.labels import SqlLabelStore
 from tests.support.world import BLOCK_SECONDS, START, TOKEN, key_of, manifest_document
 
+REQUESTER = address_of(key_of("requester"))
 OPERATORS = [key_of(f"operator {number} encryption") for number in range(3)]
 
 
@@ -53,6 +54,7 @@ class MemoryChain:
             anchors={created.number: created},
         )
         self.newest = created
+        self.paid: dict[bytes, int] = {}  # by account, base units
 
     def mine(self, seconds: int) -> None:
         """Add blocks for `seconds`."""
@@ -96,16 +98,18 @@ class MemoryChain:
         return self._block(number)
 
     def events(self, to_block: int | None = None) -> Sequence[ChainEvent]:
-        return ()
+        created = {"campaign": 7, "requester": REQUESTER, "token": self.known.token}
+        block = self.known.created.number
+        return (ChainEvent("CampaignEscrow", "CampaignCreated", created, block, 0, ZERO32),)
 
     def operators(self, to_block: int | None = None) -> OperatorSet:
         return OperatorSet(0, 2, (), frozenset(), {})
 
     def balance(self, token: bytes, account: bytes) -> int:
-        return 0
+        return self.paid.get(account, 0)
 
     def claimed(self, campaign: int, account: bytes) -> Claimed:
-        return Claimed(0, 0, 0)
+        return Claimed(self.paid.get(account, 0), 0, 0)
 
 
 class SteadyClock:

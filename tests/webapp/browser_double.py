@@ -23,8 +23,8 @@ CAMPAIGN = "/api/campaigns/1"
 
 
 class BrowserDouble:
-    """One browser with one wallet, at campaign 1 of the application behind `origin`: `app` itself,
-    or what has the same `get` and `post` as its test client and reaches it otherwise."""
+    """One browser with one wallet, at campaign `number` of the application behind `origin`: `app`
+    itself, or what has the same `get` and `post` as its test client and reaches it otherwise."""
 
     def __init__(
         self,
@@ -33,13 +33,15 @@ class BrowserDouble:
         *,
         origin: str = ORIGIN,
         now: Callable[[], float] = time.time,
+        number: int = 1,
     ) -> None:
         self.http = app.test_client() if isinstance(app, Flask) else app
         self.origin, self.now = origin, now
         self.key, self.session_key = keccak256(name.encode()), keccak256(f"{name} key".encode())
         self.address, self.session_address = address_of(self.key), address_of(self.session_key)
         self.item_ids: dict[int, bytes] = {}
-        about = self.get(CAMPAIGN).get_json()
+        self.number, self.path = number, f"/api/campaigns/{number}"
+        about = self.get(self.path).get_json()
         self.campaign = about["campaign"]
         self.domain = structs.Domain(
             about["network"]["chainId"], _bytes(about["network"]["escrow"])
@@ -69,7 +71,7 @@ class BrowserDouble:
         struct = structs.Delegation(
             self.address,
             self.session_address,
-            1,
+            self.number,
             generation,
             int(self.now()) + 30 * 86_400,
             _bytes(self.campaign["consent"]),
@@ -87,10 +89,10 @@ class BrowserDouble:
         )
 
     def delegate(self) -> TestResponse:
-        return self.post(f"{CAMPAIGN}/delegations", {"entry": _hex(self.delegation())})
+        return self.post(f"{self.path}/delegations", {"entry": _hex(self.delegation())})
 
     def lease(self, count: int = 10) -> TestResponse:
-        answer = self.post(f"{CAMPAIGN}/leases", {"count": count})
+        answer = self.post(f"{self.path}/leases", {"count": count})
         for item in answer.get_json().get("items", ()):
             self.item_ids[item["number"]] = _bytes(item["item"])
         return answer
@@ -111,7 +113,7 @@ class BrowserDouble:
         )
         struct = structs.Submission(
             self.address,
-            1,
+            self.number,
             sequence,
             _bytes(self.campaign["guideline"]),
             tuple(answers),
@@ -137,33 +139,35 @@ class BrowserDouble:
         }
 
     def submit(self, answers: dict[int, str], sequence: int = 1) -> TestResponse:
-        return self.post(f"{CAMPAIGN}/submissions", self.submission(answers, sequence))
+        return self.post(f"{self.path}/submissions", self.submission(answers, sequence))
 
     def appeal_entry(self, index: int, reason: str) -> dict[str, str]:
         """An appeal of a label of the newest submission that has one to be appealed."""
-        page = self.get("/earnings/campaigns/1").text
+        page = self.get(f"/earnings/campaigns/{self.number}").text
         digest = bytes.fromhex(page.split('data-submission="0x')[1][:64])
-        struct = structs.Appeal(self.address, 1, digest, index, sha256(reason.encode()))
+        struct = structs.Appeal(self.address, self.number, digest, index, sha256(reason.encode()))
         signature = sign(self.key, struct.digest(self.domain))
         entry = entries.Appeal(self.address, digest, index, struct.reason, signature)
         return {"entry": _hex(entries.encode_entry(entry))}
 
     def appeal(self, index: int, reason: str) -> TestResponse:
-        return self.post(f"{CAMPAIGN}/appeals", self.appeal_entry(index, reason))
+        return self.post(f"{self.path}/appeals", self.appeal_entry(index, reason))
 
     def adjudication(self, item: bytes, answer: str, reason: str) -> dict[str, str]:
         """An expert's answer about an item (its id)."""
         digest = sha256(encode_json(answer))
-        struct = structs.Adjudication(self.address, 1, item, digest, sha256(reason.encode()))
+        struct = structs.Adjudication(
+            self.address, self.number, item, digest, sha256(reason.encode())
+        )
         signature = sign(self.key, struct.digest(self.domain))
         entry = entries.Adjudication(self.address, item, digest, struct.reason, signature)
         return {"entry": _hex(entries.encode_entry(entry))}
 
     def adjudicate(self, item: bytes, answer: str, reason: str) -> TestResponse:
-        return self.post(f"{CAMPAIGN}/adjudications", self.adjudication(item, answer, reason))
+        return self.post(f"{self.path}/adjudications", self.adjudication(item, answer, reason))
 
     def status(self) -> dict[str, Any]:
-        return self.get(f"{CAMPAIGN}/status").get_json()
+        return self.get(f"{self.path}/status").get_json()
 
 
 def _hex(data: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,14 @@ import pytest
 
 from oracle.errors import GatewayRefusal, InputError, UnknownCampaign
 from oracle.evidence import entries
-from oracle.evidence.codec import DAG_CBOR, RAW, Link
+from oracle.evidence.codec import DAG_CBOR, Link
 from oracle.evidence.hashing import ZERO32, sha256
-from oracle.evidence.results import AGREED, AMBIGUOUS, Evidence, ItemResult, PayoutLeaf
+from oracle.evidence.results import AGREED, AMBIGUOUS
 from oracle.evidence.signing import address_of, sign
 from oracle.evidence.structs import Receipt
-from oracle.gateway.appeals import Appeals
-from oracle.gateway.desk import payout_claim
-from oracle.gateway.earnings import Ledgers
-from oracle.gateway.outcomes import APPEAL_SECONDS, REASONS, VERDICTS, Disputes
-from oracle.gateway.receipts import Receipts
-from oracle.ports import Claimed, LabelRecord, LoggedEntry, PayoutClaim, Sent
+from oracle.gateway.outcomes import APPEAL_SECONDS, REASONS, VERDICTS
+from oracle.ports import LabelRecord, LoggedEntry
+from tests.support.desk import DeskScene
 from tests.support.gateway import GatewayScene
 from tests.support.world import TOKEN, key_of
 
@@ -36,80 +33,18 @@ def scene(tmp_path: Path) -> Iterator[GatewayScene]:
     opened.close()
 
 
-class Relayer:
-    """Pays claims out at once, into `balances`."""
+class Desk(DeskScene):
+    """Earnings and appeals over one scene, whose chain pays at once."""
 
-    def __init__(self) -> None:
-        self.claimed: dict[bytes, int] = {}
+    def __init__(self, scene: GatewayScene) -> None:
+        super().__init__(scene)
+        self.earnings, self.appeals = self.desk.earnings, self.desk.appeals
 
-    def claim_many(self, claims: Sequence[PayoutClaim]) -> list[Sent]:
-        for claim in claims:
-            self.claimed[claim.leaf.account] = claim.leaf.cumulative
-        return [Sent(b"\x0a" * 32, 1, 1)]
-
-
-class Desk:
-    """Earnings over one scene, whose chain pays by `Relayer`."""
-
-    def __init__(self, scene: GatewayScene, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.scene, self.relayer = scene, Relayer()
-        self.closed_in: dict[int, int] = {}
-        receipts, disputes = Receipts(scene.chain, scene.content), Disputes(scene.store)
-
-        def claim(campaign: int, account: bytes) -> PayoutClaim | None:
-            receipt = receipts.finalized(scene.gateway)
-            return payout_claim(receipts.evidence(receipt), account) if receipt else None
-
-        paid = self.relayer.claimed
-        monkeypatch.setattr(scene.chain, "balance", lambda token, account: paid.get(account, 0))
-        monkeypatch.setattr(
-            scene.chain, "claimed", lambda campaign, account: Claimed(paid.get(account, 0), 0, 0)
-        )
-        self.earnings = Ledgers(
-            lambda: {7: scene.gateway},
-            claim,
-            lambda: b"\x70" * 20,
-            scene.chain,
-            self.relayer,  # type: ignore[arg-type]
-            scene.store,
-            receipts,
-            disputes,
-        )
-        self.experts: set[bytes] = set()
-        self.appeals = Appeals(
-            lambda: {7: scene.gateway}, scene.store, receipts, disputes, self._check_expert
-        )
-
-    def _check_expert(self, campaign: int, contributor: bytes) -> None:
-        if contributor not in self.experts:
-            raise GatewayRefusal("no_expert", "only experts answer here")
-
-    def settle(
+    def owe(
         self, epoch: int, items: dict[int, tuple[int, int]], cumulative: int, *, final: bool = True
     ) -> Receipt:
-        """Post a receipt that closed `items` (answer and status) and owes Ann `cumulative`."""
-        link = Link(RAW, bytes(32))
-        found = tuple(
-            ItemResult(item, self.closed_in.setdefault(item, epoch), status, answer, 3, (0,) * 10)
-            for item, (answer, status) in sorted(items.items())
-        )
-        leaves = (PayoutLeaf(ANN, cumulative, 1, 3),)
-        evidence = Evidence(7, epoch, 0, False, link, None, (), link, found, leaves, (), ())
-        index, shards = evidence.encode()
-        for block in (index, *shards):
-            self.scene.content.put(block.data, block.codec)
-        chain = self.scene.chain
-        receipt = Receipt(
-            7, epoch, 0, False, index.digest, ZERO32, cumulative, 0, 0, ZERO32, 1, ZERO32,
-            chain.newest.number, 0, len(found), 0, TOKEN // 10, 0, ZERO32,
-        )  # fmt: skip
-        chain.settle(receipt)
-        if not final:
-            *before, last = chain.known.settlements
-            running = replace(last, finalized_block=None)
-            chain.known = replace(chain.known, settlements=(*before, running))
-        self.scene.pass_anchors(1)
-        return receipt
+        """Post a receipt that owes Ann so much in all."""
+        return self.settle(epoch, items, {ANN: cumulative}, final=final)
 
     def labels(self) -> dict[int, LabelRecord]:
         return {one.item: one for one in self.earnings.history(7, ANN)[0]}
@@ -143,8 +78,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(scene: GatewayScene, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return Desk(scene, monkeypatch)
+def desk(scene: GatewayScene) -> Desk:
+    return Desk(scene)
 
 
 def truth(desk: Desk, item: int) -> int:
@@ -162,8 +97,8 @@ def test_overview__pending__locked__claimable__claimed(desk: Desk) -> None:
         desk.earnings.claim_all(ANN)
 
     closed = {item: (truth(desk, item), AGREED) for item in items}
-    desk.settle(1, closed, 5 * TOKEN)
-    desk.settle(2, closed, 7 * TOKEN, final=False)
+    desk.owe(1, closed, 5 * TOKEN)
+    desk.owe(2, closed, 7 * TOKEN, final=False)
     (line,) = desk.earnings.overview(ANN).campaigns
     assert (line.pending, line.earned, line.claimable) == (0, 5 * TOKEN, 5 * TOKEN)
     chain = desk.scene.chain
@@ -182,11 +117,9 @@ def test_overview__pending__locked__claimable__claimed(desk: Desk) -> None:
     assert desk.earnings.overview(BEN).campaigns == ()
 
 
-def test_overview__evidence_that_is_gone__says_so_and_hides_no_other(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_overview__evidence_that_is_gone__says_so_and_hides_no_other(desk: Desk) -> None:
     desk.scene.work("ann", 2)
-    receipt = desk.settle(1, {}, TOKEN)
+    receipt = desk.owe(1, {}, TOKEN)
     path = desk.scene.folder / "content"
     for one in path.rglob(f"*{Link(DAG_CBOR, receipt.evidence)}*"):
         one.unlink()
@@ -205,8 +138,8 @@ def test_history__each_fate__by_the_receipt_that_closed_the_item(desk: Desk) -> 
         agreed: (truth(desk, agreed), AGREED),
         differed: ((truth(desk, differed) + 1) % 10, AGREED),
     }
-    first = desk.settle(1, closed, TOKEN)
-    second = desk.settle(2, {**closed, ambiguous: (0, AMBIGUOUS)}, TOKEN, final=False)
+    first = desk.owe(1, closed, TOKEN)
+    second = desk.owe(2, {**closed, ambiguous: (0, AMBIGUOUS)}, TOKEN, final=False)
     labels = desk.labels()
     assert {item: one.status for item, one in labels.items()} == {
         agreed: "agreed",
@@ -250,7 +183,7 @@ def test_history__many_submissions__page_by_page(desk: Desk) -> None:
 def test_appeal__of_a_label_that_differs__is_logged_and_answered(desk: Desk) -> None:
     (item,) = desk.scene.lease("ann", 1)
     desk.scene.gateway.submit(**desk.scene.submission("ann", [item]))
-    desk.settle(1, {item: ((truth(desk, item) + 1) % 10, AGREED)}, TOKEN)
+    desk.owe(1, {item: ((truth(desk, item) + 1) % 10, AGREED)}, TOKEN)
     logged = desk.appeal(desk.labels()[item])
     assert desk.appeal(desk.labels()[item]).row.position == logged.row.position
     appeal = desk.labels()[item].appeal
@@ -298,7 +231,7 @@ def test_appeal__that_cannot_be__changes_nothing(
     desk.scene.gateway.submit(**desk.scene.submission("ann", [item]))
     with pytest.raises(GatewayRefusal, match="isn't judged yet"):
         desk.appeal(desk.labels()[item])
-    desk.settle(1, {item: ((truth(desk, item) + 1) % 10, AGREED)}, TOKEN)
+    desk.owe(1, {item: ((truth(desk, item) + 1) % 10, AGREED)}, TOKEN)
     before = desk.scene.gateway.rows()
     with pytest.raises(GatewayRefusal) as refused:
         desk.appeal(desk.labels()[item], **changes)
@@ -311,7 +244,7 @@ def test_appeal__that_cannot_be__changes_nothing(
 def test_appeal__after_its_time__is_refused_and_the_last_second_is_not(desk: Desk) -> None:
     items = desk.scene.lease("ann", 2)
     desk.scene.gateway.submit(**desk.scene.submission("ann", items))
-    desk.settle(1, {item: ((truth(desk, item) + 1) % 10, AGREED) for item in items}, TOKEN)
+    desk.owe(1, {item: ((truth(desk, item) + 1) % 10, AGREED) for item in items}, TOKEN)
     until = desk.labels()[items[0]].appeal_until
     assert until is not None
     final = desk.scene.chain.block(desk.scene.chain.known.settlements[0].finalized_block or 0)
@@ -345,7 +278,7 @@ def test_answer__that_may_not_be__changes_nothing(
     desk.experts = {CAT, ANN, DAN}
     (item,) = desk.scene.lease("ann", 1)
     desk.scene.gateway.submit(**desk.scene.submission("ann", [item]))
-    desk.settle(1, {item: ((truth(desk, item) + 1) % 10, AGREED)}, TOKEN)
+    desk.owe(1, {item: ((truth(desk, item) + 1) % 10, AGREED)}, TOKEN)
     with pytest.raises(GatewayRefusal, match="no appeal about this item waits"):
         desk.answer(item, truth(desk, item))
     desk.appeal(desk.labels()[item])
