@@ -8,11 +8,11 @@ import { recover } from './signing.js';
 
 const ANSWER_MS = 10_000;
 
-/** An operator declines by a rule. */
+/** An operator declines by a rule; `isFinal` says that asking again later won't help. */
 export class Refusal extends Error {
-  constructor({ code, message }) {
+  constructor({ message, waitSeconds }) {
     super(message);
-    this.code = code;
+    this.isFinal = waitSeconds === null;
   }
 }
 

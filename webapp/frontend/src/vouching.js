@@ -10,13 +10,14 @@ const LOOK_MS = 5000;
 const KEPT = 200; // submissions that are settled, the newest
 
 export class Vouching {
-  /** `operators` is null where the page knows no address of one. */
+  /** `operators` is null where the page asks none. */
   constructor(storage, operators) {
     Object.assign(this, { storage, operators });
   }
 
   get asks() {
-    return Boolean(this.operators?.reached.length);
+    // With fewer than a quorum nothing would ever be backed.
+    return Boolean(this.operators && this.operators.reached.length >= this.operators.threshold);
   }
 
   // --- the lease ---
@@ -46,9 +47,10 @@ export class Vouching {
     if (this.lease(logged).state !== 'asking') return;
     const said = this.said(logged);
     for (const [address, answer] of await operators.confirm(logged, Object.keys(said.confirmed))) {
+      delete said.refused[address];
       if (typeof answer === 'string') said.confirmed[address] = answer;
       // An operator that doesn't have it yet may have it in a moment: its log follows the gateway's.
-      else if (answer instanceof Refusal && answer.code !== 'LEASE-UNKNOWN') said.refused[address] = answer.message;
+      else if (answer instanceof Refusal && answer.isFinal) said.refused[address] = answer.message;
     }
     const confirmations = Object.values(said.confirmed);
     if (confirmations.length >= operators.threshold) {
@@ -103,7 +105,7 @@ export class Vouching {
   async file(one) {
     const answers = await this.operators.file(one.entry, one.opening, one.expiry, one.taken);
     const taken = [...one.taken, ...answers.filter(([, answer]) => typeof answer === 'string').map(([address]) => address)];
-    const refusals = answers.map(([, answer]) => answer).filter((answer) => answer instanceof Refusal);
+    const refusals = answers.map(([, answer]) => answer).filter((answer) => answer instanceof Refusal && answer.isFinal);
     const { enough, count } = this.operators;
     const changes = { held: one.held, taken };
     if (taken.length >= enough) this.settle(one, { ...changes, state: 'filed' });

@@ -50,7 +50,7 @@ class Double {
       this.filed.push(entryHash(entry));
       return this.sign('Acknowledgement', { entry: entryHash(entry), epoch: 3 });
     }
-    if (!this.leases) throw new Refusal({ code: 'LEASE-UNKNOWN', message: 'ask again' });
+    if (!this.leases) throw new Refusal({ message: 'ask again', waitSeconds: 10 });
     return this.sign('Confirmation', { position: 42, entry: entryHash(lease), head });
   }
 }
@@ -105,7 +105,7 @@ test('what an operator did not sign itself counts for nothing', async () => {
 
 test('a lease that too many refuse is no work, one refusal stops nobody', async () => {
   const one = scene();
-  const refuses = { confirm: { code: 'LEASE-FORK', message: 'the gateway keeps two logs' } };
+  const refuses = { confirm: { message: 'the gateway keeps two logs', waitSeconds: null } };
   one.doubles[0].refuses = refuses;
   await one.vouching.askAbout(logged);
   assert.equal(one.vouching.lease(logged).state, 'backed');
@@ -113,10 +113,14 @@ test('a lease that too many refuse is no work, one refusal stops nobody', async 
   two.doubles[0].refuses = two.doubles[1].refuses = refuses;
   await two.vouching.askAbout(logged);
   assert.deepEqual([two.vouching.lease(logged).state, two.vouching.lease(logged).why], ['refused', 'the gateway keeps two logs']);
+  const three = scene();
+  three.doubles[0].leases = three.doubles[1].leases = false;
+  await three.vouching.askAbout(logged);
+  assert.equal(three.vouching.lease(logged).state, 'asking'); // who asks to wait refuses nothing
 });
 
-test('where no operator can be reached nothing is asked and nothing kept', async () => {
-  const one = scene({ reached: 0 });
+test('where fewer operators than a quorum can be reached nothing is asked and nothing kept', async () => {
+  const one = scene({ reached: 1 });
   assert.equal(one.vouching.lease(logged).state, 'alone');
   handIn(one);
   await one.vouching.look();
@@ -160,7 +164,7 @@ test('what the gateway declines is filed at once; what operators decline too is 
   const one = scene();
   handIn(one);
   one.vouching.declined(submission);
-  for (const double of one.doubles.slice(0, 2)) double.refuses = { file: { code: 'FILING-LATE', message: 'it is too late' } };
+  for (const double of one.doubles.slice(0, 2)) double.refuses = { file: { message: 'it is too late', waitSeconds: null } };
   await one.vouching.look();
   const [{ state, entry, taken }] = one.vouching.submissions();
   assert.deepEqual([state, entry, taken.length], ['refused', submission, 1]); // kept: it may be evidence
