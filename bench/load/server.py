@@ -143,6 +143,8 @@ def main() -> None:
             listening(app, "127.0.0.1", options.port),
         ):
             loop.start()
+            while platform.gateway(campaign).head() is None:  # nobody can delegate before
+                time.sleep(0.2)
             print(json.dumps({"campaign": campaign}), flush=True)
             stop.wait()
             loop.stop()
