@@ -165,6 +165,17 @@ def label_all(page: Page) -> None:
     page.keyboard.press("Enter")
 
 
+def look(page: Page, name: str) -> None:
+    """Keep pictures of both sizes and themes, and find no barrier; the last is large and dark."""
+    for size, viewport in (("phone", SMALL_PHONE), ("desktop", DESKTOP)):
+        for theme in ("light", "dark"):
+            page.set_viewport_size(viewport)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            screenshot(page, f"{size}-{theme}-{name}")
+            assert violations(page) == []
+            assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
 def test_page__asks_operators_about_its_lease__and_files_what_the_gateway_hides(
     tmp_path: Path,
 ) -> None:
@@ -186,7 +197,7 @@ def test_page__asks_operators_about_its_lease__and_files_what_the_gateway_hides(
             re.compile(r"^[23] of 3 operators vouch for this lease: it will be paid\.$")
         )
         assert sum(len(one.peer(1).holding().certificates) for one in network.operators) >= 2
-        screenshot(page, "vouched-desktop-light")
+        look(page, "vouched")
         label_all(page)
         expect(page.locator("#handed-in")).to_have_text(
             re.compile(r"[23] of 3 operators have it: it counts, whatever the gateway does\.$")
@@ -202,7 +213,7 @@ def test_page__asks_operators_about_its_lease__and_files_what_the_gateway_hides(
         )
         expect(page.locator("#wait-title")).to_have_text("Asking the operators")
         expect(page.locator("#wait-reason")).to_contain_text("0 of 3 vouch for them so far")
-        screenshot(page, "unvouched-desktop-light")
+        look(page, "unvouched")
         page.get_by_role("button", name="Start without their word").click()
         expect(page.locator('[data-panel="label"]')).to_be_visible()
         expect(vouched).to_be_empty()
@@ -214,11 +225,6 @@ def test_page__asks_operators_about_its_lease__and_files_what_the_gateway_hides(
         kept = page.locator("#kept-list li")
         expect(kept).to_have_count(2)
         assert [one.get_attribute("data-state") for one in kept.all()] == ["filed", "stands"]
-        for size, viewport in (("phone", SMALL_PHONE), ("desktop", DESKTOP)):
-            for theme in ("light", "dark"):
-                page.set_viewport_size(viewport)  # type: ignore[arg-type]
-                page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-                screenshot(page, f"{size}-{theme}-kept")
-                assert violations(page) == []
+        look(page, "kept")
         # Chromium notes every refusal; operators refuse what they don't have yet.
         assert [one for one in troubles if "status of 409" not in one] == []
