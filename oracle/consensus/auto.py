@@ -1,10 +1,9 @@
-"""The method that needs no choosing: a stack of models of skill, with correlated labels.
+"""The method that needs no choosing: a stack of models of skill.
 
 Which model of skill suits a crowd depends on how many labels its workers give, and on whether they
-confuse classes or just err; and labels of one item repeat one another (what is hard is hard for
-everybody), which makes any model too sure. Both are settled by how well labels are foretold that
-were held out: it chooses each model's correlation, and the weights of the models in the average. No
-truth is asked, and nothing is left to set. docs/CONSENSUS.md has what was measured.
+confuse classes or just err. How well labels are foretold that were held out settles it: it chooses
+the weights of the models in the average. No truth is asked, and nothing is left to set.
+docs/CONSENSUS.md has what was measured.
 
 Stacking: Y. Yao, A. Vehtari, D. Simpson, A. Gelman, "Using Stacking to Average Bayesian Predictive
 Distributions", Bayesian Analysis 13(3), 2018, doi:10.1214/17-BA1091.
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 
 from oracle.consensus.em import ITERATIONS, fit
 from oracle.consensus.fixed import PPM, Int64, shares_ppm
-from oracle.consensus.held_out import label_chances, log_likelihood
+from oracle.consensus.held_out import label_chances
 from oracle.consensus.labels import LabelTable
 from oracle.consensus.result import Consensus, answers
 from oracle.consensus.skills import (
@@ -35,7 +34,6 @@ from oracle.consensus.sums import Block, blocks_of, counted_skills
 
 MODELS: tuple[SkillModel, ...] = (DEFAULT_ACCURACY, DEFAULT_PRIOR, DEFAULT_HIERARCHY)
 CLASS_WEIGHT_PPM = 4 * PPM
-CORRELATIONS_PERMILLE = (0, 20, 50, 100, 200, 400)
 FOLDS = 4
 STACKING_ITERATIONS = 60
 PART_BITS = 12  # a label's parts in the weights: 10^8 labels of them stay below 2^42
@@ -70,24 +68,9 @@ def auto(
     )
     blocks = blocks_of(table)
     learn = partial(fit, iterations=iterations, record=record, class_weight_ppm=CLASS_WEIGHT_PPM)
-    members = [_with_correlation(table, blocks, partial(learn, model=model)) for model in MODELS]
+    members = [learn(table, model=model, blocks=blocks) for model in MODELS]
     weights = stack([_unseen_chances(table, member, learn) for member in members])
     return _average(table, blocks, members, weights)
-
-
-def _with_correlation(
-    table: LabelTable, blocks: list[Block], learn: Callable[..., Consensus]
-) -> Consensus:
-    """The fit under rising correlations, until labels are foretold no better by the others."""
-    best, likelihood = None, 0
-    for correlation in CORRELATIONS_PERMILLE:
-        result = learn(table, correlation_permille=correlation, blocks=blocks)
-        foretold = log_likelihood(label_chances(result, table))
-        if best is not None and foretold <= likelihood:
-            break
-        best, likelihood = result, foretold
-    assert best is not None  # there is a first correlation
-    return best
 
 
 def _unseen_chances(table: LabelTable, member: Consensus, learn: Callable[..., Consensus]) -> Int64:
@@ -104,7 +87,6 @@ def _unseen_chances(table: LabelTable, member: Consensus, learn: Callable[..., C
         result = learn(
             _rows(table, ~held, np.where(inside, -1, table.gold)),
             model=member.model,
-            correlation_permille=member.correlation_permille,
         )
         nothing = np.zeros_like(result.posterior_ppm)  # of the items held out is in any count
         unseen = replace(result, posterior_ppm=nothing, counted_ppm=nothing)
@@ -153,7 +135,6 @@ def _average(
         class_counts=posterior[seen].sum(axis=0),
         class_weight_ppm=CLASS_WEIGHT_PPM,
         model=None,
-        correlation_permille=max(member.correlation_permille for member in members),
         n_iter=max(member.n_iter for member in members),
         converged=all(member.converged for member in members),
         members=tuple(members),

@@ -46,7 +46,6 @@ def fit_blocks(
     iterations: int = ITERATIONS,
     record: Int64 | None = None,
     class_weight_ppm: int = PPM,
-    correlation_permille: int = 0,
     cluster: str | None = None,
 ) -> Consensus:
     """Posteriors and skills in turn, from the shares of the vote.
@@ -69,7 +68,6 @@ def fit_blocks(
                     Share.expected,
                     scores=cell_scores(model, total.skills(), record),
                     log_prior=log_class_prior_of(total.class_counts, class_weight_ppm),
-                    correlation_permille=correlation_permille,
                 )
             )
             converged = total.same
@@ -89,7 +87,6 @@ def fit_blocks(
         class_counts=total.class_counts,
         class_weight_ppm=class_weight_ppm,
         model=model,
-        correlation_permille=correlation_permille,
         n_iter=n_iter,
         converged=converged,
     )

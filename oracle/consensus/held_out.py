@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from oracle.consensus.fixed import (
-    EXP_BITS,
     PPM,
     Int64,
     exp_fixed,
@@ -22,7 +21,7 @@ from oracle.consensus.fixed import (
     softmax_ppm,
 )
 from oracle.consensus.labels import LabelTable, stable_order
-from oracle.consensus.result import Consensus, clamp_gold, discounted
+from oracle.consensus.result import Consensus, clamp_gold
 from oracle.consensus.skills import Tally, crowd_accuracy_ppm
 
 CHUNK_NUMBERS = 1 << 17  # labels × classes held at a time
@@ -77,7 +76,6 @@ def _chunk(
     starts = np.flatnonzero(np.diff(item, prepend=np.int64(-1)))
     sums = np.add.reduceat(own, starts, axis=0)
     without = np.repeat(sums, np.diff(starts, append=item.size), axis=0) - own
-    without = discounted(without, others[:, None], consensus.correlation_permille)
     if consensus.class_weight_ppm:
         # Their denominator is the same for every class, and decides nothing.
         shares = consensus.class_counts + consensus.class_weight_ppm
@@ -97,8 +95,3 @@ def label_chances(consensus: Consensus, table: LabelTable) -> Int64:
         posterior = clamp_gold(softmax_ppm(chunk.without), gold)
         chances[chunk.rows] = (posterior * exp_fixed(chunk.own)).sum(axis=1) // PPM
     return np.maximum(chances, 1)
-
-
-def log_likelihood(chances: Int64) -> int:
-    """Sum of the logarithms of chances in Q30, in Q24."""
-    return int((log_fixed(chances) - log_fixed(np.array(1 << EXP_BITS))).sum())

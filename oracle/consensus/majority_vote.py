@@ -73,7 +73,6 @@ def voted(table: LabelTable, posterior: Int64, counted: Int64, model: SkillModel
         class_counts=posterior[seen].sum(axis=0),
         class_weight_ppm=0,
         model=model,
-        correlation_permille=0,
         n_iter=1,
         converged=True,
     )

@@ -1,4 +1,4 @@
-"""What every method returns, and the rules that all share: gold, answers, discount."""
+"""What every method returns, and the rules that all share: gold, answers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import numpy as np
 
 from oracle.consensus.fixed import PPM, Int64, Integers
 from oracle.consensus.skills import SkillModel
-
-PERMILLE = 1_000
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,6 @@ class Consensus:
     class_weight_ppm: pseudo-items per class in the shares of the classes; 0 where a method votes,
         and has no shares.
     model: how counts become rates.
-    correlation_permille: how far labels of one item repeat one another, see `discounted`.
     n_iter: iterations run; converged: whether the last one changed nothing.
     members, weights_ppm: where a method averages several results, those, and what each weighs; then
         `model` is None.
@@ -42,26 +39,10 @@ class Consensus:
     class_counts: Int64
     class_weight_ppm: int
     model: SkillModel | None
-    correlation_permille: int
     n_iter: int
     converged: bool
     members: tuple[Consensus, ...] = ()
     weights_ppm: tuple[int, ...] = ()
-
-
-def discounted(scores: Int64, n_labels: Int64, correlation_permille: int) -> Int64:
-    """Log-likelihoods of n labels that correlate, Q24, rounded down: divided by 1 + (n - 1) c.
-
-    So many labels with an intraclass correlation of c hold as much as n / (1 + (n - 1) c)
-    independent ones (L. Kish, Survey Sampling, 1965). Arrays broadcast.
-    """
-    if not correlation_permille:
-        return scores
-    divisor = PERMILLE + correlation_permille * np.maximum(n_labels - 1, 0)
-    whole = scores // divisor
-    rest = scores - whole * divisor
-    quotient: Int64 = whole * PERMILLE + rest * PERMILLE // divisor
-    return quotient
 
 
 def clamp_gold(posterior_ppm: Integers, gold: Int64) -> Integers:

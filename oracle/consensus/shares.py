@@ -93,12 +93,12 @@ class Share:
 
         return replace(self, steps=over_threads(step, self.blocks))
 
-    def expected(self, scores: CellScores, log_prior: Int64, correlation_permille: int) -> Share:
+    def expected(self, scores: CellScores, log_prior: Int64) -> Share:
         """With the posteriors that these skills give."""
 
         def step(pair: tuple[Block, Step]) -> Step:
             block, before = pair
-            posterior = block.posterior(scores, log_prior, correlation_permille)
+            posterior = block.posterior(scores, log_prior)
             return Step.of(block, posterior, before.posterior)
 
         pairs = list(zip(self.blocks, self.steps, strict=True))

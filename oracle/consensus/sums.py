@@ -19,7 +19,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from oracle.consensus.fixed import PPM, Int32, Int64, Integers, softmax_by_class
 from oracle.consensus.labels import LabelTable, stable_order
-from oracle.consensus.result import discounted
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -132,19 +131,14 @@ class Block:
         by_cell = Jagged.by(cells, place[items], n_cells, gold.size)
         return cls(first + order, n_labels, gold[order], by_item, by_cell)
 
-    def posterior(
-        self, scores: CellScores, log_prior: Int64, correlation_permille: int = 0
-    ) -> Int32:
+    def posterior(self, scores: CellScores, log_prior: Int64) -> Int32:
         """Posterior of the items in ppm, a row for each class: int32 (K, n).
 
         `log_prior`: int64 (K,), Q24, at most 0.
         """
         fits = self.by_item.most * scores.reach - int(log_prior.min()) <= _INT32
-        narrow = fits and not correlation_permille
-        table: Integers = scores.table if narrow else scores.table.astype(np.int64)
+        table: Integers = scores.table if fits else scores.table.astype(np.int64)
         total = self.label_sums(table)
-        if correlation_permille:
-            total = discounted(total.astype(np.int64), self.n_labels, correlation_permille)
         return softmax_by_class(total, log_prior.astype(total.dtype))
 
     def label_sums(self, table: Integers) -> Integers:

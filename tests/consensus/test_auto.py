@@ -18,58 +18,19 @@ from oracle.consensus import (
 )
 from oracle.consensus.auto import stack
 from oracle.consensus.estimators import Exact
-from oracle.consensus.held_out import held_out, label_chances, log_likelihood
+from oracle.consensus.held_out import held_out, label_chances
 from oracle.consensus.labels import LabelTable
-from oracle.consensus.result import discounted
 from oracle.consensus.skills import Tally, crowd_accuracy_ppm, log_confusion_of
 from oracle.errors import InputError
 from tests.support.crowd import crowd
 from tests.support.float_methods import float_auto, float_chances, hierarchical_rates
 
 
-def correlated_crowd(seed, *, lean):
-    """500 items, 9 labels each, 3 classes; `lean` pulls all labels of an item one way."""
-    random = np.random.default_rng(seed)
-    n_items, n_workers, n_classes = 500, 45, 3
-    truth = random.integers(0, n_classes, n_items)
-    items = np.repeat(np.arange(n_items), 9)
-    workers = np.concatenate([random.choice(n_workers, 9, replace=False) for _ in truth])
-    skill = random.uniform(0.5, 2.5, n_workers)
-    score = lean * random.normal(size=(n_items, n_classes))[items]
-    score[np.arange(items.size), truth[items]] += skill[workers]
-    labels = (score + random.gumbel(size=score.shape)).argmax(axis=1)
-    sizes = {"n_items": n_items, "n_workers": n_workers, "n_classes": n_classes}
-    return (items, workers, labels), sizes, truth
-
-
-def test_auto__independent_labels__finds_no_correlation():
-    columns, sizes, _ = correlated_crowd(0, lean=0.0)
-    coin, rows, hierarchy = auto(*columns, **sizes).members
-    assert (coin.correlation_permille, hierarchy.correlation_permille) == (0, 0)
-    # Rows of some 20 labels under a weak prior are too sure of themselves for another reason.
-    assert rows.correlation_permille <= 100
-
-
-def test_auto__labels_that_lean_together__finds_it_and_is_less_sure():
-    for seed in range(4):
-        columns, sizes, truth = correlated_crowd(seed, lean=1.2)
-        found, plain = auto(*columns, **sizes), bayesian_dawid_skene(*columns, **sizes)
-        assert found.correlation_permille >= 50
-        right = [result.answer == truth for result in (found, plain)]
-        claims = [result.posterior_ppm.max(axis=1).mean() / PPM for result in (found, plain)]
-        assert claims[1] > right[1].mean() + 0.1
-        assert claims[0] - right[0].mean() < claims[1] - right[1].mean() - 0.02
-        assert abs(right[0].mean() - right[1].mean()) < 0.01
-
-
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_auto__simulated__matches_the_float_one(n_classes):
     people = crowd(1, n_items=200, n_classes=n_classes)
     result = auto(*people.columns, **people.sizes)
-    posterior, weights, correlations = float_auto(people.columns, people.sizes)
-    assert [one.correlation_permille for one in result.members] == [
-        round(1000 * correlation) for correlation in correlations
-    ]
+    posterior, weights = float_auto(people.columns, people.sizes)
     assert sum(result.weights_ppm) == PPM
     assert np.array(result.weights_ppm) / PPM == pytest.approx(weights, abs=0.002)
     assert np.abs(result.posterior_ppm / PPM - posterior).max() < 0.002
@@ -86,12 +47,9 @@ def test_label_chances__simulated__are_those_of_each_label_given_the_others():
         posterior,
         hierarchical_rates,
         class_weight=1.0,
-        correlation=0.0,
     )
-    table = LabelTable.of(*people.columns, **people.sizes)
-    chances = label_chances(result, table)
+    chances = label_chances(result, LabelTable.of(*people.columns, **people.sizes))
     assert chances / 2**30 == pytest.approx(expected, abs=1e-4)
-    assert log_likelihood(chances) / 2**24 == pytest.approx(np.log(expected).sum(), abs=1e-2)
 
 
 def test_label_chances__certain_gold__are_the_rates_on_the_gold_answer_alone():
@@ -167,15 +125,6 @@ def test_exact_auto__string_tasks_shuffled__gives_the_same():
     expected = Exact().fit(frame).posterior_ppm_
     shuffled = Exact().fit(frame.sample(frac=1, random_state=1)).posterior_ppm_
     assert shuffled.loc[expected.index].equals(expected)
-
-
-@pytest.mark.parametrize("scores", [-(10**17), -12_345_678, -1, 0])
-def test_discounted__any_score__is_the_exact_quotient_rounded_down(scores):
-    for n_labels in (0, 1, 2, 7, 10**8):
-        for correlation in (0, 20, 400):
-            divisor = 1000 + correlation * max(n_labels - 1, 0)
-            found = discounted(np.array([scores]), np.array([n_labels]), correlation)
-            assert found.tolist() == [scores * 1000 // divisor if correlation else scores]
 
 
 def test_hierarchical__few_labels__is_like_the_accuracy__many__like_the_rows():

@@ -44,7 +44,7 @@ def _crowd(counts):
     return (np.einsum("wtt->", counts) + 0.7) / (counts.sum() + 1)
 
 
-def float_em(columns, sizes, model, *, class_weight=1.0, correlation=0.0, iterations=30):
+def float_em(columns, sizes, model, *, class_weight=1.0, iterations=30):
     """Expectation-maximisation from the shares of the vote: posteriors (n_items, n_classes).
 
     `model` maps counts and the crowd's accuracy to rates. Items without labels count for nothing.
@@ -53,18 +53,17 @@ def float_em(columns, sizes, model, *, class_weight=1.0, correlation=0.0, iterat
     posterior = np.zeros((sizes["n_items"], sizes["n_classes"]))
     np.add.at(posterior, (items, labels), 1.0)
     n_labels = posterior.sum(axis=1, keepdims=True)
-    discount = 1 / (1 + correlation * np.maximum(n_labels - 1, 0))
     posterior /= np.maximum(n_labels, 1)
     for _ in range(iterations):
         counts = _counts(columns, sizes, posterior)
         shares = (posterior * (n_labels > 0)).sum(axis=0) + class_weight
         scores = np.zeros(posterior.shape)
         np.add.at(scores, items, np.log(model(counts, _crowd(counts)))[workers, :, labels])
-        posterior = _softmax(scores * discount + np.log(shares / shares.sum()))
+        posterior = _softmax(scores + np.log(shares / shares.sum()))
     return posterior * (n_labels > 0)
 
 
-def float_chances(columns, counted, own, model, *, class_weight, correlation):
+def float_chances(columns, counted, own, model, *, class_weight):
     """Chance that the others give each label (L,), label by label.
 
     `counted`: soft counts and class sums; `own`: what each item (n_items, n_classes) has in them.
@@ -82,50 +81,39 @@ def float_chances(columns, counted, own, model, *, class_weight, correlation):
         rates = model(elsewhere, _crowd(counts))
         parts = np.array([np.log(rates[worker, :, label]) for _, worker, label in given])
         for (row, _, _), part in zip(given, parts, strict=True):
-            rest = (parts.sum(axis=0) - part) / (1 + correlation * max(len(given) - 2, 0))
+            rest = parts.sum(axis=0) - part
             chances[row] = (_softmax((rest + np.log(shares))[None])[0] * np.exp(part)).sum()
     return chances
 
 
-def _fitted(columns, sizes, model, correlation):
-    options = {"class_weight": 4.0, "correlation": correlation}
-    posterior = float_em(columns, sizes, model, **options)
-    return posterior, (_counts(columns, sizes, posterior), posterior.sum(axis=0)), options
+def _fitted(columns, sizes, model):
+    posterior = float_em(columns, sizes, model, class_weight=4.0)
+    return posterior, (_counts(columns, sizes, posterior), posterior.sum(axis=0))
 
 
-def _unseen_chances(columns, sizes, model, correlation):
+def _unseen_chances(columns, sizes, model):
     """Chances by skills from the other three quarters of the items."""
     fold = np.array([(item * 0x9E3779B97F4A7C15) % 2**64 >> 62 for item in columns[0].tolist()])
     chances = np.zeros(len(columns[0]))
     for number in range(4):
         inside = fold == number
-        _, counted, options = _fitted([c[~inside] for c in columns], sizes, model, correlation)
+        _, counted = _fitted([c[~inside] for c in columns], sizes, model)
         nothing = np.zeros((sizes["n_items"], sizes["n_classes"]))
         held = [c[inside] for c in columns]
-        chances[inside] = float_chances(held, counted, nothing, model, **options)
+        chances[inside] = float_chances(held, counted, nothing, model, class_weight=4.0)
     return chances
 
 
-def float_auto(columns, sizes, correlations=(0, 0.02, 0.05, 0.1, 0.2, 0.4)):
-    """Posteriors, weights of the three models, and their correlations."""
-    posteriors, unseen, chosen = [], [], []
-    for model in (one_coin_rates, dirichlet_rates, hierarchical_rates):
-        best = None
-        for correlation in correlations:
-            posterior, counted, options = _fitted(columns, sizes, model, correlation)
-            chances = float_chances(columns, counted, posterior, model, **options)
-            likelihood = np.log(chances).sum()
-            if best is not None and likelihood <= best[0]:
-                break
-            best = likelihood, posterior, correlation
-        posteriors.append(best[1])
-        chosen.append(best[2])
-        unseen.append(_unseen_chances(columns, sizes, model, best[2]))
+def float_auto(columns, sizes):
+    """Posteriors, and weights of the three models."""
+    models = one_coin_rates, dirichlet_rates, hierarchical_rates
+    posteriors = [_fitted(columns, sizes, model)[0] for model in models]
+    unseen = np.array([_unseen_chances(columns, sizes, model) for model in models])
     weights = np.full(3, 1 / 3)
     for _ in range(60):
-        parts = weights[:, None] * np.array(unseen)
+        parts = weights[:, None] * unseen
         weights = (parts / parts.sum(axis=0)).mean(axis=1)
-    return np.tensordot(weights, posteriors, 1), weights, chosen
+    return np.tensordot(weights, posteriors, 1), weights
 
 
 def float_votes(columns, sizes, weighted):
