@@ -194,7 +194,7 @@ def test_page__asks_operators_about_its_lease__and_files_what_the_gateway_hides(
         expect(page.locator('[data-panel="label"]')).to_be_visible()
         vouched = page.locator("#vouched")
         expect(vouched).to_have_text(
-            re.compile(r"^[23] of 3 operators vouch for this lease: it will be paid\.$")
+            re.compile(r"^[23] of 3 operators vouch for this lease: its pay is backed\.$")
         )
         assert sum(len(one.peer(1).holding().certificates) for one in network.operators) >= 2
         look(page, "vouched")

@@ -100,7 +100,7 @@ export class LabelView {
       return false;
     }
     const so = `${vouched} of ${count} vouch for them so far. This takes some seconds; work begins once enough do.`;
-    this.wait(`The operators are being asked whether your items will be paid: ${so}`, RETRY_SECONDS, 'Asking the operators');
+    this.wait(`The operators are being asked whether the pay for your items is backed: ${so}`, RETRY_SECONDS, 'Asking the operators');
     element('start-anyway').hidden = false;
     return false;
   }
@@ -115,7 +115,7 @@ export class LabelView {
     if (!vouching.asks) return;
     const { state, vouched, count } = lease ? vouching.lease(lease.logged) : {};
     const write = (id, text) => element(id).textContent !== text && (element(id).textContent = text);
-    write('vouched', state === 'backed' ? `${vouched} of ${count} operators vouch for this lease: it will be paid.` : '');
+    write('vouched', state === 'backed' ? `${vouched} of ${count} operators vouch for this lease: its pay is backed.` : '');
     const last = vouching.submissions().at(-1);
     write('handed-in', last ? `Your last submission: ${standing(last, vouching.operators)}` : '');
   }
