@@ -21,7 +21,6 @@ from oracle.evidence.entries import LogRow
 from oracle.evidence.results import Evidence
 from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import Supplement
-from oracle.gateway.secrets import GatewaySecrets
 from oracle.ports import ContentStore
 from oracle.replay.digits import digit_campaign, digit_terms, digit_truth
 from oracle.service.evidence import read_log
@@ -55,7 +54,6 @@ class Scene:
     people: list[Person] = field(default_factory=list)
     campaign: int = 0
     epoch_seconds: int = 0
-    secrets: GatewaySecrets | None = None
 
     def open(
         self, *, people: int, items: int = 60, gold: int = 12, terms: dict[str, Any] = TERMS
@@ -64,17 +62,21 @@ class Scene:
         files, _ = digit_campaign(
             digit_terms(**terms), items=items, gold=gold, gold_epochs=6, secret=b"\x07" * 32
         )
-        self.secrets = files.secrets
-        self.epoch_seconds = terms["epochSeconds"]
-        self.campaign = self.network.create(files, self.content)
         truth = digit_truth()
+        self.employ(
+            self.network.create(files, self.content),
+            people,
+            terms["epochSeconds"],
+            lambda item: str(truth[files.order[item]]),
+        )
+
+    def employ(
+        self, campaign: int, people: int, epoch_seconds: int, truth: Callable[[int], str]
+    ) -> None:
+        """Take a campaign that was created, and people who know the `truth` of its items."""
+        self.campaign, self.epoch_seconds = campaign, epoch_seconds
         self.people = [
-            Person(
-                self.network.page,
-                f"person {number}",
-                lambda item: str(truth[files.order[item]]),
-                self.network.devnet.timestamp,
-            )
+            Person(self.network.page, f"person {number}", truth, self.network.devnet.timestamp)
             for number in range(people)
         ]
 

@@ -8,35 +8,51 @@ soak` asks for 200.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
-from functools import partial
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from oracle.bootstrap import read_campaign
+from oracle.cli import cli
 from oracle.errors import GatewayRefusal
 from oracle.evidence.hashing import keccak256
 from oracle.evidence.signing import recover
 from oracle.evidence.structs import Acknowledgement, Confirmation, Domain
 from oracle.ports import LeaseCertificate
-from oracle.requester.stand_in import StandIn
-from tests.services.conftest import TERMS, Scene
-from tests.support.network import Process, wait_until
+from oracle.requester.plan import read_plan
+from oracle.requester.recovery import Recovery
+from tests.services.conftest import Scene, staged
+from tests.support.network import OracleNetwork, Process, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(3600)]
 
 KILLS = int(os.environ.get("SOAK_KILLS", "20"))
 GATEWAY_DOWN = frozenset({"LOG-SHORT", "ANCHOR-SKIPPED", "SEED-UNOPENED"})
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples"
 SEED = int(os.environ.get("SOAK_SEED", "1"))
 
 
-def test_network__processes_killed_at_random__recover_without_hands(scene: Scene) -> None:
+@pytest.fixture
+def unhurried(tmp_path: Path) -> Iterator[Scene]:
+    """A network whose chain makes a block a second at most: kills are by the wall clock, and each
+    epoch is a receipt that every restarted process reads again."""
+    names = ["gateway", *(f"operator{number}" for number in range(4))]
+    pauses = {name: {"DDLP_STEP_SECONDS": "1.0"} for name in names}
+    with staged(tmp_path, settings=lambda devnet: pauses) as scene:
+        yield scene
+
+
+def test_network__processes_killed_at_random__recover_without_hands(unhurried: Scene) -> None:
     print(f"SOAK_SEED={SEED} SOAK_KILLS={KILLS}")
-    dice = random.Random(SEED)
+    scene, dice = unhurried, random.Random(SEED)
     scene.open(people=4, items=150, gold=30)
     processes = scene.network.processes
     killed, next_kill = 0, time.monotonic() + 5
@@ -117,11 +133,22 @@ def _deeds(liar: Process) -> int:
 def test_network__gateway_stops_for_good__filed_work_is_paid(scene: Scene) -> None:
     """Operators confirm a lease; then the gateway is gone, and its work is filed with two of them.
 
-    The requester opens seed and gold in its place: else all labels of that epoch were the bond's.
+    The requester opens seed and gold in its place, by `ddlp campaign open`: else all labels of that
+    epoch were the bond's.
     """
-    network = scene.network
-    # An epoch long enough to file in: no cut may come between lease and filing.
-    scene.open(people=4, terms={**TERMS, "epochSeconds": 60, "leaseSeconds": 55})
+    network, file = scene.network, scene.network.folder / "requester" / "campaign.yaml"
+    _write_campaign(file)
+    network.deployment.save(file.with_name("deployment.json"))
+    _requester(network, "create", file, "--gateway", network.wallets.gateway.address)
+    plan = read_plan(file, Recovery.load(Recovery.path_of(file)).secret)
+    secrets = network.folder / "gateway" / "secrets"
+    secrets.mkdir(mode=0o700)
+    kept = secrets / f"{plan.files.manifest.block.digest.hex()}.json"
+    _requester(network, "recover", file, "--out", kept)
+    network.anchor_blocks = plan.files.manifest.anchor_blocks
+    scene.employ(
+        1, 4, plan.files.manifest.epoch_seconds, lambda item: str(plan.files.order[item] % 10)
+    )
     contributor = scene.people[0]
     domain = Domain(network.deployment.chain_id, network.deployment.board)
     with network.started():
@@ -138,34 +165,63 @@ def test_network__gateway_stops_for_good__filed_work_is_paid(scene: Scene) -> No
                         signatures[address] = desk.confirm(row.position, row.entry_hash)
             return len(signatures) == len(desks)
 
-        wait_until(confirm, what="confirmations of all operators")
-        assert {
-            address: recover(confirmed.digest(domain), signature)
-            for address, signature in signatures.items()
-        } == {address: address for address in desks}
-        for desk in desks.values():
-            desk.certify(LeaseCertificate(row, tuple(signatures.values())))
-        network.processes["gateway"].end(signal.SIGKILL)
-        for address, desk in list(desks.items())[:2]:
-            epoch = len(scene.finalized) + 1
+        with network.pace.held():  # no cut comes between lease and filing
+            wait_until(confirm, what="confirmations of all operators")
+            assert {
+                address: recover(confirmed.digest(domain), signature)
+                for address, signature in signatures.items()
+            } == {address: address for address in desks}
+            for desk in desks.values():
+                desk.certify(LeaseCertificate(row, tuple(signatures.values())))
+            network.processes["gateway"].end(signal.SIGKILL)
+            begun = network.facts(scene.campaign).created.timestamp
+            epoch = (row.entry.expiry - begun) // scene.epoch_seconds + 1
             word = Acknowledgement(scene.campaign, keccak256(filing.entry), epoch)
-            assert recover(word.digest(domain), desk.file(filing)) == address
+            for address, desk in list(desks.items())[:2]:
+                assert recover(word.digest(domain), desk.file(filing)) == address
         contributor.acknowledged.append(filing.entry)
-        standing = StandIn(
-            partial(read_campaign, network.reader, scene.content, scene.campaign),
-            scene.secrets,
-            desks,
-        )
         network.close(scene.campaign)
-
-        def opened() -> bool:
-            standing.step()
-            return standing.is_over
-
-        scene.wait_until(opened, "the final receipt")
+        peers = network.folder / "operator0" / "peers.json"
+        told = _requester(network, "open", scene.campaign, file, "--peers", peers)
+        assert told.count("has what opens epoch") >= len(desks)
+        assert told.endswith("campaign 1 has its final receipt\n")
         rows, filings = scene.published()
         assert filings.count(filing.entry) == 1
         assert filing.entry not in {one.data for one in rows}
         charged = scene.finalized[-1].bond_charge
     assert charged > 0
     scene.check_end(gateway_faults=GATEWAY_DOWN - {"SEED-UNOPENED"})
+
+
+def _write_campaign(file: Path) -> None:
+    """A campaign of sixty numbers, whose epochs are long enough to begin a lease in each."""
+    shutil.copytree(EXAMPLE, file.parent)
+    names = [f"number-{number:02}" for number in range(60)]
+    items = [{"name": name, "text": f"What is {name}?"} for name in names]
+    gold = [{"item": names[number], "answer": str(number % 10)} for number in range(12)]
+    for name, rows in (("items", items), ("gold", gold)):
+        text = "".join(f"{json.dumps(row)}\n" for row in rows)
+        file.with_name(f"{name}.jsonl").write_text(text)
+    terms = {
+        "classes": [str(number) for number in range(10)],
+        "epoch": "60s",
+        "lease": "55s",
+        "grace": "2s",
+        "anchor_blocks": 2,
+        "gold_epochs": 6,
+    }
+    lines = [line for line in file.read_text().splitlines() if line.split(":")[0] not in terms]
+    lines += [f"{name}: {json.dumps(value)}" for name, value in terms.items()]
+    file.write_text("\n".join(lines) + "\n")
+
+
+def _requester(network: OracleNetwork, *arguments: object) -> str:
+    """Run `ddlp campaign …` as the requester; return what it printed."""
+    environment = {
+        "DDLP_STATE_DIR": str(network.folder / "requester"),
+        "DDLP_RPC_URL": network.devnet.url,
+        "DDLP_CONTENT_DIR": str(network.folder / "content"),
+    }
+    done = CliRunner().invoke(cli, ["campaign", *map(str, arguments)], env=environment)
+    assert done.exit_code == 0, f"{done.output} {done.exception}"
+    return done.output
