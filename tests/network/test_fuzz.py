@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from oracle.protocol.campaign import EpochResult
 from oracle.service.member import Member
-from tests.network import faults
+from tests.network import faults, remembered
 from tests.network.gateways import BEHAVIOURS
 from tests.network.invariants import INVARIANTS, Outcome, check
 from tests.network.liars import LIARS
@@ -96,6 +97,23 @@ def test_schedule__run_again__is_the_same() -> None:
     first, second = (Schedule(3, plan).run() for _ in range(2))
     assert first.chain.finalized() == second.chain.finalized()
     assert first.trace == second.trace
+
+
+def test_schedule__that_remembers__comes_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Plan(7, "ShowsEachAnother", "Equivocates", 0.1, 0.3, "capped")
+    remembers = Schedule(7, plan).run()
+    asked = []
+
+    def forgetful(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
+        asked.append(function)
+        return function
+
+    monkeypatch.setattr(remembered, "_once", forgetful)
+    monkeypatch.setattr(remembered, "_once_a_cut", forgetful)
+    forgets = Schedule(7, plan).run()
+    assert len(asked) > 4
+    assert remembers.chain.finalized() == forgets.chain.finalized() != []
+    assert remembers.trace == forgets.trace
 
 
 # -- planted faults: each must be found --------------------------------------------------------
