@@ -96,9 +96,9 @@ def test_network__chain_killed_with_a_receipt_in_its_last_block__posts_it_again(
         with network.pace.held():
             before, kept = _checkpoint(scene)
             while scene.posted_at_latest() == before:
+                devnet.mine()
                 network.pace.await_followers()
                 if scene.posted_at_latest() == before:
-                    devnet.mine()
                     before, kept = _checkpoint(scene)
             assert devnet.block_number() > kept
             devnet.kill()
