@@ -59,16 +59,17 @@ class Step:
     same: bool
 
     @classmethod
-    def of(cls, block: Block, posterior: Int32, before: Int32 | None) -> Step:
+    def of(cls, block: Block, posterior: Int32, before: Step | None) -> Step:
         """Clamp gold and add up."""
         clamp_gold(posterior.T, block.gold)
         seen = (block.n_labels > 0) | (block.gold >= 0)
-        return cls(
-            posterior,
-            block.soft_counts(posterior),
-            (posterior if seen.all() else posterior[:, seen]).sum(axis=1, dtype=np.int64),
-            before is not None and np.array_equal(before, posterior),
+        class_counts = (posterior if seen.all() else posterior[:, seen]).sum(axis=1, dtype=np.int64)
+        same = (  # posteriors are seldom compared: their sums tell first
+            before is not None
+            and np.array_equal(before.class_counts, class_counts)
+            and np.array_equal(before.posterior, posterior)
         )
+        return cls(posterior, block.soft_counts(posterior), class_counts, same)
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Share:
         def step(pair: tuple[Block, Step]) -> Step:
             block, before = pair
             posterior = block.posterior(scores, log_prior)
-            return Step.of(block, posterior, before.posterior)
+            return Step.of(block, posterior, before)
 
         pairs = list(zip(self.blocks, self.steps, strict=True))
         return replace(self, steps=over_threads(step, pairs))

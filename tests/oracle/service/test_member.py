@@ -22,7 +22,7 @@ from tests.network.schedule import QUORUM, Plan, Schedule
 
 def calm(gateway: str = "Honest", liar: str = "honest", seed: int = 1) -> Schedule:
     """A schedule without drops, voids or short money."""
-    return Schedule(seed, Plan(seed, gateway, liar, 0.0, 0.0, False))
+    return Schedule(seed, Plan(seed, gateway, liar, 0.0, 0.0, "ample"))
 
 
 @pytest.fixture
