@@ -330,12 +330,16 @@ def test_type__by_touch_on_a_phone__is_labeled(begin: Callable[..., Visit], kind
 
 
 def finger(page: Page, *places: tuple[float, float]) -> None:
-    """Put a finger down at the first place, move it over the others, lift it."""
+    """Put a finger down at the first place, move it over the others, rest, lift it.
+
+    A browser takes a finger that is lifted in mid-course for a fling, and the next tap for its end.
+    """
     touch = page.context.new_cdp_session(page)
     for number, (x, y) in enumerate(places):
         kind = "touchMove" if number else "touchStart"
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
         page.wait_for_timeout(30)  # as a hand takes; a browser tells scrolls from drags by it
+    page.wait_for_timeout(300)
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
