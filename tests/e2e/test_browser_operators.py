@@ -42,6 +42,7 @@ from tests.e2e.chromium import (
     screenshot,
     watch,
 )
+from tests.support.network import wait_until
 from webapp import Settings, create_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
@@ -148,6 +149,7 @@ def running(folder: Path) -> Iterator[Network]:
             Settings((origin,), b"k" * 32, operators=urls),
         )
         stack.enter_context(listening(page, "127.0.0.1", page_port))
+        wait_until(lambda: 1 in platform.gateways(), 60, what="campaign served")
         yield network
 
 
