@@ -2,14 +2,16 @@
 
     .venv/bin/python bench/load/first_pay.py
 
-The person signs in, delegates, labels digits as they are given out, and claims what an epoch's
-receipt has paid; prints the seconds after which each was done. Before it stand, in a fresh clone,
-what `make serve` fetches and builds (time it by itself: `time make .venv webapp/static/app.js`).
+The person signs in, delegates, passes the exam, labels digits as they are given out, and claims
+what an epoch's receipt has paid; prints the seconds after which each was done. Before it stand, in
+a fresh clone, what `make serve` fetches and builds (time it by itself: `time make venv
+webapp/static/app.js`).
 """
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -24,7 +26,7 @@ import requests
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from oracle.replay.digits import digits  # noqa: E402
+from oracle.replay.digits import digit_truth, digits  # noqa: E402
 from tests.webapp.browser_double import CAMPAIGN, BrowserDouble  # noqa: E402
 
 LONGEST = 900  # seconds until something is wrong
@@ -83,6 +85,14 @@ def main() -> None:
                 assert time.monotonic() - began < LONGEST
                 time.sleep(1)
             done("signed in and delegated")
+            assert browser.post("/campaigns/1/exam/begin").status_code == 200
+            asked = set(re.findall(r'name="(scan-(\d+))"', browser.get("/campaigns/1/exam").text))
+            known = digit_truth()
+            passed = browser.post(
+                "/campaigns/1/exam", data={name: known[int(place)] for name, place in asked}
+            )
+            assert "You passed" in passed.text, passed.text
+            done("the exam passed")
             sequence = 0
             while time.monotonic() - began < LONGEST:
                 if int(browser.status()["earned"]) > 0:
@@ -91,7 +101,9 @@ def main() -> None:
                     assert claimed.status_code == 201, claimed.text
                     done(f"claimed: {claimed.get_json()['amount']} base units in the wallet")
                     return
-                items = browser.lease().get_json()["items"]
+                leased = browser.lease()
+                assert leased.status_code in (200, 201), leased.text
+                items = leased.get_json()["items"]
                 if not items or sequence == 10:
                     time.sleep(1)
                     continue
