@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -218,25 +219,7 @@ class Evidence:
         """Parse an index block, fetching result shards by link; FormatError unless encoding gives
         the same bytes.
         """
-        fields = read_cbor(
-            data,
-            "evidence",
-            (
-                "campaign",
-                "epoch",
-                "attempt",
-                "final",
-                "manifest",
-                "previous",
-                "log",
-                "supplement",
-                "items",
-                "leaves",
-                "slashes",
-                "contributors",
-            ),
-        )
-        _check_index(fields)
+        fields = _read_index(data)
         evidence = cls(
             int.from_bytes(fields["campaign"], "big"),
             whole(fields["epoch"]),
@@ -260,13 +243,39 @@ class Evidence:
         return evidence
 
 
-def _check_index(fields: dict[str, object]) -> None:
+def supplement_of(data: bytes) -> Link:
+    """Return the link to the supplement in an evidence index block, without fetching any shard;
+    FormatError where it isn't one."""
+    supplement: Link = _read_index(data)["supplement"]
+    return supplement
+
+
+def _read_index(data: bytes) -> dict[str, Any]:
+    fields = read_cbor(
+        data,
+        "evidence",
+        (
+            "campaign",
+            "epoch",
+            "attempt",
+            "final",
+            "manifest",
+            "previous",
+            "log",
+            "supplement",
+            "items",
+            "leaves",
+            "slashes",
+            "contributors",
+        ),
+    )
     linked = isinstance(fields["manifest"], Link) and isinstance(fields["supplement"], Link)
     previous = fields["previous"] is None or isinstance(fields["previous"], Link)
     if not (linked and previous and isinstance(fields["final"], bool)):
         raise FormatError("evidence: a field has the wrong type")
     if len(cells(fields["campaign"], 32)) != 1:
         raise FormatError("evidence: campaign is 32 bytes")
+    return fields
 
 
 def _item_rows(classes: int) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -222,11 +223,7 @@ class Supplement:
         """Parse an index block, fetching shards by link; FormatError unless encoding gives the same
         bytes.
         """
-        fields = read_cbor(
-            data,
-            "supplement",
-            ("campaign", "epoch", "final", "seed", "gold", "filings", "openings"),
-        )
+        fields = _read_index(data)
         seed, campaign = fields["seed"], fields["campaign"]
         if len(cells(seed, 32)) != 1 or len(cells(campaign, 32)) != 1:
             raise FormatError("supplement: seed and campaign are 32 bytes")
@@ -246,6 +243,19 @@ class Supplement:
         if supplement.encode()[0].data != data:
             raise FormatError("supplement: its shards are not cut canonically")
         return supplement
+
+    @classmethod
+    def decode_filings(cls, data: bytes, fetch: Fetch) -> tuple[bytes, ...]:
+        """Parse the filings of an index block alone, fetching their shards; FormatError where one
+        of them is malformed."""
+        shards = links(_read_index(data)["filings"])
+        return tuple(entry for link in shards for entry in _read_filings(fetch(link)))
+
+
+def _read_index(data: bytes) -> dict[str, Any]:
+    return read_cbor(
+        data, "supplement", ("campaign", "epoch", "final", "seed", "gold", "filings", "openings")
+    )
 
 
 def _check_order(rows: Sequence[object], keys: Sequence[object]) -> None:

@@ -44,7 +44,7 @@ from oracle.evidence.codec import DAG_CBOR, MAX_BLOCK, RAW, Link, decode_json
 from oracle.evidence.entries import LogRow, encode_entry, next_head
 from oracle.evidence.hashing import ZERO32, keccak256, sha256
 from oracle.evidence.manifest import Manifest
-from oracle.evidence.results import Evidence
+from oracle.evidence.results import Evidence, supplement_of
 from oracle.evidence.signing import address_of, sign
 from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import GoldOpening, Opening, Supplement
@@ -74,6 +74,10 @@ from oracle.protocol.terms import Bounded
 
 # How far apart anchors are taken to be until two are known.
 ANCHOR_SECONDS = 60
+# Skills are fitted anew at most so often by the anchors' time: a fit takes 13 µs for each label
+# that there is, and anchors a few seconds apart, each with hundreds of new labels, would ask for it
+# every time.
+RECONCILE_SECONDS = 10
 KEPT_ITEMS = 4096  # records, at hand for who is shown one next
 
 # What a person can do about a rule that their entry breaks, by the ledger's code.
@@ -86,6 +90,7 @@ REMEDIES = {
     "DELEGATION-REVOKED": "sign one of the newest generation, or of a higher one",
     "LEASE-UNDELEGATED": "sign a delegation for this campaign first",
     "LEASE-REPEATED": "ask for other items",
+    "LEASE-INELIGIBLE": "ask for other items",
     "SUBMISSION-ITEMS": "send 1 to 100 labels, one for each item",
     "SUBMISSION-SIGNATURE": "sign with a session key of the newest delegation",
     "SUBMISSION-REPLAYED": "count the sequence up with every submission",
@@ -175,6 +180,7 @@ class Gateway:
         self._group = GroupCommit(self._transaction)
         self._pending: dict[bytes, tuple[LoggedEntry, NewEntry]] = {}  # by entry hash, not on disk
         self._behind = False  # whether the ledger holds what the database may not
+        self._reconciled_at = 0  # the time of an anchor
 
         known = self._read_facts()
         if known.gateway != self.address:
@@ -208,7 +214,7 @@ class Gateway:
         self._unread = self._uncut = ""
         self._cuts: tuple[tuple[int, Block, Filings], ...] = ()
         self._cuts_read = 0  # finalized receipts that they are read from
-        self._cuts = self._stalled_cuts(known)
+        self._cuts = self._finalized_cuts(known)
         self._load(known)
         self._erase(())  # where the process ended before it had
 
@@ -246,7 +252,10 @@ class Gateway:
         facts = self._read_facts()
         with self._fresh():
             self._read_cuts(facts)
-        return self._group.run(lambda: self._follow(facts))
+        followed = self._group.run(lambda: self._follow(facts))
+        if followed.anchors:
+            self._reconcile()
+        return followed
 
     def _follow(self, facts: ChainFacts) -> Followed:
         self._check_same_chain(facts)
@@ -261,8 +270,6 @@ class Gateway:
             self._append(log.Anchor(block.number, block.hash))
             self._take_chain_delegations()
             count += 1
-        if count and self._stream is not None and self._stream.is_due:
-            self._stream.reconcile()
         finalized = tuple(
             one.receipt
             for one in facts.settlements
@@ -354,9 +361,6 @@ class Gateway:
                 self._wait(1),
             )
         entry = log.Lease(contributor, self._ledger.reward(), expiry, tuple(chosen))
-        faults = [fault for fault in self._ledger.lease_faults(entry) if fault is not None]
-        if faults:
-            raise GatewayRefusal(faults[0], "these items can't be leased to you: ask for others")
         return self._lease_reply(self._append(entry), chosen)
 
     def running(self, contributor: bytes) -> LeaseReply | None:
@@ -733,7 +737,7 @@ class Gateway:
         digest = row.signed_head(self.campaign).digest(self._domain)
         row = replace(row, signature=sign(self._key, digest))
         try:
-            ledger.apply(entry, row.position)
+            ledger.apply(entry, row.position, faultless=True)
         except ProtocolFault as fault:
             remedy = REMEDIES.get(fault.code, "ask the campaign's requester for help")
             raise GatewayRefusal(fault.code, f"{fault.message}: {remedy}") from fault
@@ -895,13 +899,13 @@ class Gateway:
             return {}
         return {row.item: row.epoch for row in self._evidence[1].items}
 
-    def _stalled_cuts(self, facts: ChainFacts) -> tuple[tuple[int, Block, Filings], ...]:
-        """Return where finalized receipts have cut the log though it lacks the cut's anchor there,
-        and what was filed for each.
+    def _finalized_cuts(self, facts: ChainFacts) -> tuple[tuple[int, Block, Filings], ...]:
+        """Return where finalized receipts have cut the log, and what was filed for each: of those
+        that took filings, or that cut it though it lacks the cut's anchor there.
 
         Operators cut a log that stalls; from there on they read it as if the anchor stood there,
-        and so must we, or we would lease in an epoch that is over. Where evidence can't be read,
-        no lease is given.
+        and so must we, or we would lease in an epoch that is over. What was filed keeps its budget.
+        Where evidence can't be read, no lease is given.
         """
         finalized = [one.receipt for one in facts.settlements if one.finalized_block is not None]
         if len(finalized) == self._cuts_read and not self._uncut:
@@ -910,22 +914,31 @@ class Gateway:
         found, after = [], 0
         for receipt in sorted(finalized, key=lambda one: one.epoch):
             block = facts.anchors.get(receipt.as_of)
-            rows = self.rows(receipt.log_position, receipt.log_position)
-            if block is not None and rows and not _is_anchor(rows[0], block):
+            if block is not None and self.rows(receipt.log_position, receipt.log_position):
                 try:
                     filings = Filings(receipt.epoch, after, self._filed(receipt))
                 except (ContentMissing, ContentCorrupt, ContentUnavailable, FormatError) as error:
                     self._uncut = f"the evidence of epoch {receipt.epoch} can't be read: {error}"
                     break
-                found.append((receipt.log_position, block, filings))
+                if filings.entries or self._stalled(receipt.log_position, block):
+                    found.append((receipt.log_position, block, filings))
             after = receipt.epoch
         return tuple(found)
 
+    def _stalled(self, position: int, block: Block) -> bool:
+        """Say whether the log lacks the anchor of a cut at `position`."""
+        (row,) = self.rows(position, position)
+        return row.data != encode_entry(log.Anchor(block.number, block.hash))
+
     def _read_cuts(self, facts: ChainFacts) -> None:
-        """Read the log anew where a receipt finalized since has cut it though it had stalled."""
+        """Take what receipts finalized since have taken by filing; read the log anew where one has
+        cut it though it had stalled."""
         before, ledger = self._cuts, self._ledger
-        self._cuts = self._stalled_cuts(facts)
-        if self._cuts == before:
+        self._cuts = self._finalized_cuts(facts)
+        added = self._cuts[len(before) :]
+        if not any(self._stalled(position, block) for position, block, _ in added):
+            for _, _, filings in added:
+                ledger.note_filed(filings)
             return
         try:
             self._load(replace(ledger.facts, anchors=facts.anchors))
@@ -936,9 +949,8 @@ class Gateway:
             raise
 
     def _filed(self, receipt: Receipt) -> tuple[bytes, ...]:
-        block = self._content.get(receipt.evidence, DAG_CBOR)
-        evidence = Evidence.decode(block, self._fetch)
-        return Supplement.decode(self._fetch(evidence.supplement), self._fetch).filings
+        supplement = supplement_of(self._content.get(receipt.evidence, DAG_CBOR))
+        return Supplement.decode_filings(self._fetch(supplement), self._fetch)
 
     def _not_finalized(self, items: Sequence[int]) -> int:
         """How many of `items` no finalized receipt has closed."""
@@ -966,6 +978,22 @@ class Gateway:
                 item = by_position[stored.position][index]
                 self._note_answer(item, stored.contributor, answer)
         self._stream.reconcile()
+
+    def _reconcile(self) -> None:
+        """Fit the posterior anew where that is due. People are served meanwhile: what they answer
+        is added to the new one before it takes the old one's place."""
+        with self._fresh():
+            stream, anchor = self._stream, self._ledger.anchor
+            if stream is None or anchor is None or not stream.is_due:
+                return
+            if anchor.timestamp < self._reconciled_at + RECONCILE_SECONDS:
+                return
+            self._reconciled_at, fitted = anchor.timestamp, stream.copy()
+        fitted.reconcile()
+        with self._fresh():
+            if self._stream is stream:  # else the log was read anew
+                fitted.take_rest(stream)
+                self._stream = fitted
 
     def _note_answer(self, item: int, contributor: bytes, answer: bytes) -> None:
         if self._stream is not None:
@@ -1008,7 +1036,3 @@ def served(gateways: Mapping[int, Gateway], campaign: int) -> Gateway:
     if campaign not in gateways:
         raise UnknownCampaign(f"campaign {campaign} isn't served here: open another address")
     return gateways[campaign]
-
-
-def _is_anchor(row: LogRow, block: Block) -> bool:
-    return row.data == encode_entry(log.Anchor(block.number, block.hash))

@@ -69,7 +69,7 @@ class _Wallet:
     keys: dict[bytes, int] = field(default_factory=dict)  # session key -> valid until
     anchors_before: int = 0
     ordinal: int = 0
-    open_items: int = 0
+    running: dict[int, LeasedItem] = field(default_factory=dict)  # unsubmitted, by row
 
 
 class Ledger:
@@ -115,6 +115,7 @@ class Ledger:
         self._open_tier_0 = 0
         self._leased_rewards = 0
         self._held_by_epoch: defaultdict[int, int] = defaultdict(int)
+        self._lapsed_rewards: defaultdict[int, int] = defaultdict(int)  # by epoch; may be filed
         self._gap = False
         self._posted_epoch = 0
         self._gold = secrets.gold
@@ -201,15 +202,16 @@ class Ledger:
                 "the head is not signed by the gateway's key",
             )
 
-    def apply(self, entry: entries.Entry, position: int) -> None:
-        """Take one entry at `position`; ProtocolFault, and no change, where it breaks a rule."""
+    def apply(self, entry: entries.Entry, position: int, *, faultless: bool = False) -> None:
+        """Take one entry at `position`; ProtocolFault, and no change, where it breaks a rule; with
+        `faultless` also where it is a lease that the gateway should not give."""
         place = f"log {position}"
         if isinstance(entry, entries.Anchor):
             self._anchor(entry, position)
         elif isinstance(entry, entries.Delegation):
             self._delegate(entry, place)
         elif isinstance(entry, entries.Lease):
-            self._lease(entry, position)
+            self._lease(entry, position, faultless)
         elif isinstance(entry, entries.Submission):
             self._submit(entry, position)
         elif isinstance(entry, entries.Skip):
@@ -227,15 +229,34 @@ class Ledger:
         self._sequences.place(self._keys.number(key), entry.sequence)
         for one in held:
             lapsed = one.state == "lapsed"
-            self._end(one, "submitted")
+            self._keep_filed(one)
             self._filed.append((position, entry, one, lapsed))
+
+    def note_filed(self, filings: Filings) -> None:
+        """Keep the budget of lapsed leases whose work a finalized receipt has taken by filing.
+
+        For a log that went on before the receipt was known; who reads the log anew gives `cuts`.
+        """
+        for entry in map(entries.decode_entry, filings.entries):
+            if isinstance(entry, entries.Submission):
+                for item in entry.items:
+                    one = self.leases.get((entry.contributor, item))
+                    if one is None or one.state != "lapsed":
+                        continue
+                    if filings.after < one.epoch <= filings.epoch:
+                        self._keep_filed(one)
+        self._free_lapsed()
+
+    def _keep_filed(self, leased: LeasedItem) -> None:
+        if leased.state == "lapsed":
+            self._lapsed_rewards[leased.epoch] -= leased.reward
+        self._end(leased, "submitted")
 
     def count_filed(self) -> None:
         """Count the labels of all filings, behind those of the log."""
         for position, entry, one, lapsed in self._filed:
             if lapsed:
                 self.slots[one.item] += 1
-                self._leased_rewards += one.reward
                 self._held_by_epoch[one.epoch] += one.reward
             index = entry.items.index(one.item)
             self.labels.add(position, index, entry.labels[index], one)
@@ -288,8 +309,21 @@ class Ledger:
         for leased in [one for one in self._running.values() if one.expiry < block.timestamp]:
             self._end(leased, "lapsed")
             self.slots[leased.item] -= 1
-            self._leased_rewards -= leased.reward
             self._held_by_epoch[leased.epoch] -= leased.reward
+            self._lapsed_rewards[leased.epoch] += leased.reward
+        self._free_lapsed()
+
+    def _free_lapsed(self) -> None:
+        """Give the budget of lapsed leases back where their epoch is settled: until then their work
+        may be filed."""
+        settled = self._settled()
+        for epoch in [one for one in self._lapsed_rewards if one <= settled]:
+            self._leased_rewards -= self._lapsed_rewards.pop(epoch)
+
+    def _settled(self) -> int:
+        """The epoch of the newest receipt that was final by the last anchor; 0 without any."""
+        receipt = self.facts.last_finalized(self.anchor.number) if self.anchor is not None else None
+        return receipt.epoch if receipt is not None else 0
 
     def _touch_gap(self) -> None:
         if self._gap:
@@ -372,8 +406,8 @@ class Ledger:
         reward = self.reward()
         funding = self.facts.funding_at(self.anchor.number)
         finalized = self.facts.last_finalized(self.anchor.number)
-        settled = finalized.epoch if finalized is not None else 0
         charged = finalized.bond_charge if finalized is not None else 0
+        settled = self._settled()
         held = sum(amount for epoch, amount in self._held_by_epoch.items() if epoch > settled)
         fee_bps = self.bounded.fee_bps
         room = min(
@@ -398,7 +432,7 @@ class Ledger:
             return UNPAID_ITEMS
         shared = max(FREE_FLOOR, (backed + self._open_tier_0) // 4) - self._open_tier_0
         wallet = self._wallets.get(contributor)
-        own = TIERS[0].open_items - (wallet.open_items if wallet is not None else 0)
+        own = TIERS[0].open_items - (len(wallet.running) if wallet is not None else 0)
         return max(0, min(own, shared))
 
     def eligible(self, contributor: bytes, item: int) -> bool:
@@ -472,7 +506,7 @@ class Ledger:
         )
         return item in islice(named, CANDIDATES + unopened)
 
-    def _lease(self, entry: entries.Lease, position: int) -> None:
+    def _lease(self, entry: entries.Lease, position: int, faultless: bool) -> None:
         place = f"log {position}"
         anchor = self._clock(place)
         wallet = self._wallets.get(entry.contributor)
@@ -488,11 +522,15 @@ class Ledger:
         if any((entry.contributor, item) in self.leases for item in items):
             raise ProtocolFault("LEASE-REPEATED", place, "the contributor has seen the item before")
         faults = self.lease_faults(entry)
-        for ahead, item in enumerate(items):
-            fault = faults[ahead]
-            if fault is not None:
-                problem = ProtocolFault(fault, place, f"item {item} should not have been leased")
-                self.gateway_faults.append((position, problem))
+        found = [
+            ProtocolFault(fault, place, f"item {item} should not have been leased")
+            for fault, item in zip(faults, items, strict=True)
+            if fault is not None
+        ]
+        if found and faultless:
+            raise found[0]
+        self.gateway_faults += [(position, problem) for problem in found]
+        for fault, item in zip(faults, items, strict=True):
             leased = self.leases.add(
                 entry.contributor,
                 item,
@@ -502,10 +540,9 @@ class Ledger:
                 position=position,
                 fault=fault or ("ANCHOR-SKIPPED" if self._gap else None),
             )
-            self._running[leased.row] = leased
+            self._running[leased.row] = wallet.running[leased.row] = leased
             self.slots[item] += 1
         wallet.ordinal += len(items)
-        wallet.open_items += len(items)
         self._open_tier_0 += len(items)
         self._leased_rewards += entry.reward * len(items)
         self._held_by_epoch[self.epoch] += entry.reward * len(items)
@@ -556,7 +593,7 @@ class Ledger:
 
     def _end(self, leased: LeasedItem, state: str) -> None:
         if self._running.pop(leased.row, None) is not None:
-            self._wallets[leased.contributor].open_items -= 1
+            del self._wallets[leased.contributor].running[leased.row]
             self._open_tier_0 -= 1
         leased.state = state
 
@@ -623,7 +660,8 @@ class Ledger:
 
     def unsubmitted(self, contributor: bytes) -> list[LeasedItem]:
         """The contributor's running leases, in the order they were given."""
-        return [one for one in self._running.values() if one.contributor == contributor]
+        wallet = self._wallets.get(contributor)
+        return list(wallet.running.values()) if wallet is not None else []
 
     def _clock(self, place: str) -> Block:
         if self.anchor is None:

@@ -59,6 +59,23 @@ def test_schedule__submission_logged_after_its_lease__is_filed_and_paid() -> Non
         assert outcome.occurred["label is filed"]
 
 
+@pytest.mark.parametrize("gateway", ["LogsLate", "Hides"])
+def test_schedule__budget_nearly_spent__is_kept_for_what_may_be_filed(gateway: str) -> None:
+    schedule = Schedule(1, replace(CALM, seed=1, gateway=gateway, money="short")).run()
+    check(schedule)
+    last = schedule.honest[0].results[-1]
+    main = schedule.gateways.main
+    assert any(filings.entries for _, _, filings in main._cuts)
+    assert "LEASE-UNBACKED" not in {fault.code for _, fault in last.gateway_faults}
+    known = [main]
+    if gateway == "Hides":  # what the other has logged is no log of an honest gateway's
+        known.append(schedule.gateways.open(main._store))
+    for one in known:
+        one.follow()
+        theirs = schedule.honest[0].intake.ledger(schedule.read_campaign(), last)
+        assert one._ledger._leased_rewards == theirs._leased_rewards
+
+
 def test_schedule__gateway_that_returns_after_a_stalled_cut__leases_as_operators_read() -> None:
     schedule = Schedule(1, replace(CALM, seed=1, gateway="StopsAndComesBack")).run()
     check(schedule)

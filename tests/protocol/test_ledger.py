@@ -12,7 +12,7 @@ from oracle.evidence import entries
 from oracle.evidence.hashing import keccak256
 from oracle.evidence.signing import address_of, sign
 from oracle.protocol.facts import Block, ChainDelegation, Funding
-from oracle.protocol.ledger import Ledger, Secrets
+from oracle.protocol.ledger import Filings, Ledger, Secrets
 from oracle.quality.reputation import TIERS
 from tests.support.world import START, TOKEN, World, key_of
 
@@ -224,7 +224,7 @@ def test_lease__beyond_what_is_backed__stops(scarce: str) -> None:
     assert [fault.code for _, fault in world.ledger.gateway_faults] == ["LEASE-UNBACKED"]
 
 
-def test_lease__lapsed__frees_its_slot_and_its_backing(world: World) -> None:
+def test_lease__lapsed__frees_its_slot_and_what_cap_and_bond_back(world: World) -> None:
     backed = world.ledger.backed_items()
     items = world.lease("ann", 4)
     assert world.ledger.backed_items() == backed - 4
@@ -232,6 +232,53 @@ def test_lease__lapsed__frees_its_slot_and_its_backing(world: World) -> None:
     assert world.ledger.backed_items() == backed
     assert all(world.ledger.slots[item] == 0 for item in items)
     refuses(world, "SUBMISSION-LEASE", lambda: world.submit("ann", items, [0] * 4))
+
+
+def test_lease__lapsed__keeps_its_budget_until_its_work_cannot_be_filed() -> None:
+    world = short_of_money(labels=8)
+    world.lease("ann", 5)
+    world.pass_time(900)
+    assert world.ledger.backed_items() == 3
+    world.pass_time(3600)
+    world.cut()
+    assert world.ledger.backed_items() == 3  # the log hasn't come to the receipt yet
+    world.pass_time(60)
+    assert world.ledger.backed_items() == 8
+
+
+@pytest.mark.parametrize("heard", ["before the next anchor", "after it", "with the log"])
+def test_lease__lapsed_and_filed__keeps_its_budget_for_good(heard: str) -> None:
+    world = short_of_money(labels=8)
+    items = world.lease("ann", 5)
+    entry, _ = world.submission("ann", items[:2], [1, 2])
+    world.append(entries.Skip(ANN, items[4], 0))
+    skipped, _ = world.submission("ann", items[4:], [1])
+    world.pass_time(4000)
+    position, block = len(world.rows), world.ledger.anchor
+    assert block is not None
+    filings = Filings(1, 0, tuple(entries.encode_entry(one) for one in (entry, skipped)))
+    world.cut()
+    if heard == "before the next anchor":
+        world.ledger.note_filed(filings)
+    world.pass_time(60)
+    if heard == "after it":
+        assert world.ledger.backed_items() == 8
+        world.ledger.note_filed(filings)
+    if heard == "with the log":
+        cuts = [(position, block, filings)]
+        secrets = world.ledger.secrets
+        world.ledger = Ledger(world.manifest, world.facts, closed={}, secrets=secrets, cuts=cuts)
+        world.ledger.read(world.rows)
+    assert world.ledger.backed_items() == 6
+    assert world.ledger.slots[items[4]] == 0
+
+
+def short_of_money(labels: int) -> World:
+    """A campaign whose budget is for so many labels; ann may draw."""
+    world = World(budget=labels * (TOKEN // 100) * 105 // 100)
+    world.delegate("ann")
+    world.pass_time(120)
+    return world
 
 
 def test_lease__after_close__is_the_gateways_fault(world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,12 @@ from oracle.errors import (
 )
 from oracle.evidence import entries
 from oracle.evidence.campaign import commit_label, earlier_seed
-from oracle.evidence.codec import encode_json
+from oracle.evidence.codec import Block, encode_json
 from oracle.evidence.hashing import ZERO32, keccak256, sha256
 from oracle.evidence.results import AGREED, Evidence, ItemResult
 from oracle.evidence.signing import address_of, recover, sign
 from oracle.evidence.structs import Receipt
+from oracle.evidence.supplement import Supplement
 from oracle.gateway.feed import GatewayFeed
 from oracle.gateway.gateway import Gateway
 from oracle.protocol.ledger import Ledger, Secrets
@@ -358,6 +359,27 @@ def test_lease__what_the_epoch_cap_backs__and_no_more(tmp_path: Path) -> None:
     replayed(scene)
 
 
+def test_lease__lapsed_and_filed__leaves_its_budget_to_what_was_filed(tmp_path: Path) -> None:
+    scene = GatewayScene(tmp_path, budget=TOKEN * 7 * 105 // 10_000)
+    scene.join("ann", "ben")
+    items = scene.lease("ann", 5)
+    filed = scene.submission("ann", items[:2])["entry"]
+    scene.pass_time(4000)  # all five lapse, and may be filed until a receipt is final
+    assert len(scene.lease("ben", 5)) == 2
+    refused(scene, "LEASE-UNBACKED", scene.gateway.lease, BEN, 1)
+    ledger = scene.gateway._ledger
+    cut, block = ledger.cut_positions[1], ledger.cut_anchors[1].number
+    post_receipt(scene, [], position=cut, as_of=block, filings=[filed], publish=False)
+    scene.pass_anchors(1)
+    error = refused(scene, "EVIDENCE-UNREAD", scene.gateway.lease, BEN, 1)
+    assert isinstance(error, GatewayBusy)
+    for one in evidence_of(scene, [], 1, [filed])[1]:
+        scene.content.put(one.data, one.codec)
+    for gateway in (scene.gateway, scene.start()):
+        gateway.follow()
+        assert gateway._ledger.backed_items() == 3
+
+
 def test_lease__items_named_by_the_caller__only_where_the_manifest_says_given(
     scene: GatewayScene, tmp_path: Path
 ) -> None:
@@ -466,23 +488,35 @@ def post_receipt(
     scene: GatewayScene,
     items: list[int],
     *,
-    publish: bool = True,
     epoch: int = 1,
     position: int = 1,
+    as_of: int = 6,
+    filings: Sequence[entries.Entry] = (),
+    publish: bool = True,
 ) -> Receipt:
     """Settle a receipt that closed `items`, with its evidence in content."""
-    link = scene.files.manifest.link
-    rows = tuple(ItemResult(item, epoch, AGREED, 0, 3, (1_000_000,) + (0,) * 9) for item in items)
-    evidence = Evidence(7, epoch, 0, False, link, None, (), link, rows, (), (), ())
-    index, shards = evidence.encode()
-    for block in (index, *shards) if publish else ():
+    index, blocks = evidence_of(scene, items, epoch, filings)
+    for block in blocks if publish else ():
         scene.content.put(block.data, block.codec)
     receipt = Receipt(
-        7, epoch, 0, False, index.digest, ZERO32, 0, 0, 0, ZERO32, position, ZERO32, 6, 0,
+        7, epoch, 0, False, index.digest, ZERO32, 0, 0, 0, ZERO32, position, ZERO32, as_of, 0,
         len(items), 0, TOKEN // 100, 950_000, ZERO32,
     )  # fmt: skip
     scene.chain.settle(receipt)
     return receipt
+
+
+def evidence_of(
+    scene: GatewayScene, items: list[int], epoch: int, filings: Sequence[entries.Entry]
+) -> tuple[Block, list[Block]]:
+    """The index of an epoch's evidence that closed `items`, and all of its blocks."""
+    manifest = scene.files.manifest.link
+    filed = tuple(sorted((entries.encode_entry(one) for one in filings), key=keccak256))
+    supplement, parts = Supplement(7, epoch, False, ZERO32, (), filed, ()).encode()
+    rows = tuple(ItemResult(item, epoch, AGREED, 0, 3, (1_000_000,) + (0,) * 9) for item in items)
+    evidence = Evidence(7, epoch, 0, False, manifest, None, (), supplement.link, rows, (), (), ())
+    index, shards = evidence.encode()
+    return index, [index, *shards, supplement, *parts]
 
 
 def test_status__items_closed_by_a_finalized_receipt__are_no_longer_pending(
