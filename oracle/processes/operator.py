@@ -226,6 +226,7 @@ class OperatorProcess:
                 for address in seats.members
                 if address in self._callers
             ],
+            keeps_results=False,
         )
 
 

@@ -11,6 +11,14 @@ from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import Supplement
 from oracle.protocol.campaign import Campaign, EpochResult
 from oracle.protocol.decide import decide
+from oracle.protocol.resume import Settled
+
+
+def read_published(receipt: Receipt, fetch: Fetch) -> Settled:
+    """Return a receipt with the evidence and the supplement that were published for it; FormatError
+    or ContentMissing where a block isn't what it should be, or nowhere."""
+    evidence = Evidence.decode(fetch(Link(DAG_CBOR, receipt.evidence)), fetch)
+    return receipt, evidence, Supplement.decode(fetch(evidence.supplement), fetch)
 
 
 def recompute(
@@ -21,9 +29,7 @@ def recompute(
     Raises ProtocolFault `RECEIPT-DIFFERS` where the evidence comes to another receipt,
     ContentMissing where a block is nowhere.
     """
-    evidence = Evidence.decode(fetch(Link(DAG_CBOR, receipt.evidence)), fetch)
-    supplement_block = fetch(evidence.supplement)
-    supplement = Supplement.decode(supplement_block, fetch)
+    _, evidence, supplement = read_published(receipt, fetch)
     rows = read_log(campaign, evidence, fetch)
     result = decide(campaign, previous, rows, supplement)
     if result.receipt != receipt:

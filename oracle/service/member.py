@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import takewhile
 
 from oracle.content.batch import put_all
 from oracle.errors import (
@@ -47,8 +48,9 @@ from oracle.protocol.campaign import Campaign, EpochResult
 from oracle.protocol.decide import decide
 from oracle.protocol.facts import ChainFacts, Settlement
 from oracle.protocol.openings import cut_of, named_block
+from oracle.protocol.resume import resume
 from oracle.quality.payment import fills_cap
-from oracle.service.evidence import read_log, recompute
+from oracle.service.evidence import read_log, read_published, recompute
 from oracle.service.follower import MORE, Follower, Unseal, opens, submission_of
 from oracle.service.intake import Intake, Signer
 from oracle.service.round import (
@@ -120,7 +122,9 @@ class Member:
     addresses by seat, `threshold` of whom must sign. `signer` signs 32-byte digests as `address`;
     `unseal` opens opening blocks sealed to this operator. `execute_slashes` also takes what a
     finalized receipt's slash tree says. `first_signer` is the seat that is asked to sign first; by
-    default the leader's own, so that fees go round.
+    default the leader's own, so that fees go round. `keeps_results` keeps every receipt's result,
+    for whoever asks for `results`; without it only the newest, and a restart goes on behind what
+    was judged before.
     """
 
     def __init__(
@@ -141,6 +145,7 @@ class Member:
         peers: Sequence[Peer] = (),
         execute_slashes: bool = True,
         first_signer: int | None = None,
+        keeps_results: bool = True,
     ) -> None:
         if not members or not len(members) < 2 * threshold <= 2 * len(members):
             raise ValueError("a quorum is more than half of the operators, and at most all")
@@ -150,16 +155,17 @@ class Member:
         self._read_campaign, self._reader, self._feed = read_campaign, reader, feed
         self._store, self._content, self._poster = store, content, poster
         self._signer, self._execute_slashes = signer, execute_slashes
-        self._first_signer = first_signer
+        self._first_signer, self._keeps_results = first_signer, keeps_results
         self._lock = threading.RLock()
         self.log = Follower(store, unseal, self._lock)
         self.intake = Intake(store, self.log, signer)
-        self._results: list[EpochResult] = []
+        self._followed = 0  # finalized receipts
+        self._results: list[EpochResult] = []  # behind the last of them, or all
         self._derived: dict[bytes, EpochResult] = {}  # by receipt digest, since the last finalized
         self._votes: dict[bytes, Vote] = {}
         self._tries: dict[tuple[bytes, int, int, int], int] = {}
         self._reveals: dict[tuple[int, bool], Reveal] = {}
-        self._slashed = 0  # results whose slashes are executed
+        self._slashed = 0  # the epoch up to whose receipt slashes are executed
         self._campaign: Campaign | None = None
         self._now = 0
         self._cutting = False  # whether a cut's inputs are being exchanged
@@ -168,7 +174,7 @@ class Member:
     @property
     def results(self) -> Sequence[EpochResult]:
         """The results behind the finalized receipts, oldest first, as far as `step` has followed
-        them."""
+        them; the newest alone unless all are kept."""
         return tuple(self._results)
 
     # -- the loop ----------------------------------------------------------------------------
@@ -256,7 +262,9 @@ class Member:
         if not self._results or not self._results[-1].receipt.final:
             return False
         last = self._results[-1].receipt
-        before = self._results[-2].receipt if len(self._results) > 1 else None
+        domain = facts.board_domain
+        receipts = (one.receipt for one in facts.settlements)
+        before = next((one for one in receipts if one.digest(domain) == last.previous), None)
         settled = before.payout_total + before.fee_total if before is not None else 0
         charged = before.bond_charge if before is not None else 0
         cap = facts.funding[-1].epoch_cap + last.bond_charge - charged
@@ -268,7 +276,9 @@ class Member:
         """Take the results of finalized receipts: derived here before, else from their evidence."""
         finalized = [one for one in campaign.facts.settlements if one.finalized_block is not None]
         settled = sorted((one.receipt for one in finalized), key=lambda one: one.epoch)
-        for receipt in settled[len(self._results) :]:
+        if settled and not self._followed and not self._keeps_results:
+            self._resume(campaign, settled)
+        for receipt in settled[self._followed :]:
             digest = receipt.digest(campaign.facts.board_domain)
             result = self._derived.get(digest)
             if result is None:
@@ -278,12 +288,29 @@ class Member:
                 rows = read_log(campaign, result.evidence, self._fetch)
                 if rows:
                     self._adopt(rows)
-            self._results.append(result)
+            self._store.note("judged", digest, b"", now=self._now)
+            self._results = [*(self._results if self._keeps_results else ()), result]
+            self._followed += 1
             self.log.settled = receipt.log_position
             self._derived, self._votes, self._tries, self._reveals = {}, {}, {}, {}
             filed = [entry for filings in result.filings for entry in filings.entries]
             self.log.forget(result.closed.keys(), filed)
             self.intake.forget(campaign, result)
+
+    def _resume(self, campaign: Campaign, settled: Sequence[Receipt]) -> None:
+        """Go on behind the last receipt but one of those that were judged before the process began:
+        the last one is derived anew, which shows that nothing is amiss."""
+        domain, judged = campaign.facts.board_domain, self._store.notes("judged")
+        known = [*takewhile(lambda one: one.digest(domain) in judged, settled)][:-1]
+        try:
+            published = [read_published(receipt, self._fetch) for receipt in known]
+            result = resume(campaign, published, self.log.rows)
+        except DDLPError as error:
+            logger.warning("every receipt is judged anew, since one can't be read: %s", error)
+            return
+        if result is not None:
+            self._results, self._followed = [result], len(known)
+            self.log.settled = result.receipt.log_position
 
     def _kept(self, campaign: Campaign, digest: bytes) -> EpochResult | None:
         """Derive again, from what was kept when it was signed, the result of a receipt."""
@@ -321,8 +348,10 @@ class Member:
         """Take what finalized slash trees say, where the account has stake locked."""
         if not self._execute_slashes:
             return
-        for result in self._results[self._slashed :]:
+        for result in self._results:
             tree, receipt = result.evidence.slash_tree, result.receipt
+            if receipt.epoch <= self._slashed:
+                continue
             for number, leaf in enumerate(result.evidence.slashes):
                 try:
                     self._poster.execute_slash(
@@ -330,7 +359,7 @@ class Member:
                     )
                 except Reverted as error:  # nothing is locked, or a later tree was taken
                     logger.info("a slash takes nothing: %s", error)
-            self._slashed += 1
+            self._slashed = receipt.epoch
 
     def _finalize(self, campaign: Campaign, pending: Settlement) -> Progress:
         receipt = pending.receipt

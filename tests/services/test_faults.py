@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 from click.testing import CliRunner
@@ -50,6 +51,7 @@ def unhurried(tmp_path: Path) -> Iterator[Scene]:
         yield scene
 
 
+@pytest.mark.timeout(1800 + 90 * KILLS)
 def test_network__processes_killed_at_random__recover_without_hands(unhurried: Scene) -> None:
     print(f"SOAK_SEED={SEED} SOAK_KILLS={KILLS}")
     scene, dice = unhurried, random.Random(SEED)
@@ -57,6 +59,8 @@ def test_network__processes_killed_at_random__recover_without_hands(unhurried: S
     processes = scene.network.processes
     killed, next_kill = 0, time.monotonic() + 5
     down: dict[str, float] = {}
+    back: dict[str, float] = {}  # when each was started that hasn't caught up yet
+    took: list[float] = []
     with scene.network.started():
 
         def disturb() -> bool:
@@ -66,18 +70,26 @@ def test_network__processes_killed_at_random__recover_without_hands(unhurried: S
                 if now >= until:
                     processes[name].start()
                     del down[name]
+                    back[name] = time.monotonic()
+            for name in [one for one in back if processes[one].metric("ddlp_head_block")]:
+                took.append(time.monotonic() - back.pop(name))
             if killed < KILLS and now >= next_kill and not down:
                 name = dice.choice(sorted(processes))
                 processes[name].end(signal.SIGKILL)
+                back.pop(name, None)
                 killed += 1
                 down[name] = now + dice.uniform(0, 4)
                 next_kill = now + dice.uniform(3, 8)
-            return killed == KILLS and not down and len(scene.finalized) >= 2
+            return killed == KILLS and not down and not back and len(scene.finalized) >= 2
 
         scene.label_until(disturb, "all kills and two finalized receipts", epochs=8 + 2 * KILLS)
         for process in processes.values():
             wait_until(process.is_ready, what=f"{process.name} ready again")
         scene.finish()
+    first, last = median(took[:20]), median(took[-20:])
+    print(
+        f"caught up after {first:.1f} s at first, {last:.1f} s {len(scene.finalized)} receipts on"
+    )
     assert sum(process.starts for process in processes.values()) == len(processes) + KILLS
     # A gateway that is down at a cut for longer than the operators' patience is at fault, and its
     # bond pays; on a slow machine that takes no more than a restart.

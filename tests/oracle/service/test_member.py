@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+import oracle.service.evidence
+import oracle.service.member
 from oracle.errors import GatewayRefusal
 from oracle.evidence import entries as log
+from oracle.evidence.codec import DAG_CBOR
 from oracle.evidence.hashing import ZERO32
 from oracle.evidence.signing import recover
 from oracle.evidence.structs import Acknowledgement, Confirmation
 from oracle.ports import Filing, LeaseCertificate, LogPage, Proposal
+from oracle.protocol.campaign import EpochResult
+from oracle.protocol.decide import decide
 from oracle.service.member import Member, Step
 from oracle.service.round import Held, digest_of, lead
 from tests.network.gateways import Feed
@@ -468,3 +474,84 @@ def test_step__away_for_an_epoch__takes_log_and_result_from_the_evidence() -> No
     away.follow()
     assert [one.receipt for one in away.results] == schedule.chain.finalized()
     assert len(away.log.rows) == schedule.chain.finalized()[-1].log_position
+
+
+# -- restarts --------------------------------------------------------------------------------------
+
+
+class Lean(Member):
+    """An operator as its own process runs it: it keeps the newest result alone."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named, keeps_results=False)
+
+
+def settled(count: int) -> Schedule:
+    """A campaign with so many finalized receipts, which everybody has followed."""
+    schedule = Schedule(1, Plan(1, "Honest", "honest", 0.0, 0.0, "ample"), Lean)
+    while len(schedule.chain.finalized()) < count:
+        schedule.tick()
+    for member in schedule.members:
+        member.follow()
+    return schedule
+
+
+@pytest.fixture
+def decided(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The epochs that operators decide from here on."""
+    epochs: list[int] = []
+
+    def counting(*arguments: Any, **named: Any) -> EpochResult:
+        result = decide(*arguments, **named)
+        epochs.append(result.receipt.epoch)
+        return result
+
+    for module in (oracle.service.member, oracle.service.evidence):
+        monkeypatch.setattr(module, "decide", counting)
+    return epochs
+
+
+def test_follow__restarted_behind_several_receipts__judges_the_last_alone_and_goes_on(
+    decided: list[int],
+) -> None:
+    schedule = settled(3)
+    receipts = schedule.chain.finalized()
+    decided.clear()
+    for seat in range(len(schedule.members)):
+        schedule.restart(seat)
+        schedule.members[seat].follow()
+        assert [one.receipt for one in schedule.members[seat].results] == receipts[-1:]
+    assert decided == [receipts[-1].epoch] * len(schedule.members)
+    while len(schedule.chain.finalized()) == len(receipts):
+        schedule.tick()
+    for member in schedule.members:
+        member.follow()
+        assert [one.receipt for one in member.results] == schedule.chain.finalized()[-1:]
+        assert member.tally.disagreements == 0
+
+
+def test_follow__restarted_where_evidence_is_gone__judges_all_by_what_it_kept(
+    decided: list[int],
+) -> None:
+    schedule = settled(3)
+    receipts = schedule.chain.finalized()
+    first = receipts[0].digest(schedule.chain.known.board_domain)
+    seat = next(
+        number for number, store in enumerate(schedule.stores) if first in store.notes("signed")
+    )
+    del schedule.content.blocks[DAG_CBOR, receipts[0].evidence]
+    decided.clear()
+    schedule.restart(seat)
+    schedule.members[seat].follow()
+    assert decided == [one.epoch for one in receipts]
+    assert [one.receipt for one in schedule.members[seat].results] == receipts[-1:]
+
+
+def test_follow__restarted_on_notes_that_say_nothing__judges_all(decided: list[int]) -> None:
+    schedule = settled(2)
+    receipts = schedule.chain.finalized()
+    schedule.stores[0]._notes.pop("judged")
+    decided.clear()
+    schedule.restart(0)
+    schedule.members[0].follow()
+    assert decided == [one.epoch for one in receipts]
