@@ -8,6 +8,7 @@ choice is the same on every machine, and so are the runs that tests repeat to th
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,6 +130,23 @@ class StreamingPosterior:
     def is_due(self) -> bool:
         """Whether labels have grown enough since the last fit for another one."""
         return (len(self._rows) - self._fitted) * GROWTH > self._fitted
+
+    def copy(self) -> StreamingPosterior:
+        """Return one of its own with the same labels and skills, to be reconciled while this one
+        takes more."""
+        twin = copy(self)
+        twin._items, twin._workers = dict(self._items), dict(self._workers)
+        twin._given, twin._rows, twin._cells = self._given[:], self._rows[:], self._cells[:]
+        twin._scores, twin._n_labels = self._scores.copy(), self._n_labels.copy()
+        twin._known = self._known.copy()
+        return twin
+
+    def take_rest(self, source: StreamingPosterior) -> None:
+        """Take the labels that `source` has taken since this was copied from it."""
+        items, workers, known = list(source._items), list(source._workers), len(self._rows)
+        for row, cell in zip(source._rows[known:], source._cells[known:], strict=True):
+            worker, klass = divmod(cell, self.n_classes)
+            self.add(items[row - 1], workers[worker], klass)
 
     def reconcile(self) -> None:
         """Fit skills to all labels by `dawid_skene`, and weigh every item by them."""

@@ -135,6 +135,32 @@ def test_is_due__labels_grow_by_one_in_so_many__until_the_next_fit():
     assert stream.is_due
 
 
+def test_copy__labels_come_during_its_fit__has_taken_them_behind_it():
+    rows = rows_of(crowd(6, n_items=200, n_classes=2))
+    first, later = rows[: len(rows) // 2], [*rows[len(rows) // 2 :], (500, "new", 0)]
+    live, expected = filled(first, 2), filled(first, 2)
+    expected.reconcile()
+    before = live.posterior(range(200))
+
+    twin = live.copy()
+    twin.reconcile()
+    assert np.array_equal(live.posterior(range(200)), before)
+    for row in later:
+        live.add(*row)
+        expected.add(*row)
+    twin.take_rest(live)
+
+    items = [*range(200), 500]
+    assert np.array_equal(twin.posterior(items), expected.posterior(items))
+    assert np.array_equal(twin.gains(items, 0), expected.gains(items, 0))
+    assert np.array_equal(
+        twin.settled(items, THRESHOLD, MINIMUM), expected.settled(items, THRESHOLD, MINIMUM)
+    )
+    assert not np.array_equal(twin.posterior(items), live.posterior(items))
+    twin.take_rest(live)  # nothing is left
+    assert np.array_equal(twin.posterior(items), expected.posterior(items))
+
+
 def decisions(stream, items):
     settled = stream.settled(items, THRESHOLD, MINIMUM)
     return np.where(settled, stream.posterior(items).argmax(axis=1), -1)

@@ -390,7 +390,7 @@ def test_lease__items_named_by_the_caller__only_where_the_manifest_says_given(
     refused(given, "LEASE-ASSIGNMENT", given.gateway.lease, ANN, 2)
     reply = given.gateway.lease(ANN, 2, [5, 3])
     assert [one.number for one in reply.items] == [5, 3]
-    refused(given, "LEASE-INELIGIBLE", given.gateway.lease, ANN, 1, [3])
+    refused(given, "LEASE-REPEATED", given.gateway.lease, ANN, 1, [3])
 
 
 def test_lease__after_one_lapsed__waits_for_the_cool_down(scene: GatewayScene) -> None:
