@@ -11,6 +11,7 @@ from unittest.mock import patch
 from oracle.evidence.hashing import sha256
 from oracle.protocol import settling
 from oracle.protocol.decide import decide
+from oracle.protocol.ledger import Ledger
 from oracle.quality.payment import Capped, apply_cap
 from oracle.service import member as members
 from oracle.service.follower import Follower, submission_of
@@ -127,6 +128,18 @@ def forgets_what_waits() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def frees_at_once() -> Iterator[None]:
+    """Gives the budget of a lapsed lease to others, though its work may still be filed."""
+
+    def free(ledger: Any) -> None:
+        ledger._leased_rewards -= sum(ledger._lapsed_rewards.values())
+        ledger._lapsed_rewards.clear()
+
+    with patch.object(Ledger, "_free_lapsed", free):
+        yield
+
+
 RULES: dict[str, Callable[[], Any]] = {
-    one.__name__: one for one in (adds_up, falls, knows_no_cap, forgets_what_waits)
+    one.__name__: one for one in (adds_up, falls, knows_no_cap, forgets_what_waits, frees_at_once)
 }

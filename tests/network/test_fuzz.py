@@ -182,6 +182,12 @@ def test_fuzz__planted_rule__is_found(rule: str, plan: Plan, message: str) -> No
         assert message in found(plan)
 
 
+def test_fuzz__lapsed_lease_that_frees_its_budget_at_once__is_found() -> None:
+    with faults.RULES["frees_at_once"](), pytest.raises(Violation, match="than the formula"):
+        check(Schedule(84).run())  # it takes the right people at the right time
+    check(Schedule(84).run())
+
+
 # -- every invariant notices what it is for ----------------------------------------------------
 
 
