@@ -907,13 +907,14 @@ class Gateway:
         and so must we, or we would lease in an epoch that is over. What was filed keeps its budget.
         Where evidence can't be read, no lease is given.
         """
-        finalized = [one.receipt for one in facts.settlements if one.finalized_block is not None]
-        if len(finalized) == self._cuts_read and not self._uncut:
-            return self._cuts
-        self._uncut, self._cuts_read = "", len(finalized)
-        found, after = [], 0
-        for receipt in sorted(finalized, key=lambda one: one.epoch):
-            block = facts.anchors.get(receipt.as_of)
+        finalized = sorted(
+            (one.receipt for one in facts.settlements if one.finalized_block is not None),
+            key=lambda one: one.epoch,
+        )
+        self._uncut, found = "", list(self._cuts)
+        for number in range(self._cuts_read, len(finalized)):
+            receipt, block = finalized[number], facts.anchors.get(finalized[number].as_of)
+            after = finalized[number - 1].epoch if number else 0
             if block is not None and self.rows(receipt.log_position, receipt.log_position):
                 try:
                     filings = Filings(receipt.epoch, after, self._filed(receipt))
@@ -922,7 +923,7 @@ class Gateway:
                     break
                 if filings.entries or self._stalled(receipt.log_position, block):
                     found.append((receipt.log_position, block, filings))
-            after = receipt.epoch
+            self._cuts_read = number + 1
         return tuple(found)
 
     def _stalled(self, position: int, block: Block) -> bool:
@@ -933,7 +934,7 @@ class Gateway:
     def _read_cuts(self, facts: ChainFacts) -> None:
         """Take what receipts finalized since have taken by filing; read the log anew where one has
         cut it though it had stalled."""
-        before, ledger = self._cuts, self._ledger
+        before, read, ledger = self._cuts, self._cuts_read, self._ledger
         self._cuts = self._finalized_cuts(facts)
         added = self._cuts[len(before) :]
         if not any(self._stalled(position, block) for position, block, _ in added):
@@ -945,7 +946,7 @@ class Gateway:
         except BaseException:
             self._behind = True
             if self._ledger is ledger:
-                self._cuts, self._cuts_read = before, 0
+                self._cuts, self._cuts_read = before, read
             raise
 
     def _filed(self, receipt: Receipt) -> tuple[bytes, ...]:
