@@ -64,6 +64,9 @@ def create_app(
         SESSION_COOKIE_SAMESITE="Strict",
         SESSION_COOKIE_SECURE=all(origin.startswith("https:") for origin in settings.origins),
         PERMANENT_SESSION_LIFETIME=timedelta(seconds=community.session_seconds),
+        # A session ends when the database says, however often it is used: a cookie signed anew with
+        # every answer would last no longer.
+        SESSION_REFRESH_EACH_REQUEST=False,
     )
     app.extensions["desk"], app.extensions["community"] = desk, community
     app.extensions["settings"] = settings

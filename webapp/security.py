@@ -20,6 +20,8 @@ _PAGE_POLICY = (
     "style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; media-src 'self'; "
     "connect-src {connect}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+# What scripts read is no page: shown as one, it loads nothing.
+_DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -30,6 +32,7 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin-allow-popups",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_DATA = ("application/json", "text/event-stream")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -86,7 +89,9 @@ def install(app: Flask, settings: Settings, now: Callable[[], float]) -> None:
     def add_headers(response: Response) -> Response:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
-        policy = _PAGE_POLICY.format(nonce=_nonce(), connect=connect)
+        policy = _DATA_POLICY
+        if response.mimetype not in _DATA:
+            policy = _PAGE_POLICY.format(nonce=_nonce(), connect=connect)
         response.headers.setdefault("Content-Security-Policy", policy)
         if request.endpoint != "static":
             # What somebody saw while signed in isn't for whoever uses the browser next.

@@ -23,7 +23,6 @@ from oracle.evidence.codec import (
     RAW,
     Block,
     Link,
-    decode_json,
     encode_json,
     json_block,
     parse_json,
@@ -113,8 +112,8 @@ class Item:
 
 def decode_item(record: bytes) -> Item:
     """Parse an item record's bytes; FormatError where it is none."""
-    document = decode_json(record)
     try:
+        document = parse_json(record.decode())  # whether it is canonical shows below
         salt, second = document.get("salt"), document.get("second")
         item = Item(
             document["name"],

@@ -78,7 +78,7 @@ class Desk:
         self.earnings = Ledgers(
             gateways,
             self._claim,
-            lambda: self._network.token,
+            network.token,
             reader,
             relayer,
             store,
@@ -191,8 +191,8 @@ class Desk:
             pending=standing.pending,
             accepted=claim.leaf.accepted if claim is not None else 0,
             earned=claim.leaf.cumulative if claim is not None else 0,
-            claimed=self._reader.claimed(campaign, contributor).cumulative,
-            balance=self._reader.balance(self._network.token, contributor),
+            claimed=self.earnings.wallets.claimed(campaign, contributor),
+            balance=self.earnings.wallets.balance(contributor),
             reward=standing.reward,
             expected_reward=expected_reward(
                 standing.reward, gateway.bounded.base_ppm, len(gateway.manifest.classes)
@@ -205,7 +205,10 @@ class Desk:
         before = self._reader.claimed(campaign, contributor).cumulative
         if claim is None or claim.leaf.cumulative <= before:
             raise InputError("there is nothing to claim yet: pay arrives with an epoch's receipt")
-        sent = self._relayer.claim(claim)
+        try:
+            sent = self._relayer.claim(claim)
+        finally:
+            self.earnings.wallets.forget(contributor)
         if sent.transaction is None:
             raise InputError("somebody has claimed this already: the balance shows it")
         return ClaimResult(

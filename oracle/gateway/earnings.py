@@ -3,6 +3,8 @@ at once."""
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from oracle.chain.poster import MANY, claim_many_call
@@ -29,7 +31,59 @@ from oracle.ports import (
 from oracle.quality.payment import expected_reward
 
 SUBMISSIONS_A_PAGE = 10
+# A page asks for its sums every few seconds, and a node takes a millisecond for each: what a wallet
+# holds and has drawn is believed for so long, unless it is to change, since its owner claims.
+KEPT_SECONDS = 15.0
+CLAIM_SECONDS = 120.0  # that a wallet's own transaction is waited for
+KEPT_WALLETS = 10_000
 _UNREADABLE = (ContentMissing, ContentCorrupt, ContentUnavailable, FormatError)
+
+
+class Wallets:
+    """What accounts hold of a token and have drawn from campaigns, as the chain told it within the
+    last `KEPT_SECONDS` and since their last claim here; threads may share it."""
+
+    def __init__(
+        self, reader: ChainReader, token: bytes, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._reader, self._token, self._clock = reader, token, clock
+        self._kept: dict[bytes, tuple[float, dict[int | None, int]]] = {}
+        self._claiming: dict[bytes, float] = {}  # until when
+
+    def balance(self, account: bytes) -> int:
+        """Return an account's tokens, base units."""
+        return self._known(account, None, lambda: self._reader.balance(self._token, account))
+
+    def claimed(self, campaign: int, account: bytes) -> int:
+        """Return what an account has drawn from a campaign, base units."""
+        return self._known(
+            account, campaign, lambda: self._reader.claimed(campaign, account).cumulative
+        )
+
+    def forget(self, account: bytes) -> None:
+        """Ask the chain anew next time."""
+        self._kept.pop(account, None)
+
+    def expect_claim(self, account: bytes) -> None:
+        """Ask the chain every time until a transaction that the wallet itself sends may be in a
+        block."""
+        now = self._clock()
+        self._claiming = {one: until for one, until in self._claiming.items() if until > now}
+        self._claiming[account] = now + CLAIM_SECONDS
+
+    def _known(self, account: bytes, name: int | None, ask: Callable[[], int]) -> int:
+        now = self._clock()
+        if self._claiming.get(account, now) > now:
+            return ask()
+        since, values = self._kept.get(account, (-math.inf, {}))
+        if now - since >= KEPT_SECONDS:
+            if len(self._kept) >= KEPT_WALLETS:
+                self._kept = {}
+            self._kept[account] = now, (values := {})
+        if name not in values:
+            # Into what was there before the node was asked: after a claim nobody looks there.
+            values[name] = ask()
+        return values[name]
 
 
 class Ledgers:
@@ -40,7 +94,7 @@ class Ledgers:
         self,
         gateways: Callable[[], Mapping[int, Gateway]],
         claim: Callable[[int, bytes], PayoutClaim | None],
-        token: Callable[[], bytes],
+        token: bytes,
         reader: ChainReader,
         relayer: ReceiptPoster,
         store: LabelStore,
@@ -49,6 +103,7 @@ class Ledgers:
     ) -> None:
         self._gateways, self._claim, self._token = gateways, claim, token
         self._reader, self._relayer, self._store = reader, relayer, store
+        self.wallets = Wallets(reader, token)
         self._receipts, self._disputes = receipts, disputes
 
     # -- sums ------------------------------------------------------------------------------------
@@ -60,7 +115,7 @@ class Ledgers:
             for _, gateway in sorted(self._gateways().items(), reverse=True)
         ]
         return Earnings(
-            self._reader.balance(self._token(), contributor),
+            self.wallets.balance(contributor),
             tuple(line for line in lines if line is not None),
         )
 
@@ -94,7 +149,7 @@ class Ledgers:
             expected=standing.pending * reward,
             accepted=accepted,
             earned=earned,
-            claimed=self._reader.claimed(number, contributor).cumulative if earned else 0,
+            claimed=self.wallets.claimed(number, contributor) if earned else 0,
             locked=locked,
             locked_until=locked_until,
             wait_seconds=self._receipts.wait(gateway),
@@ -107,9 +162,12 @@ class Ledgers:
         """Claim everything final in every campaign, the relayer paying gas; InputError where there
         is nothing."""
         claims = self._due(contributor)
-        before = self._reader.balance(self._token(), contributor)
-        sent = self._relayer.claim_many(claims)
-        balance = self._reader.balance(self._token(), contributor)
+        before = self._reader.balance(self._token, contributor)
+        try:
+            sent = self._relayer.claim_many(claims)
+        finally:
+            self.wallets.forget(contributor)
+        balance = self._reader.balance(self._token, contributor)
         transactions = tuple(one.transaction for one in sent if one.transaction is not None)
         if not transactions:
             raise InputError("somebody has claimed this already: the balance shows it")
@@ -118,7 +176,9 @@ class Ledgers:
     def claim_call(self, contributor: bytes) -> bytes:
         """Return the call data with which the wallet itself claims from the escrow, up to 16
         campaigns at once; InputError where there is nothing."""
-        return claim_many_call(self._due(contributor)[:MANY])
+        call = claim_many_call(self._due(contributor)[:MANY])
+        self.wallets.expect_claim(contributor)
+        return call
 
     def _due(self, contributor: bytes) -> list[PayoutClaim]:
         due = []

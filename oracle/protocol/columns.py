@@ -394,22 +394,22 @@ class LabelsByItem(Mapping[int, list[Label]]):
 
 
 class Counts(Mapping[int, int]):
-    """A number for each of `size` items, from zero on."""
+    """A number for each of `size` items, from zero on; `counts` is the column."""
 
     def __init__(self, size: int) -> None:
-        self._counts = array("I", bytes(4 * size))
+        self.counts = array("I", bytes(4 * size))
 
     def __getitem__(self, item: int) -> int:
-        return self._counts[item]
+        return self.counts[item]
 
     def __setitem__(self, item: int, count: int) -> None:
-        self._counts[item] = count
+        self.counts[item] = count
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self._counts)))
+        return iter(range(len(self.counts)))
 
     def __len__(self) -> int:
-        return len(self._counts)
+        return len(self.counts)
 
 
 @dataclass(frozen=True)

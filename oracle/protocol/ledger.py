@@ -9,7 +9,7 @@ labels are paid from the gateway's bond (SPEC, section 4).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -437,12 +437,22 @@ class Ledger:
 
     def eligible(self, contributor: bytes, item: int) -> bool:
         """Say whether the item may be leased to the contributor now, gold or not."""
+        return self._eligible(contributor)(item)
+
+    def _eligible(self, contributor: bytes) -> Callable[[int], bool]:
+        """Return what says it: a lease asks some hundred times, so all that it needs is at hand."""
         # Between a cut and its posted receipt, what has the minimum of labels may be closing.
         awaiting = self.epoch - 1 > self._posted_epoch
         most = self.bounded.redundancy_min if awaiting else self.bounded.redundancy_max
-        if self.slots[item] >= most or self._opened(item):
-            return False
-        return self.leases.find(contributor, item) < 0
+        slots, opened = self.slots.counts, self._opened
+        number, row_of = self.leases.contributors.find(contributor), self.leases.pairs.find
+
+        def eligible(item: int) -> bool:
+            if slots[item] >= most or opened(item):
+                return False
+            return number is None or row_of(number, item) < 0
+
+        return eligible
 
     def draw(self, contributor: bytes, ahead: int = 0, taken: Iterable[int] = ()) -> list[int]:
         """Return the items that the next draw allows: the gold item it names, or up to 8
@@ -461,20 +471,20 @@ class Ledger:
         ordinal = self._wallets[contributor].ordinal + ahead
         drawn = draw(self.secrets.seeds[self.epoch], self.anchor.hash, contributor, ordinal)
 
+        eligible, all_gold = self._eligible(contributor), self._gold
+
         def free(item: int) -> bool:
-            return item not in chosen and self.eligible(contributor, item)
+            return item not in chosen and eligible(item)
+
+        def ordinary(item: int) -> bool:
+            return item not in all_gold and item not in chosen and eligible(item)
 
         if is_gold(drawn, self.manifest.gold_share(ordinal)):
             gold = gold_item(drawn, self.secrets.batch(self.epoch) or (), free)
             if gold is not None:
                 yield gold
                 return
-        ordinary = candidates(
-            drawn,
-            self.manifest.item_count,
-            lambda item: item not in self._gold and free(item),
-        )
-        yield from islice(ordinary, CANDIDATES)
+        yield from islice(candidates(drawn, self.manifest.item_count, ordinary), CANDIDATES)
 
     def _draw_allows(self, contributor: bytes, item: int, ahead: int, taken: list[int]) -> bool:
         """Check one leased item against its draw; what may still turn out to be reserved is

@@ -7,7 +7,8 @@ Unix seconds.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,16 @@ from oracle.store.schema import (
 )
 
 _SESSION = select(web_sessions).where(web_sessions.c.token_hash == bindparam("token_hash"))
+_COURSES = (
+    select(courses.c.version, courses.c.document, courses.c.published_at)
+    .where(courses.c.campaign == bindparam("campaign"))
+    .order_by(courses.c.version)
+)
+
+# Every request asks who it is from. What this process ends is ended at once; what another one on
+# the same database ends, after so long at most.
+KEPT_SECONDS = 10.0
+KEPT_SESSIONS = 10_000
 
 # Everything of a person that is theirs to take along or to delete.
 PERSONAL = (
@@ -111,10 +122,11 @@ class AnswerRow:
 
 
 class PeopleStore:
-    """Reads and writes the tables of people; threads may share it."""
+    """Reads and writes the tables of people; threads may share it. `clock` gives seconds."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+        self._engine, self._clock = engine, clock
+        self._kept: dict[bytes, tuple[SessionRow, float]] = {}  # by token hash, and when read
 
     # -- sessions ----------------------------------------------------------------------------
 
@@ -144,9 +156,25 @@ class PeopleStore:
 
     def session(self, token_hash: bytes) -> SessionRow | None:
         """Return one session."""
+        kept, now = self._kept, self._clock()
+        known = kept.get(token_hash)
+        if known is not None and now - known[1] < KEPT_SECONDS:
+            return known[0]
+        row = self._read_session(token_hash)
+        if row is not None:
+            if len(kept) >= KEPT_SESSIONS:
+                self._forget_sessions()
+            # Where one was ended meanwhile, nobody looks there any more.
+            kept[token_hash] = row, now
+        return row
+
+    def _read_session(self, token_hash: bytes) -> SessionRow | None:
         with reading(self._engine) as connection:
             row = connection.execute(_SESSION, {"token_hash": token_hash}).mappings().first()
         return None if row is None else SessionRow(**row)
+
+    def _forget_sessions(self) -> None:
+        self._kept = {}
 
     def sessions(self, contributor: bytes) -> list[SessionRow]:
         """Return somebody's sessions, the newest first."""
@@ -166,6 +194,7 @@ class PeopleStore:
                 .where(web_sessions.c.token_hash == token_hash)
                 .values(seen_at=seen_at)
             )
+        self._kept.pop(token_hash, None)
 
     def end_sessions(self, contributor: bytes, token_hashes: Sequence[bytes]) -> None:
         """Delete sessions, of this contributor alone."""
@@ -176,6 +205,7 @@ class PeopleStore:
                     web_sessions.c.token_hash.in_(token_hashes),
                 )
             )
+        self._forget_sessions()
 
     def delegations(self, contributor: bytes) -> list[DelegationRow]:
         """Return somebody's delegations in the logs kept here, the newest of a campaign first."""
@@ -269,15 +299,9 @@ class PeopleStore:
 
     def courses(self, campaign: int) -> list[tuple[int, str, int]]:
         """Return a campaign's courses, oldest first: version, document, time."""
-        query = (
-            select(courses.c.version, courses.c.document, courses.c.published_at)
-            .where(courses.c.campaign == campaign)
-            .order_by(courses.c.version)
-        )
         with reading(self._engine) as connection:
-            return [
-                (row.version, row.document, row.published_at) for row in connection.execute(query)
-            ]
+            found = connection.execute(_COURSES, {"campaign": campaign})
+            return [(row.version, row.document, row.published_at) for row in found]
 
     def add_answer(self, campaign: int, answer: AnswerRow, *, now: int) -> None:
         """Keep an answer to a training question."""
@@ -471,7 +495,9 @@ class PeopleStore:
                     ),
                 )
             )
-            return sum(
+            count = sum(
                 connection.execute(delete(table).where(table.c.contributor == contributor)).rowcount
                 for table in PERSONAL
             )
+        self._forget_sessions()
+        return count

@@ -11,9 +11,7 @@ from tests.webapp.fake_desk import FakeDesk
 from webapp import Settings, create_app
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/campaigns/1", "/nothing", "/api/session", "/static/style.css"]
-)
+@pytest.mark.parametrize("path", ["/", "/campaigns/1", "/nothing", "/static/style.css"])
 def test_headers__every_answer__is_dressed(visitor: BrowserDouble, path: str) -> None:
     with visitor.get(path) as answer:
         headers = answer.headers
@@ -29,6 +27,15 @@ def test_headers__every_answer__is_dressed(visitor: BrowserDouble, path: str) ->
     assert "frame-ancestors 'none'" in policy
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
+
+
+def test_headers__data__load_nothing_where_they_are_shown(contributor: BrowserDouble) -> None:
+    for path in ("/api/session", "/api/earnings/stream", "/api/campaigns/1"):
+        headers = contributor.get(path).headers
+        policy = headers["Content-Security-Policy"]
+        assert policy == "default-src 'none'; frame-ancestors 'none'"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cache-Control"] == "no-store"
 
 
 def test_policy__operators__are_the_only_others_that_scripts_may_ask(

@@ -109,6 +109,11 @@ def test_sign_in__no_signature_at_all__is_refused(visitor: BrowserDouble, signat
     assert visitor.get("/api/session").get_json() == {"address": None}
 
 
+def test_session__used__is_not_signed_anew_with_every_answer(contributor: BrowserDouble) -> None:
+    for path in ("/api/session", "/earnings"):
+        assert "Set-Cookie" not in contributor.get(path).headers
+
+
 def test_sign_out__session__ends(contributor: BrowserDouble) -> None:
     answer = contributor.http.delete(
         "/api/session",

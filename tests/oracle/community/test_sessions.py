@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.event import listen
 
 from oracle.community.community import Community
-from oracle.community.sessions import TOUCH_SECONDS, browser_of
+from oracle.community.sessions import TOUCH_SECONDS, Sessions, browser_of
 from oracle.errors import InputError
 from oracle.evidence.entries import Delegation, chain_rows, encode_entry
 from oracle.ports import NewEntry
 from oracle.store.labels import SqlLabelStore
+from oracle.store.people import KEPT_SECONDS, PeopleStore, SessionRow
 from tests.oracle.community.conftest import ANOTHER, SOMEBODY, Clock
 from tests.support.people import community_in
 
@@ -64,6 +66,53 @@ def test_end__of_ones_own__ends_it_alone(community: Community) -> None:
     sessions.sign_out(tokens[0])
     assert sessions.contributor(tokens[0]) is None
     assert sessions.contributor(theirs) == ANOTHER
+
+
+def test_contributor__asked_again__is_kept_until_the_session_ends(
+    engine: Engine, clock: Clock
+) -> None:
+    """Every request asks. What ends here counts at once, what ends elsewhere within seconds."""
+    elapsed = [0.0]
+    store = PeopleStore(engine, lambda: elapsed[0])
+    here, elsewhere = (Sessions(one, 3600, clock) for one in (store, PeopleStore(engine)))
+    first, second = (here.begin(SOMEBODY, FIREFOX, HOME) for _ in range(2))
+    queries: list[str] = []
+    listen(engine, "before_cursor_execute", lambda *about: queries.append(about[2]))
+    for _ in range(3):
+        assert here.contributor(first) == here.contributor(second) == SOMEBODY
+    assert sum("FROM web_sessions" in query for query in queries) == 2
+
+    here.sign_out(first)
+    assert here.contributor(first) is None
+    assert here.contributor(second) == SOMEBODY
+    elsewhere.sign_out(second)
+    elapsed[0] += KEPT_SECONDS
+    assert here.contributor(second) is None
+
+
+def test_contributor__session_ends_while_it_is_looked_up__is_gone(
+    engine: Engine, clock: Clock
+) -> None:
+    store = PeopleStore(engine)
+    sessions = Sessions(store, 3600, clock)
+    token = sessions.begin(SOMEBODY, FIREFOX, HOME)
+    read = store._read_session
+
+    def read_then_end(token_hash: bytes) -> SessionRow | None:
+        found = read(token_hash)
+        store.end_sessions(SOMEBODY, [token_hash])
+        return found
+
+    store._read_session = read_then_end  # type: ignore[method-assign]
+    assert sessions.contributor(token) == SOMEBODY  # it was, when the request came
+    assert sessions.contributor(token) is None
+
+
+def test_delete__everything_of_a_person__ends_their_sessions(community: Community) -> None:
+    token = community.sessions.begin(SOMEBODY, FIREFOX, HOME)
+    assert community.sessions.contributor(token) == SOMEBODY
+    community.privacy.delete(SOMEBODY)
+    assert community.sessions.contributor(token) is None
 
 
 def test_place__next_day__is_forgotten_and_hashes_anew(

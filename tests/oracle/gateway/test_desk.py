@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, cast
 
 from oracle.gateway.desk import PAUSED, Desk
 from oracle.gateway.gateway import Gateway
-from oracle.ports import LeaseReply
+from oracle.ports import LeaseReply, Network
 
 CAMPAIGN, CONTRIBUTOR = 7, bytes(20)
 
@@ -29,7 +30,8 @@ class LeasingGateway:
 def desk_over(gateway: LeasingGateway, paused: tuple[int, ...]) -> Desk:
     unused: Any = None
     gateways = cast(Mapping[int, Gateway], {CAMPAIGN: gateway})
-    return Desk(unused, lambda: gateways, unused, unused, unused, unused, lambda: paused)
+    network = cast(Network, SimpleNamespace(token=bytes(20)))
+    return Desk(network, lambda: gateways, unused, unused, unused, unused, lambda: paused)
 
 
 def test_lease__operators_of_the_campaign_are_stuck__draws_nothing_and_says_when_to_ask() -> None:

@@ -16,10 +16,11 @@ from oracle.evidence.hashing import ZERO32, sha256
 from oracle.evidence.results import AGREED, AMBIGUOUS
 from oracle.evidence.signing import address_of, sign
 from oracle.evidence.structs import Receipt
+from oracle.gateway.earnings import CLAIM_SECONDS, KEPT_SECONDS, Wallets
 from oracle.gateway.outcomes import APPEAL_SECONDS, REASONS, VERDICTS
-from oracle.ports import LabelRecord, LoggedEntry
+from oracle.ports import Claimed, LabelRecord, LoggedEntry
 from tests.support.desk import DeskScene
-from tests.support.gateway import GatewayScene
+from tests.support.gateway import GatewayScene, MemoryChain
 from tests.support.world import TOKEN, key_of
 
 ANN, BEN, CAT, DAN = (address_of(key_of(name)) for name in ("ann", "ben", "cat", "dan"))
@@ -84,6 +85,68 @@ def desk(scene: GatewayScene) -> Desk:
 
 def truth(desk: Desk, item: int) -> int:
     return int(desk.scene.truth[item])
+
+
+class AskedChain(MemoryChain):
+    """Counts what is asked of its newest state."""
+
+    def __init__(self) -> None:
+        self.paid, self.asked = {}, 0
+
+    def balance(self, token: bytes, account: bytes) -> int:
+        self.asked += 1
+        return super().balance(token, account)
+
+    def claimed(self, campaign: int, account: bytes) -> Claimed:
+        self.asked += 1
+        return super().claimed(campaign, account)
+
+
+def test_wallets__asked_again_within_seconds__is_what_the_chain_said() -> None:
+    chain, elapsed = AskedChain(), [0.0]
+    wallets = Wallets(chain, bytes(20), lambda: elapsed[0])
+
+    def asked() -> list[int]:
+        return [wallets.balance(ANN), wallets.claimed(7, ANN), wallets.claimed(8, ANN)]
+
+    assert asked() == asked() == [0, 0, 0]
+    assert chain.asked == 3
+    chain.paid[ANN] = 5
+    assert asked() == [0, 0, 0]
+    assert wallets.balance(BEN) == 0
+    assert chain.asked == 4
+    elapsed[0] += KEPT_SECONDS
+    assert asked() == [5, 5, 5]
+
+    chain.paid[ANN] = 7
+    wallets.forget(ANN)
+    assert asked() == [7, 7, 7]
+    # The wallet itself sends a transaction: it may be in any block from now on.
+    wallets.expect_claim(ANN)
+    for paid in (8, 9):
+        chain.paid[ANN] = paid
+        assert asked() == [paid] * 3
+    elapsed[0] += CLAIM_SECONDS
+    assert asked() == [9, 9, 9]
+    chain.paid[ANN] = 10
+    assert asked() == [9, 9, 9]
+
+
+def test_wallets__claimed_while_the_chain_is_asked__is_asked_again() -> None:
+    chain = AskedChain()
+    wallets = Wallets(chain, bytes(20))
+    ask = chain.balance
+
+    def ask_then_claim(token: bytes, account: bytes) -> int:
+        before = ask(token, account)
+        chain.paid[ANN] = 5
+        wallets.forget(ANN)
+        return before
+
+    chain.balance = ask_then_claim  # type: ignore[method-assign]
+    assert wallets.balance(ANN) == 0
+    chain.balance = ask  # type: ignore[method-assign]
+    assert wallets.balance(ANN) == 5
 
 
 def test_overview__pending__locked__claimable__claimed(desk: Desk) -> None:
