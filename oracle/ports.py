@@ -293,12 +293,12 @@ class EventStore(Protocol):
         known."""
         ...
 
-    def block(self, number: int) -> Block | None:
-        """Return a block that was kept."""
+    def blocks(self, first: int, last: int) -> list[Block]:
+        """Return the blocks `first` to `last` that were kept, and the recent ones, ascending."""
         ...
 
-    def keep(self, block: Block) -> None:
-        """Keep a block up to the checkpoint, for `block`."""
+    def keep(self, blocks: Sequence[Block]) -> None:
+        """Keep blocks up to the checkpoint, for `blocks`, all or none; StoreConflict for others."""
         ...
 
 
@@ -841,10 +841,11 @@ class ClaimResult:
 
 @dataclass(frozen=True)
 class Media:
-    """An item's media: its MIME type and bytes."""
+    """An item's media: its MIME type and bytes. What isn't `public` is kept nowhere on the way."""
 
     type: str
     data: bytes
+    public: bool = True
 
 
 @dataclass(frozen=True)
@@ -1303,12 +1304,15 @@ class LabelingDesk(Protocol):
         there is nothing."""
         ...
 
-    def item(self, campaign: int, item: int) -> ItemView:
+    def item(self, campaign: int, item: int, viewer: bytes | None) -> ItemView:
         """Return what an item shows, by item number; InputError for an item that the campaign
-        doesn't have."""
+        doesn't have. A restricted campaign shows it to those whom it was leased to, and to experts
+        whom an appeal about it waits for: AccessRefusal for others."""
         ...
 
-    def media(self, campaign: int, item: int, *, second: bool = False) -> Media:
-        """Return an item's media by item number, or those of its second side; InputError where it
-        has none."""
+    def media(
+        self, campaign: int, item: int, viewer: bytes | None, *, second: bool = False
+    ) -> Media:
+        """Return an item's media by item number, or those of its second side, to whom `item` shows
+        it; InputError where it has none."""
         ...

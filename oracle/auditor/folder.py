@@ -101,7 +101,7 @@ class Chain:
                 window_seconds=self.deployment.parameters.window_seconds,
                 anchor_blocks=anchor_blocks,
                 to_block=self.head.number,
-                block=self.block,
+                blocks=self.record.look_up,
             )
         except LookupError as error:
             raise ProtocolFault(

@@ -4,7 +4,7 @@ share it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from oracle.errors import UnknownCampaign
 from oracle.evidence.structs import Receipt
@@ -23,12 +23,13 @@ def campaign_facts(
     window_seconds: int,
     anchor_blocks: int,
     to_block: int,
-    block: Callable[[int], Block],
+    blocks: Callable[[Iterable[int]], Mapping[int, Block]],
 ) -> ChainFacts:
     """Return a campaign's facts as of the end of `to_block`.
 
-    `events` are all events, in chain order; `addresses` of the contracts by name; `block` looks a
-    block up. Raises UnknownCampaign where the campaign wasn't created by then.
+    `events` are all events, in chain order; `addresses` of the contracts by name; `blocks` looks
+    up all blocks that are needed, by number. Raises UnknownCampaign where the campaign wasn't
+    created by then.
     """
     of_campaign = [
         event
@@ -40,6 +41,9 @@ def campaign_facts(
         raise UnknownCampaign(f"campaign {campaign} doesn't exist at block {to_block}")
     closed = next((one for one in of_campaign if one.name == "CampaignClosed"), None)
     first_anchor = -(-created.block // anchor_blocks) * anchor_blocks
+    anchors = range(first_anchor, to_block + 1, anchor_blocks)
+    marks = [created.block] if closed is None else [created.block, closed.block]
+    known = blocks((*marks, *anchors))
     return ChainFacts(
         chain_id=chain_id,
         escrow=addresses["CampaignEscrow"],
@@ -50,14 +54,12 @@ def campaign_facts(
         manifest=created.arguments["manifest"],
         fee_bps=created.arguments["fee_bps"],
         window_seconds=window_seconds,
-        created=block(created.block),
+        created=known[created.block],
         funding=_funding(of_campaign),
         settlements=settlements(of_campaign),
         delegations=_delegations(of_campaign),
-        closed=block(closed.block) if closed is not None else None,
-        anchors={
-            number: block(number) for number in range(first_anchor, to_block + 1, anchor_blocks)
-        },
+        closed=known[closed.block] if closed is not None else None,
+        anchors={number: known[number] for number in anchors},
     )
 
 

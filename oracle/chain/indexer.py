@@ -96,6 +96,18 @@ class Indexer:
         """Return a block as the node tells it; ChainError where it has none of that number."""
         return _block(self._header(hex(number)))
 
+    def blocks(self, numbers: Sequence[int]) -> list[Block]:
+        """Return blocks as the node tells them, in the order of `numbers`; ChainError where it has
+        none of one of them."""
+        found: list[Block] = []
+        for start in range(0, len(numbers), CHECKED_SPAN):
+            part = numbers[start : start + CHECKED_SPAN]
+            asked = [(hex(number), False) for number in part]
+            headers = request_many(self.w3, "eth_getBlockByNumber", asked)
+            for number, header in zip(part, headers, strict=True):
+                found.append(_block(_there(header, hex(number))))
+        return found
+
     # -- where the chain is ----------------------------------------------------------------------
 
     def _begin(self) -> list[Block]:
@@ -127,10 +139,7 @@ class Indexer:
         raise _reorg(checkpoint, "it has another hash now")
 
     def _header(self, tag: str) -> Mapping[str, Any]:
-        found: Mapping[str, Any] | None = request(self.w3, "eth_getBlockByNumber", tag, False)
-        if found is None:
-            raise ChainError(f"the node has no block {tag}: let it catch up, or use another one")
-        return found
+        return _there(request(self.w3, "eth_getBlockByNumber", tag, False), tag)
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -263,6 +272,12 @@ def _log(log: Mapping[str, Any], first: int, last: int, hashes: Mapping[int, byt
     index = to_int(log["logIndex"], "logIndex")
     transaction = to_bytes(log["transactionHash"], "transactionHash")
     return read_log(log, block=number, index=index, transaction=transaction)
+
+
+def _there(header: Mapping[str, Any] | None, tag: str) -> Mapping[str, Any]:
+    if header is None:
+        raise ChainError(f"the node has no block {tag}: let it catch up, or use another one")
+    return header
 
 
 def _block(header: Mapping[str, Any]) -> Block:

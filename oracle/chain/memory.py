@@ -54,16 +54,18 @@ class MemoryEvents:
         self._recent = self._recent[: self._recent.index(to) + 1]
         self._logs = [log for log in self._logs if log.block <= to.number]
 
-    def block(self, number: int) -> Block | None:
-        """Return a block that was kept."""
-        recent = {block.number: block for block in self._recent}
-        return recent.get(number) or self._kept.get(number)
+    def blocks(self, first: int, last: int) -> list[Block]:
+        """Return the blocks `first` to `last` that were kept, and the recent ones, ascending."""
+        known = {**self._kept, **{block.number: block for block in self._recent}}
+        return [known[number] for number in sorted(known) if first <= number <= last]
 
-    def keep(self, block: Block) -> None:
-        """Keep a block up to the checkpoint, for `block`."""
-        if not self._recent or block.number > self._recent[0].number:
-            raise StoreConflict(f"block {block.number} may still be undone: keep older ones")
-        self._kept.setdefault(block.number, block)
+    def keep(self, blocks: Sequence[Block]) -> None:
+        """Keep blocks up to the checkpoint, for `blocks`."""
+        for block in blocks:
+            if not self._recent or block.number > self._recent[0].number:
+                raise StoreConflict(f"block {block.number} may still be undone: keep older ones")
+        for block in blocks:
+            self._kept.setdefault(block.number, block)
 
 
 class MemoryTransactions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from web3 import Web3
@@ -89,16 +89,15 @@ class Web3Reader:
 
     def block(self, number: int) -> Block:
         """Return one block; ChainError where the chain has none of that number."""
+        return self.blocks((number,))[number]
+
+    def blocks(self, numbers: Iterable[int]) -> dict[int, Block]:
+        """Return blocks by number; ChainError where the chain hasn't one of them."""
         with self._lock:
-            known = self._blocks.get(number) or self._store.block(number)
-            if known is None:
-                known = self._indexer.block(number)
-                if number <= self._checkpoint:
-                    self._store.keep(known)
-            # Only what counts is remembered: newer blocks may still be replaced.
-            if number <= self._checkpoint:
-                self._blocks[number] = known
-        return known
+            wanted = list(numbers)
+            missing = [number for number in wanted if number not in self._blocks]
+            found = self._look_up(missing) if missing else {}
+            return {number: self._blocks.get(number) or found[number] for number in wanted}
 
     # -- events ------------------------------------------------------------------------------
 
@@ -124,7 +123,7 @@ class Web3Reader:
                     window_seconds=self.deployment.parameters.window_seconds,
                     anchor_blocks=anchor_blocks,
                     to_block=last,
-                    block=self.block,
+                    blocks=self.blocks,
                 )
             return known[name]
 
@@ -175,6 +174,18 @@ class Web3Reader:
         if to_block is not None and to_block > head.number:
             raise ChainError(f"block {to_block} doesn't count yet: the head is block {head.number}")
         return head.number
+
+    def _look_up(self, numbers: Sequence[int]) -> dict[int, Block]:
+        """Take blocks from the store, and what it lacks from the node."""
+        found = {block.number: block for block in self._store.blocks(min(numbers), max(numbers))}
+        asked = self._indexer.blocks([number for number in numbers if number not in found])
+        self._store.keep([block for block in asked if block.number <= self._checkpoint])
+        found.update((block.number, block) for block in asked)
+        # Only what counts is remembered: newer blocks may still be replaced.
+        self._blocks.update(
+            (number, found[number]) for number in numbers if number <= self._checkpoint
+        )
+        return found
 
     def _take_in(self) -> None:
         """Decode what the store holds beyond the events known here."""

@@ -19,7 +19,7 @@ one is asked instead (`oracle/chain/node_record.py`).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -122,6 +122,10 @@ class ChainRecord:
             raise ChainError(f"block {number} isn't in the record: it ends at {self.head.number}")
         return self.chain[index]
 
+    def look_up(self, numbers: Iterable[int]) -> dict[int, Block]:
+        """Return blocks by number; ChainError where the record hasn't one of them."""
+        return {number: self.block(number) for number in numbers}
+
     def problems(self) -> list[ProtocolFault]:
         """Return what the last header's hash doesn't prove, in order; empty where all is proven.
 
@@ -152,7 +156,7 @@ class ChainRecord:
             window_seconds=deployment.parameters.window_seconds,
             anchor_blocks=anchor_blocks,
             to_block=self.head.number if to_block is None else to_block,
-            block=self.block,
+            blocks=self.look_up,
         )
 
     def token_balance(self, token: bytes, account: bytes) -> int:

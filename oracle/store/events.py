@@ -63,13 +63,7 @@ class SqlEventStore:
             checkpoint = max(
                 (block.number for block in known if block.number <= final), default=known[0].number
             )
-            connection.execute(
-                insert(chain_blocks),
-                [
-                    {"number": block.number, "hash": block.hash, "timestamp": block.timestamp}
-                    for block in blocks
-                ],
-            )
+            connection.execute(insert(chain_blocks), list(map(_row, blocks)))
             if logs:
                 connection.execute(insert(chain_logs), [_values(log) for log in logs])
             connection.execute(
@@ -92,43 +86,44 @@ class SqlEventStore:
             connection.execute(delete(chain_logs).where(chain_logs.c.block > to.number))
             connection.execute(update(chain_progress).values(read_to=to.number))
 
-    def block(self, number: int) -> Block | None:
-        """Return a block that was kept."""
-        query = select(chain_blocks).where(chain_blocks.c.number == number)
+    def blocks(self, first: int, last: int) -> list[Block]:
+        """Return the blocks `first` to `last` that were kept, and the recent ones, ascending."""
         with reading(self._engine) as connection:
-            row = connection.execute(query).first()
-        return None if row is None else _block(row)
+            return _blocks(connection, first, last)
 
-    def keep(self, block: Block) -> None:
-        """Keep a block up to the checkpoint, for `block`."""
+    def keep(self, blocks: Sequence[Block]) -> None:
+        """Keep blocks up to the checkpoint, for `blocks`."""
+        if not blocks:
+            return
+        by_number = {block.number: block for block in blocks}
+        first, last = min(by_number), max(by_number)
         with writing(self._engine) as connection:
-            same = chain_blocks.c.number == block.number
-            known = connection.execute(select(chain_blocks).where(same)).first()
             checkpoint = connection.scalar(select(chain_progress.c.checkpoint))
-            if checkpoint is None or block.number > checkpoint:
-                raise StoreConflict(f"block {block.number} may still be undone: keep older ones")
-            if known is None:
-                connection.execute(
-                    insert(chain_blocks).values(
-                        number=block.number, hash=block.hash, timestamp=block.timestamp
-                    )
-                )
+            if checkpoint is None or last > checkpoint:
+                raise StoreConflict(f"block {last} may still be undone: keep older ones")
+            for known in _blocks(connection, first, last):
+                by_number.pop(known.number, None)
+            if by_number:
+                connection.execute(insert(chain_blocks), list(map(_row, by_number.values())))
 
 
 def _recent(connection: Connection) -> list[Block]:
     checkpoint = connection.scalar(select(chain_progress.c.checkpoint))
     if checkpoint is None:
         return []
-    query = (
-        select(chain_blocks)
-        .where(chain_blocks.c.number >= checkpoint)
-        .order_by(chain_blocks.c.number)
-    )
-    return [_block(row) for row in connection.execute(query)]
+    return _blocks(connection, checkpoint)
 
 
-def _block(row: Row[Any]) -> Block:
-    return Block(row.number, row.hash, row.timestamp)
+def _blocks(connection: Connection, first: int, last: int | None = None) -> list[Block]:
+    number = chain_blocks.c.number
+    query = select(chain_blocks).where(number >= first).order_by(number)
+    if last is not None:
+        query = query.where(number <= last)
+    return [Block(row.number, row.hash, row.timestamp) for row in connection.execute(query)]
+
+
+def _row(block: Block) -> dict[str, Any]:
+    return {"number": block.number, "hash": block.hash, "timestamp": block.timestamp}
 
 
 def _values(log: ChainLog) -> dict[str, Any]:

@@ -55,7 +55,8 @@ def unhurried(tmp_path: Path) -> Iterator[Scene]:
 def test_network__processes_killed_at_random__recover_without_hands(unhurried: Scene) -> None:
     print(f"SOAK_SEED={SEED} SOAK_KILLS={KILLS}")
     scene, dice = unhurried, random.Random(SEED)
-    scene.open(people=4, items=150, gold=30)
+    # Enough for everybody to be at work from the first kill to the last.
+    scene.open(people=4, items=min(1_797, 150 + 10 * KILLS), gold=30)
     processes = scene.network.processes
     killed, next_kill = 0, time.monotonic() + 5
     down: dict[str, float] = {}
@@ -82,7 +83,8 @@ def test_network__processes_killed_at_random__recover_without_hands(unhurried: S
                 next_kill = now + dice.uniform(3, 8)
             return killed == KILLS and not down and not back and len(scene.finalized) >= 2
 
-        scene.label_until(disturb, "all kills and two finalized receipts", epochs=8 + 2 * KILLS)
+        what = "all kills and two finalized receipts"
+        scene.label_until(disturb, what, each=2, epochs=8 + 2 * KILLS)
         for process in processes.values():
             wait_until(process.is_ready, what=f"{process.name} ready again")
         scene.finish()

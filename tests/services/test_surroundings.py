@@ -20,6 +20,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from oracle.chain.artifacts import load_artifact
 from oracle.chain.devnet import Devnet
 from oracle.chain.reader import Web3Reader
 from oracle.chain.rpc import request
@@ -34,7 +35,7 @@ from tests.support.servers.postgres import Postgres
 
 pytestmark = [
     pytest.mark.services,
-    pytest.mark.timeout(1800),
+    pytest.mark.timeout(3600),
     pytest.mark.filterwarnings("ignore:The 'strict' parameter is no longer needed:FutureWarning"),
 ]
 GWEI = 10**9
@@ -94,17 +95,19 @@ def test_network__chain_killed_with_a_receipt_in_its_last_block__posts_it_again(
     with network.started():
         scene.label_until_finalized(1)
         with network.pace.held():
-            before, kept = _checkpoint(scene)
-            while scene.posted_at_latest() == before:
-                devnet.mine()
-                network.pace.await_followers()
-                if scene.posted_at_latest() == before:
-                    before, kept = _checkpoint(scene)
-            assert devnet.block_number() > kept
-            devnet.kill()
-            devnet.start()
-            assert devnet.block_number() == kept
-            assert scene.posted_at_latest() == before
+            before, kept = scene.posted_at_latest(), 0
+
+            def keep() -> None:
+                nonlocal before, kept
+                before, kept = _checkpoint(scene)
+
+            scene.mine_until(lambda: scene.posted_at_latest() > before, "a receipt", before=keep)
+            with network.stopped():
+                assert devnet.block_number() > kept
+                devnet.kill()
+                devnet.start()
+                assert devnet.block_number() == kept
+                assert scene.posted_at_latest() == before
         scene.label_until_finalized(1)
         scene.finish()
         scene.wait_until_claimed()
@@ -134,19 +137,17 @@ def test_network__reorg_of_depth_ten__posts_again_and_stores_equal_a_fresh_sync(
         followed = _events(tmp_path / "followed.db")
         newest = Web3Reader(devnet.w3, network.deployment, "latest", followed)
         with network.started():
-            scene.label_until_finalized(1)
+            scene.all_at_work()
             with network.pace.held():
                 before = scene.posted_at_latest()
-                while scene.posted_at_latest() == before:
-                    network.pace.await_followers()
-                    if scene.posted_at_latest() == before:
-                        devnet.mine()
-                lost, seen = newest.head(), len(newest.events())
-                request(devnet.w3, "anvil_reorg", 10, [])
-                assert scene.posted_at_latest() == before
-                devnet.mine()
-                assert len(newest.events()) < seen
-                assert newest.block(lost.number) != lost
+                scene.mine_until(lambda: scene.posted_at_latest() > before, "a receipt")
+                with network.stopped():
+                    lost, seen = newest.head(), len(newest.events())
+                    request(devnet.w3, "anvil_reorg", 10, [])
+                    assert scene.posted_at_latest() == before
+                    devnet.mine()
+                    assert len(newest.events()) < seen
+                    assert newest.block(lost.number) != lost
             scene.label_until_finalized(1)
             scene.finish()
             scene.wait_until_claimed()
@@ -169,24 +170,24 @@ def test_network__transaction_that_no_block_takes__offers_more_until_one_does(
     network, devnet = scene.network, scene.network.devnet
     scene.open(people=4, items=120, gold=12)
     with network.started():
-        scene.label_until_finalized(1)
+        scene.all_at_work()
         with network.pace.held():
             request(devnet.w3, "evm_setAutomine", False)
-            before = scene.posted_at_latest()
-            while not (stuck := _pending_posts(scene)):
-                network.pace.await_followers()
-                if not _pending_posts(scene):
-                    devnet.mine()
-            offered = int(stuck[0]["maxFeePerGas"], 16)
-            asked = 10 * offered
-            # Another operator may post instead; this one's nonce has to be used all the same.
-            while not (mined := _mined(devnet, stuck[0])):
+            scene.mine_until(lambda: bool(_pending_posts(scene)), "a receipt under way")
+            before, stuck = scene.posted_at_latest(), _pending_posts(scene)[0]
+            asked = 10 * int(stuck["maxFeePerGas"], 16)
+
+            def taken() -> list[dict[str, Any]]:
                 request(devnet.w3, "anvil_setNextBlockBaseFeePerGas", hex(asked))
                 devnet.mine()
                 time.sleep(1)
+                return _mined(devnet, stuck)
+
+            # Another operator may post instead; this one's nonce has to be used all the same.
+            mined = wait_until(taken, what="a transaction that offers as much")
+            assert int(mined[0]["maxFeePerGas"], 16) >= asked
+            assert scene.posted_at_latest() == before + 1
             request(devnet.w3, "evm_setAutomine", True)
-        assert int(mined[0]["maxFeePerGas"], 16) >= asked
-        assert scene.posted_at_latest() == before + 1
         scene.finish()
         scene.wait_until_claimed()
     scene.check_end()
@@ -202,10 +203,17 @@ def _mined(devnet: Devnet, stuck: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _pending_posts(scene: Scene) -> list[dict[str, Any]]:
-    """Transactions to the ReceiptBoard that wait for a block."""
-    found = request(scene.network.devnet.w3, "txpool_content")["pending"]
-    board = "0x" + scene.network.deployment.board.hex()
-    return [one for mine in found.values() for one in mine.values() if one["to"] == board]
+    """Transactions that post a receipt and wait for a block."""
+    w3 = scene.network.devnet.w3
+    board = w3.eth.contract(abi=load_artifact("ReceiptBoard").abi)
+    address = "0x" + scene.network.deployment.board.hex()
+    found = request(w3, "txpool_content")["pending"]
+    return [
+        one
+        for mine in found.values()
+        for one in mine.values()
+        if one["to"] == address and board.decode_function_input(one["input"])[0].fn_name == "post"
+    ]
 
 
 def _transactions(devnet: Devnet) -> Iterator[dict[str, Any]]:
@@ -303,7 +311,7 @@ def test_network__clocks_ten_minutes_off__nothing_depends_on_them(tmp_path: Path
         with scene.network.started():
             for name, off in (("gateway", 600), ("operator0", -600), ("operator1", 0)):
                 assert abs(_clock(scene.network.processes[name]) - time.time() - off) < 60
-            scene.label_until_finalized(2)
+            scene.label_until_finalized(1)
             scene.finish()
             scene.wait_until_claimed()
             for name in scene.network.processes:

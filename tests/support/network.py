@@ -93,7 +93,7 @@ class Process:
             )
         self.starts += 1
 
-    def end(self, number: int = signal.SIGTERM, seconds: float = 40.0) -> int:
+    def end(self, number: int = signal.SIGTERM, seconds: float = 120.0) -> int:
         """Send a signal, and wait for the end; return the exit code."""
         if self.running is None:
             return 0
@@ -308,6 +308,19 @@ class OracleNetwork:
         its end is killed."""
         with self.pace:
             yield from self._started()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Let no process do anything inside the `with` block, so that what happens there happens
+        between two of their moves."""
+        running = [one.running for one in self.processes.values() if one.running is not None]
+        for process in running:
+            process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in running:
+                process.send_signal(signal.SIGCONT)
 
     def _started(self) -> Iterator[None]:
         try:

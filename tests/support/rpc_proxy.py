@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-
-from web3 import Web3
+from urllib.parse import urlsplit
 
 from oracle.chain.rpc import connect, request
 
@@ -50,32 +50,43 @@ class RpcProxy:
         self._thread.join()
         self._server.server_close()
 
-    def _answer(self, node: Web3, asked: Any) -> Any:
-        method, params = asked["method"], asked["params"]
-        self.asked.append(method)
-        answer: Any = node.provider.make_request(method, params)
-        if "result" in answer:
-            answer = {**answer, "result": self.script(method, params, answer["result"])}
-        return {**answer, "id": asked["id"]}
+    def _answers(self, asked: Any, body: bytes) -> bytes:
+        """What to answer: the node's bytes as they are, unless the script may change them."""
+        questions = asked if isinstance(asked, list) else [asked]
+        self.asked.extend(one["method"] for one in questions)
+        if self.script is honest:
+            return body
+        told = json.loads(body)
+        by_id = {one["id"]: one for one in (told if isinstance(told, list) else [told])}
+        for one in questions:
+            answer = by_id[one["id"]]
+            if "result" in answer:
+                answer["result"] = self.script(one["method"], one["params"], answer["result"])
+        return json.dumps(told).encode()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        proxy = self
+        proxy, node_address = self, urlsplit(self._node_url).netloc
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def setup(self) -> None:
                 super().setup()
-                self.node = connect(proxy._node_url)
+                self.node = HTTPConnection(node_address, timeout=60)
+
+            def finish(self) -> None:
+                super().finish()
+                self.node.close()
 
             def do_POST(self) -> None:
-                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                question = self.rfile.read(int(self.headers["Content-Length"]))
                 if proxy.broken == "close":
                     self.close_connection = True
                     return
-                many = isinstance(asked, list)
-                answers = [proxy._answer(self.node, one) for one in (asked if many else [asked])]
-                body = json.dumps(answers if many else answers[0]).encode()
+                self.node.request(
+                    "POST", "/", question, headers={"Content-Type": "application/json"}
+                )
+                body = proxy._answers(json.loads(question), self.node.getresponse().read())
                 if proxy.broken == "garbage":
                     body = b"<html>busy</html>"
                 self.send_response(500 if proxy.broken == "refuse" else 200)

@@ -19,7 +19,7 @@ from oracle.chain.devnet import Devnet
 from oracle.chain.indexer import Indexer
 from oracle.chain.memory import MemoryEvents
 from oracle.chain.reader import Web3Reader
-from oracle.chain.rpc import request
+from oracle.chain.rpc import BATCH, request
 from oracle.errors import ChainError, ChainReorg, StoreConflict
 from oracle.ports import EventStore
 from oracle.store.database import open_database
@@ -184,8 +184,38 @@ def test_block__final_ones__are_kept_for_the_next_process(
     reader = platform.reader("latest", store)
     number = reader.head().number
     old, new = reader.block(3), reader.block(number - 1)
-    assert store.block(3) == old
+    assert store.blocks(3, 3) == [old]
     assert store.recent()[-2] == new
+
+
+@pytest.mark.chain
+def test_blocks__hundreds__are_asked_for_in_few_messages_and_by_the_first_process_alone(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.devnet.mine(300)
+    store, provider = sql_store(tmp_path / "kept.db"), platform.devnet.w3.provider
+    numbers, messages = range(1, platform.devnet.block_number() - 64, 2), []
+    reader = platform.reader("finalized", store)
+    reader.head()
+    for name in ("make_request", "make_batch_request"):
+        ask = getattr(provider, name)
+
+        def counted(*asked: Any, ask: Any = ask) -> Any:
+            messages.append(asked)
+            return ask(*asked)
+
+        monkeypatch.setattr(provider, name, counted)
+    found = reader.blocks(numbers)
+    assert len(messages) <= 1 + len(numbers) // BATCH
+    again = platform.reader("finalized", store)
+    again.head()
+    messages.clear()
+    assert again.blocks(numbers) == found
+    assert not messages
+    with pytest.raises(ChainError, match="no block"):
+        reader.blocks([3, 10**6])
+    assert [found[number].number for number in numbers] == list(numbers)
+    assert found[3] == reader.block(3)
 
 
 # --- nodes that leave things out ------------------------------------------------------------------

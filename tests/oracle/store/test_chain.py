@@ -89,7 +89,7 @@ def test_append__span_after_span__keeps_logs_and_the_blocks_after_the_checkpoint
     assert events.recent() == [block(11), block(12)]
     assert events.logs() == [*logs, log(12)]
     assert events.logs(12) == [log(12)]
-    assert events.block(9) is None
+    assert events.blocks(9, 9) == []
 
 
 def test_append__behind_another_block__is_refused_and_changes_nothing(events: EventStore) -> None:
@@ -129,12 +129,13 @@ def test_rollback__behind_the_checkpoint_or_aside__is_refused(events: EventStore
 
 def test_keep__a_final_block__is_found_again_and_is_not_recent(events: EventStore) -> None:
     events.append(None, [block(9), block(10)], [], 9)
-    events.keep(block(3))
-    events.keep(block(3))
-    events.keep(block(9))
+    events.keep([block(3), block(5)])
+    events.keep([block(3), block(4), block(9)])
+    events.keep([])
     with pytest.raises(StoreConflict, match="may still be undone"):
-        events.keep(block(10))
-    assert (events.block(3), events.block(10), events.block(4)) == (block(3), block(10), None)
+        events.keep([block(2), block(10)])
+    assert events.blocks(2, 4) == [block(3), block(4)]
+    assert events.blocks(5, 12) == [block(5), block(9), block(10)]
     assert events.recent() == [block(9), block(10)]
 
 
