@@ -4,7 +4,8 @@ Locust (pinned by the hashed lock beside this file, in an environment of its own
 who signed in with a wallet each, delegated to a session key each, and hand in ten sealed, signed
 labels every ten seconds for the next ten; each asks the live stream of its earnings, too. The
 server is one process of gateway, operators, their loop and page over anvil, on SQLite, then on
-PostgreSQL; generator, node and database share its processors. Writes build/bench/web.json and
+PostgreSQL; generator, node and database share its processors. The peer is a bare Flask endpoint
+behind the same server, which the same people ask meanwhile. Writes build/bench/web.json and
 build/bench/web.png, and says whether 95 of 100 answers came within 200 ms, none of them an error.
 """
 
@@ -35,7 +36,7 @@ from tests.support.servers.postgres import Postgres  # noqa: E402
 OUT = ROOT / "build" / "bench"
 LOCK = ROOT / "bench/requirements-locust.lock"
 SERVER, PEOPLE = ROOT / "bench/load/server.py", ROOT / "bench/load/people.py"
-ASKED = ("next page", "submit")
+ASKED, PEER = ("next page", "submit"), "bare"
 ASKED_MS = 200
 PROGRAMS = {"anvil": "node", "postgres": "database"}
 TICKS = os.sysconf("SC_CLK_TCK")  # of /proc, a second
@@ -91,13 +92,14 @@ def waited_seconds(server: int) -> float:
 
 
 @contextmanager
-def server(folder: Path, database: str | None, items: int, profile: bool) -> Iterator[Any]:
+def server(folder: Path, database: str | None, items: int, options: Any) -> Iterator[Any]:
     """Start the server; give its process and what it says of itself."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [sys.executable, SERVER, folder, str(port), "--items", str(items)]
     command += ["--database", database] if database else []
-    command += ["--profile", OUT / "web.prof"] if profile else []
+    command += ["--profile", OUT / "web.prof"] if options.profile else []
+    command += ["--switch-seconds", options.switch_ms / 1000] if options.switch_ms else []
     process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -112,15 +114,14 @@ def server(folder: Path, database: str | None, items: int, profile: bool) -> Ite
         process.wait(timeout=60)
 
 
-def measure(
-    name: str, database: Postgres | None, people: int, seconds: float, profile: bool
-) -> dict[str, Any]:
-    """Let `people` work for `seconds` after all have begun."""
+def measure(name: str, database: Postgres | None, options: Any) -> dict[str, Any]:
+    """Let people work for so many seconds after all have begun."""
+    people, seconds = options.people, options.seconds
     url = database.create_database() if database is not None else None
     items = max(2_000, int(people * (seconds + 120) / 3))
     with tempfile.TemporaryDirectory() as temporary:
         folder, samples = Path(temporary), []
-        with server(folder / "state", url, items, profile) as served:
+        with server(folder / "state", url, items, options) as served:
             out = folder / "requests.json"
             crowd = subprocess.Popen(
                 [
@@ -155,7 +156,7 @@ def summary(
     within = [row for row in requests if began <= row[1] < began + seconds]
     kinds = {}
     for kind in sorted({row[0] for row in requests}):
-        rows = within if kind in (*ASKED, "stream") else requests
+        rows = within if kind in (*ASKED, "stream", PEER) else requests
         times = np.array([row[2] for row in rows if row[0] == kind])
         if not len(times):
             continue
@@ -205,6 +206,14 @@ def show(name: str, row: dict[str, Any]) -> None:
         print(f"  {kind:10} {times['requests']:6}  {quantiles}  most {times['most']:7.1f} ms")
     used = "  ".join(f"{path} {ms:.2f}" for path, ms in row["milliseconds"].items())
     print(f"  processor ms by path: {used}")
+    threads = "  ".join(f"{name} {seconds:.1f}" for name, seconds in row["thread_seconds"].items())
+    print(f"  processor seconds by thread, from start to end: {threads}")
+    times = "  ".join(
+        f"{kind} {row['kinds'][kind][part] / row['kinds'][PEER][part]:.1f} ({part})"
+        for kind in (*ASKED, "stream")
+        for part in ("p50", "p95")
+    )
+    print(f"  in times of the bare endpoint: {times}")
     for what in row["what_failed"]:
         print(f"  failed: {what}")
     print(f"  p95 of next page and submit within {ASKED_MS} ms, no error: {met(row)}", flush=True)
@@ -219,7 +228,7 @@ def plot(report: dict[str, Any]) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(13, 5), layout="constrained")
     for name, row in report["databases"].items():
         style = "-" if name == "sqlite" else "--"
-        for number, kind in enumerate((*ASKED, "stream")):
+        for number, kind in enumerate((*ASKED, "stream", PEER)):
             times = np.sort([ms for one, _, ms in row["times"] if one == kind])
             share = np.arange(1, len(times) + 1) / len(times)
             axes[0].plot(times, share, style, color=f"C{number}", label=f"{kind}, {name}")
@@ -244,17 +253,17 @@ def main() -> None:
     )
     parser.add_argument("--only", choices=("sqlite", "postgresql"))
     parser.add_argument("--profile", action="store_true", help="profile the requests' threads")
+    parser.add_argument("--switch-ms", type=float, help="how long a thread keeps others waiting")
     options = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     locust()
     report: dict[str, Any] = {"people": options.people, "seconds": options.seconds, "databases": {}}
-    rest = (options.people, options.seconds, options.profile)
     if options.only != "postgresql":
-        show("sqlite", report["databases"].setdefault("sqlite", measure("sqlite", None, *rest)))
+        show("sqlite", report["databases"].setdefault("sqlite", measure("sqlite", None, options)))
     if options.only != "sqlite":
         database = Postgres()
         try:
-            row = measure("postgresql", database.start(), *rest)
+            row = measure("postgresql", database.start(), options)
         finally:
             database.remove()
         report["databases"]["postgresql"] = row

@@ -108,6 +108,10 @@ class GatewayRefusal(DDLPError):
         return f"{self.code}: {self.message}"
 
 
+class AccessRefusal(GatewayRefusal):
+    """Somebody asks to see what is shown to others alone."""
+
+
 class PeerUnavailable(DDLPError):
     """A gateway's or operator's process can't be reached, or doesn't answer as it should."""
 

@@ -34,7 +34,7 @@ def show(number: int) -> ResponseReturnValue:
         address=checksum(expert),
         campaign=campaign,
         delegated=desk().status(number, expert).generation > 0,
-        cases=[(case, desk().item(number, case.item)) for case in cases],
+        cases=[(case, desk().item(number, case.item, expert)) for case in cases],
         choices=appeals.choices(number),
         verdicts=appeals.verdicts,
     )

@@ -60,11 +60,11 @@ def read(number: int) -> ResponseReturnValue:
 
 @blueprint.get("/campaigns/<int:number>/items/<int:item>")
 def media(number: int, item: int) -> ResponseReturnValue:
-    """Send an item's media."""
-    return send_media(desk().media(number, item))
+    """Send an item's media, a restricted campaign's to whom it shows the item."""
+    return send_media(desk().media(number, item, visitor()))
 
 
 @blueprint.get("/campaigns/<int:number>/items/<int:item>/second")
 def second(number: int, item: int) -> ResponseReturnValue:
-    """Send the media of a comparison's second side."""
-    return send_media(desk().media(number, item, second=True))
+    """Send the media of a comparison's second side, as those of the first."""
+    return send_media(desk().media(number, item, visitor(), second=True))

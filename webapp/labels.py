@@ -33,14 +33,15 @@ def delegate(number: int) -> ResponseReturnValue:
 @blueprint.post("/leases")
 def lease(number: int) -> ResponseReturnValue:
     """Return the running lease, a new one, or why there is none."""
-    reply = desk().lease(number, signed_in(), Body().integer("count", 1, _BATCH))
+    contributor = signed_in()
+    reply = desk().lease(number, contributor, Body().integer("count", 1, _BATCH))
     return jsonify(
         lease=logged_json(reply.lease) if reply.lease else None,
         items=[
             {
                 "number": item.number,
                 "item": "0x" + item.item.hex(),
-                **item_json(desk().item(number, item.number)),
+                **item_json(desk().item(number, item.number, contributor)),
             }
             for item in reply.items
         ],

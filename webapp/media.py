@@ -33,7 +33,8 @@ def send_media(found: Media) -> Response:
     if not shown:
         response.headers["Content-Disposition"] = "attachment"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    response.headers["Cache-Control"] = "private, max-age=3600"
+    if found.public:  # else whoever uses the browser next could see it
+        response.headers["Cache-Control"] = "private, max-age=3600"
     size = len(found.data)
     return response.make_conditional(request.environ, accept_ranges=True, complete_length=size)
 

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from oracle.errors import (
+    AccessRefusal,
     ChainError,
     ContentCorrupt,
     ContentMissing,
@@ -28,6 +29,7 @@ from oracle.errors import (
 # The first class that fits counts.
 _STATUS: tuple[tuple[type[DDLPError], HTTPStatus], ...] = (
     (UnknownCampaign, HTTPStatus.NOT_FOUND),
+    (AccessRefusal, HTTPStatus.FORBIDDEN),
     (GatewayRefusal, HTTPStatus.CONFLICT),
     (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (FormatError, HTTPStatus.UNPROCESSABLE_ENTITY),

@@ -22,6 +22,7 @@ from tests.webapp.browser_double import CAMPAIGN, BrowserDouble
 PEOPLE, SECONDS = int(os.environ["WEB_PEOPLE"]), float(os.environ["WEB_SECONDS"])
 PAGE, PAGE_SECONDS = 10, 10
 STREAM_SECONDS = 4  # webapp/earnings.py asks browsers to come again after so long
+BARE_PAGES = 2  # the peer is asked once in so many pages
 CLASSES, ACCURACY = 10, 0.9
 KINDS = {
     f"{CAMPAIGN}/leases": "next page",
@@ -30,6 +31,7 @@ KINDS = {
     f"{CAMPAIGN}/delegations": "delegate",
     "/api/session/challenge": "challenge",
     "/api/session": "sign in",
+    "/bare": "bare",
 }
 
 requests: list[tuple[str, float, float, str | None]] = []
@@ -104,6 +106,8 @@ class Contributor(FastHttpUser):
     def work(self) -> None:
         self.submit()
         self.next_page()
+        if self.sequence % BARE_PAGES == 0:
+            self.browser.post("/bare", {"count": PAGE})
 
     def submit(self) -> None:
         if self.page:

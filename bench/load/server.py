@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import cProfile
 import json
+import logging
 import secrets
 import sys
 import threading
@@ -18,6 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from flask import Flask, Response, jsonify, request
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -32,6 +35,7 @@ from oracle.replay.digits import TOKEN, digit_terms  # noqa: E402
 from oracle.transport.listening import listening, stopped_by_signal  # noqa: E402
 from webapp import Settings, create_app  # noqa: E402
 
+BARE = "/bare"
 GOLD_EPOCHS = 10
 TERMS = {"epochSeconds": 120, "leaseSeconds": 110, "graceSeconds": 2, "anchorBlocks": 2}
 
@@ -51,16 +55,37 @@ def questions(count: int) -> CampaignFiles:
     )
 
 
+def bare() -> Flask:
+    """The peer: what Flask itself takes, behind the same server, to read JSON and answer it."""
+    app = Flask("bare")
+
+    @app.post(BARE)
+    def echo() -> Response:
+        return jsonify(request.get_json())
+
+    return app
+
+
+def thread_seconds() -> dict[str, float]:
+    """Processor seconds of this process' threads so far, by what they do."""
+    found: defaultdict[str, float] = defaultdict(float)
+    for thread in threading.enumerate():
+        stat = Path(f"/proc/self/task/{thread.native_id}/schedstat").read_text()
+        found[thread.name.split("-")[0].split("_")[0]] += int(stat.split()[0]) / 1e9
+    return dict(found)
+
+
 class Metered:
-    """A WSGI application that counts the processor time of each of its paths."""
+    """A WSGI application, with the peer beside it, that counts the processor time of each path."""
 
     def __init__(self, app: Any) -> None:
-        self._app, self._lock = app, threading.Lock()
+        self._app, self._bare, self._lock = app, bare(), threading.Lock()
         self.used: defaultdict[str, list[float]] = defaultdict(lambda: [0, 0.0])
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         before = time.thread_time()
-        answer = self._app(environ, start_response)
+        app = self._bare if environ["PATH_INFO"] == BARE else self._app
+        answer = app(environ, start_response)
         seconds = time.thread_time() - before
         with self._lock:
             row = self.used[environ["PATH_INFO"]]
@@ -106,7 +131,10 @@ def main() -> None:
     parser.add_argument("--items", type=int, required=True)
     parser.add_argument("--database")
     parser.add_argument("--profile", type=Path)
+    parser.add_argument("--switch-seconds", type=float, default=sys.getswitchinterval())
     options = parser.parse_args()
+    sys.setswitchinterval(options.switch_seconds)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it would write of every request
     with Devnet(options.folder / "chain", block_seconds=1) as devnet:
         keys = Keys.of_devnet()
         platform = Platform(
@@ -147,8 +175,13 @@ def main() -> None:
                 time.sleep(0.2)
             print(json.dumps({"campaign": campaign}), flush=True)
             stop.wait()
+            used = thread_seconds()
             loop.stop()
-        report = {**logged(platform, campaign), "milliseconds": app.milliseconds}
+        report = {
+            **logged(platform, campaign),
+            "milliseconds": app.milliseconds,
+            "thread_seconds": used,
+        }
         print(json.dumps(report), flush=True)
 
 

@@ -215,6 +215,11 @@ class Manifest:
         return bytes.fromhex(self.document["gold"]["commitments"])
 
     @property
+    def restricted(self) -> bool:
+        """Whether records and media of items are shown only to those who work on them."""
+        return bool(self.document["privacy"] == "restricted")
+
+    @property
     def gold_count(self) -> int:
         """How many gold items there are."""
         return int(self.document["gold"]["count"])

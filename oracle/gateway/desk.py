@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from oracle.errors import GatewayBusy, GatewayRefusal, InputError
+from oracle.errors import AccessRefusal, GatewayBusy, GatewayRefusal, InputError
 from oracle.evidence import entries as log
 from oracle.evidence.codec import RAW, decode_json
 from oracle.evidence.results import Evidence
@@ -217,20 +217,46 @@ class Desk:
             self._reader.balance(self._network.token, contributor),
         )
 
-    def item(self, campaign: int, item: int) -> ItemView:
-        """Return what an item shows, by item number."""
-        found = self._gateway(campaign).item(item)
+    def item(self, campaign: int, item: int, viewer: bytes | None) -> ItemView:
+        """Return what an item shows, by item number; of a restricted campaign, to those whom it
+        was leased to and experts whom an appeal about it waits for alone."""
+        gateway = self._gateway(campaign)
+        self._check_shown(gateway, item, viewer)
+        found = gateway.item(item)
         second = found.second
         return ItemView(
             _part(found.text, found.media),
             None if second is None else _part(second.text, second.media),
         )
 
-    def media(self, campaign: int, item: int, *, second: bool = False) -> Media:
-        """Return an item's media by item number, or those of its second side."""
-        return self._gateway(campaign).media(item, second=second)
+    def media(
+        self, campaign: int, item: int, viewer: bytes | None, *, second: bool = False
+    ) -> Media:
+        """Return an item's media by item number, or those of its second side, to whom `item` shows
+        it."""
+        gateway = self._gateway(campaign)
+        self._check_shown(gateway, item, viewer)
+        return gateway.media(item, second=second)
 
     # -- small parts -----------------------------------------------------------------------------
+
+    def _check_shown(self, gateway: Gateway, item: int, viewer: bytes | None) -> None:
+        if not gateway.manifest.restricted:
+            return
+        if viewer is None or not (
+            gateway.has_leased(viewer, item) or self._is_asked(gateway.campaign, item, viewer)
+        ):
+            raise AccessRefusal(
+                "ITEM-RESTRICTED",
+                "this campaign shows an item only to those who are given it to label: sign in with "
+                "the wallet that leased it",
+            )
+
+    def _is_asked(self, campaign: int, item: int, expert: bytes) -> bool:
+        try:
+            return any(case.item == item for case in self.appeals.waiting(campaign, expert))
+        except GatewayRefusal:  # no expert
+            return False
 
     def _gateway(self, campaign: int) -> Gateway:
         return served(self._gateways(), campaign)

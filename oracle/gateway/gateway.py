@@ -652,7 +652,8 @@ class Gateway:
         if media is None or media.cid is None:
             raise InputError(f"item {number} holds no media block: show its text, or its URL")
         link = Link.parse(media.cid)
-        return Media(media.type, self._records.get(link.digest, link.codec))
+        data = self._records.get(link.digest, link.codec)
+        return Media(media.type, data, public=not self.manifest.restricted)
 
     def openings_for(self, items: Sequence[int]) -> list[Opening]:
         """Return the plain openings of every label on `items`, in canonical order.

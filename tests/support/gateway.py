@@ -153,7 +153,8 @@ class GatewayScene:
         )
         self.truth = [str(place % 10) for place in self.files.order]
         self.content = LocalContent(folder / "content")
-        self.files.publish(self.content)
+        self.private = LocalContent(folder / "private")
+        self.files.publish(self.content, self.private)
         self.chain = MemoryChain(self.files, budget=budget, bond=bond, epoch_cap=epoch_cap)
         self.random = random.Random(0)
         self._engines: list[Engine] = []
@@ -175,6 +176,7 @@ class GatewayScene:
             key=key_of("gateway"),
             clock=SteadyClock(),
             operator_keys=[encryption_key(key) for key in OPERATORS],
+            private=self.private if self.files.private else None,
             **options,
         )
 

@@ -14,7 +14,14 @@ from typing import Any
 
 import nacl.public
 
-from oracle.errors import DDLPError, GatewayRefusal, InputError, SignatureError, UnknownCampaign
+from oracle.errors import (
+    AccessRefusal,
+    DDLPError,
+    GatewayRefusal,
+    InputError,
+    SignatureError,
+    UnknownCampaign,
+)
 from oracle.evidence import entries, structs
 from oracle.evidence.campaign import SealedOpening, commit_label, label_salt
 from oracle.evidence.codec import decode_cbor, decode_json
@@ -149,6 +156,7 @@ class FakeDesk:
         self.waits: list[LeaseReply] = []
         self.fault: str | None = None
         self.failure: DDLPError | None = None
+        self.restricted = False
         self.check_qualified: Callable[[int, bytes], None] = lambda campaign, contributor: None
         self.check_expert: Callable[[int, bytes], None] = lambda campaign, contributor: None
         self._lock = threading.RLock()
@@ -315,21 +323,35 @@ class FakeDesk:
                 keccak256(contributor + amount.to_bytes(32, "big")), amount, account.claimed
             )
 
-    def item(self, campaign: int, item: int) -> ItemView:
+    def item(self, campaign: int, item: int, viewer: bytes | None) -> ItemView:
+        self._check_shown(item, viewer)
         found = self._item(campaign, item)
         if found is None:
             return ItemView(ItemPart(None, "image/png"), None)
         second = found.second
         return ItemView(_part(found), None if second is None else _part(second))
 
-    def media(self, campaign: int, item: int, *, second: bool = False) -> Media:
+    def _check_shown(self, item: int, viewer: bytes | None) -> None:
+        if not self.restricted or (viewer is not None and item in self._account(viewer).seen):
+            return
+        try:
+            cases = self.appeals.waiting(1, viewer) if viewer is not None else []
+        except GatewayRefusal:
+            cases = []
+        if not any(case.item == item for case in cases):
+            raise AccessRefusal("ITEM-RESTRICTED", "shown to others alone: sign in as one of them")
+
+    def media(
+        self, campaign: int, item: int, viewer: bytes | None, *, second: bool = False
+    ) -> Media:
+        self._check_shown(item, viewer)
         found = self._item(campaign, item)
         if found is None:
-            return Media("image/png", digit_picture(item))
+            return Media("image/png", digit_picture(item), public=not self.restricted)
         shown = found.second if second else found
         if shown is None or shown.media is None or shown.media.data is None:
             raise InputError(f"item {item} holds no media block: show its text, or its URL")
-        return Media(shown.media.type, shown.media.data)
+        return Media(shown.media.type, shown.media.data, public=not self.restricted)
 
     def _item(self, campaign: int, item: int) -> Item | None:
         self._check(campaign)

@@ -36,10 +36,11 @@ class InMemory:
 
     number = 1
 
-    def __init__(self) -> None:
+    def __init__(self, privacy: str = "public") -> None:
         self.people: list[bytes] = []
         self.clock = Clock()
         self.fake = FakeDesk(now=self.clock)
+        self.fake.restricted = privacy == "restricted"
         self.desk: LabelingDesk = self.fake
         self.experts: set[bytes] = set()
         self.fake.check_expert = self._check_expert
@@ -82,8 +83,8 @@ class OverGateway:
 
     number = 7
 
-    def __init__(self, folder: Path) -> None:
-        self.scene = GatewayScene(folder)
+    def __init__(self, folder: Path, privacy: str = "public") -> None:
+        self.scene = GatewayScene(folder, privacy=privacy)
         self.stage = DeskScene(self.scene)
         self.desk: LabelingDesk = self.stage.desk
         self.experts = self.stage.experts
@@ -166,12 +167,22 @@ class Person(BrowserDouble):
 
 @pytest.fixture(params=[InMemory, OverGateway])
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
-    if request.param is InMemory:
-        yield InMemory()
+    yield from opened(request.param, tmp_path)
+
+
+@pytest.fixture(params=[InMemory, OverGateway])
+def restricted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+    """A campaign that shows its items to those who work on them alone."""
+    yield from opened(request.param, tmp_path, privacy="restricted")
+
+
+def opened(kind: type[Stage], folder: Path, **privacy: str) -> Iterator[Stage]:
+    if kind is InMemory:
+        yield InMemory(**privacy)
         return
-    opened = OverGateway(tmp_path)
-    yield opened
-    opened.scene.close()
+    over = OverGateway(folder, **privacy)
+    yield over
+    over.scene.close()
 
 
 @pytest.fixture
@@ -191,6 +202,47 @@ def code(call: object, *arguments: object) -> str:
         call(*arguments)  # type: ignore[operator]
     error = caught.value
     return error.code if isinstance(error, GatewayRefusal) else type(error).__name__
+
+
+def test_item__restricted__is_shown_to_those_who_were_given_it_alone(restricted: Stage) -> None:
+    with community_in(now=restricted.now) as community:
+        owner, other = (Person(restricted, community, name) for name in ("owner", "other"))
+        item = owner.label("3")[0]
+        theirs = other.lease(1).get_json()["items"][0]["number"]
+        paths = [f"/campaigns/{owner.number}/items/{item}{side}" for side in ("", "/second")]
+        visitor = BrowserDouble(owner.http.application, "visitor", number=owner.number)
+
+    desk, number = restricted.desk, owner.number
+    assert desk.item(number, item, owner.address).first is not None
+    strangers = [None, bytes(20)] + ([other.address] if theirs != item else [])
+    for viewer in strangers:
+        assert code(desk.item, number, item, viewer) == "ITEM-RESTRICTED"
+        assert code(desk.media, number, item, viewer) == "ITEM-RESTRICTED"
+    for path in paths:
+        for browser in (visitor, *([other] if theirs != item else [])):
+            answer = browser.get(path)
+            assert answer.status_code == 403
+            assert "sign in" in answer.text
+            assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_item__restricted_and_appealed__is_shown_to_the_expert_who_answers(
+    restricted: Stage,
+) -> None:
+    with community_in(now=restricted.now) as community:
+        owner, expert = (Person(restricted, community, name) for name in ("owner", "expert"))
+        appealed, other = owner.label("3", 2)
+        restricted.settle({appealed: "4", other: "4"})
+        restricted.experts.add(expert.address)
+        desk, number = restricted.desk, owner.number
+        assert code(desk.item, number, appealed, expert.address) == "ITEM-RESTRICTED"
+        desk.appeals.appeal(number, owner.address, owner.objects(owner.labels()[appealed]))
+    assert desk.item(number, appealed, expert.address).first is not None
+    assert code(desk.item, number, other, expert.address) == "ITEM-RESTRICTED"
+
+
+def test_item__public__is_shown_to_anybody(stage: Stage) -> None:
+    assert stage.desk.item(stage.number, 0, None) == stage.desk.item(stage.number, 0, bytes(20))
 
 
 def test_offers__open_locked_and_closed__are_told(stage: Stage, person: Person) -> None:

@@ -53,7 +53,7 @@ def test_media__sound__is_sent_in_parts_to_players_that_ask(
     visitor: BrowserDouble, desk: FakeDesk
 ) -> None:
     sound = bytes(range(100))
-    desk.media = lambda campaign, item, second=False: Media("audio/wav", sound)  # type: ignore[method-assign]
+    desk.media = lambda campaign, item, viewer, second=False: Media("audio/wav", sound)  # type: ignore[method-assign]
     whole = visitor.get("/campaigns/1/items/0")
     assert (whole.content_type, whole.data) == ("audio/wav", sound)
     assert whole.headers["Accept-Ranges"] == "bytes"

@@ -9,6 +9,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from oracle.community.community import Community
+from oracle.replay.showcase import SHOWCASES
 from tests.support.courses import course
 from tests.webapp.browser_double import ORIGIN, BrowserDouble
 from tests.webapp.conftest import Clock
@@ -80,6 +81,7 @@ ROUTES: dict[tuple[str, str], str] = {
 }
 VALUES = {"number": 1, "item": 0, "step": "welcome", "question": 1, "proposal": 1, "version": 1}
 SAFE = ("GET",)
+PAIRS = next(one for one in SHOWCASES if one.task["type"] == "pairwise")
 
 
 @dataclass
@@ -182,6 +184,30 @@ def test_routes__of_an_expert__refuse_others(
     community.learning.publish(1, course(experts=["0x" + contributor.address.hex()]))
     assert asker.ask(contributor, "inbox.answer", "POST").status_code == 303
     assert community.inbox.read(1, None)[0].answer == "Long enough to be a text."
+
+
+def test_routes_of_items__restricted_campaign__answer_whom_they_were_leased_to_alone(
+    contributor: BrowserDouble,
+    visitor: BrowserDouble,
+    app: Flask,
+    desk: FakeDesk,
+    clock: Clock,
+) -> None:
+    desk.restricted, desk.showcase = True, PAIRS
+    other = BrowserDouble(app, "other", now=clock)
+    assert other.sign_in().status_code == 201
+    assert other.delegate().status_code == 201
+    asker, routes = Asker(app), ("campaigns.media", "campaigns.second")
+    for browser in (visitor, contributor, other):
+        assert [asker.ask(browser, route, "GET").status_code for route in routes] == [403, 403]
+    assert contributor.lease(1).get_json()["items"][0]["number"] == VALUES["item"]
+    for route in routes:
+        answer = asker.ask(contributor, route, "GET")
+        assert (answer.status_code, answer.mimetype) == (200, "image/png")
+        # Whoever uses the browser next isn't shown it.
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert asker.ask(visitor, route, "GET").status_code == 403
+        assert asker.ask(other, route, "GET").status_code == 403
 
 
 def test_two_people__each__sees_and_changes_only_their_own(
