@@ -7,7 +7,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from flask import Flask, current_app, jsonify, render_template, request
+from flask import Flask, Response, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -19,6 +19,7 @@ from oracle.errors import (
     ContentUnavailable,
     DDLPError,
     FormatError,
+    GatewayBusy,
     GatewayRefusal,
     InputError,
     SignatureError,
@@ -81,6 +82,9 @@ def _domain_error(error: DDLPError) -> ResponseReturnValue:
             type(error).__name__,
             "A part of the platform can't be reached. Try again in a minute.",
         )
+    if isinstance(error, GatewayBusy):
+        body, _ = _answer(HTTPStatus.SERVICE_UNAVAILABLE, error.code, error.message)
+        return body, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": str(error.wait_seconds)}
     if isinstance(error, GatewayRefusal):
         return _answer(status, error.code, error.message)
     return _answer(status, type(error).__name__, str(error))
@@ -103,7 +107,7 @@ def _bug(error: Exception) -> ResponseReturnValue:
     )
 
 
-def _answer(status: HTTPStatus, code: str, detail: str) -> ResponseReturnValue:
+def _answer(status: HTTPStatus, code: str, detail: str) -> tuple[Response | str, HTTPStatus]:
     if not request.path.startswith("/api/"):
         shown = {"status": status, "detail": detail, "back": _where_from()}
         return render_template("error.html", **shown), status

@@ -11,10 +11,17 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from oracle.errors import ContentCorrupt, ContentMissing, ContentUnavailable, FormatError
+from oracle.errors import (
+    ContentCorrupt,
+    ContentMissing,
+    ContentUnavailable,
+    FormatError,
+    GatewayBusy,
+)
 from oracle.evidence import entries as log
 from oracle.evidence.entries import decode_entry
 from oracle.evidence.manifest import PPM
@@ -49,6 +56,7 @@ from oracle.quality.reputation import (
 DAY = 86_400
 HOUR = 3_600
 WEEK = 7 * DAY
+PATIENCE_SECONDS, AGAIN_SECONDS = 0.5, 30
 CHANGES, POINTS, EFFECTS = 8, 40, 20  # shown, the newest of them
 DECIDED, AGAINST, OUTVOTED = "decided", "against", "outvoted"
 _UNREADABLE = (ContentMissing, ContentCorrupt, ContentUnavailable, FormatError)
@@ -109,7 +117,8 @@ class _Hours:
 
 
 class Growth:
-    """A `GrowthDesk` over the gateways of this process; `requester` names a campaign's."""
+    """A `GrowthDesk` over the gateways of this process; `requester` names a campaign's. While one
+    thread reads receipts, others get GatewayBusy instead of waiting for it."""
 
     def __init__(
         self,
@@ -136,7 +145,7 @@ class Growth:
 
     def progress(self, contributor: bytes) -> Progress:
         """Return somebody's own record."""
-        with self._lock:
+        with self._reading():
             books = self._books()
             mine = [book for book in books if book.totals(contributor)]
             effects = [one for book in mine for one in self._effects_of(book, contributor)]
@@ -193,12 +202,12 @@ class Growth:
 
     def kinds(self) -> Sequence[str]:
         """Return the kinds of task in which somebody has judged labels, sorted."""
-        with self._lock:
+        with self._reading():
             return sorted({book.kind for book in self._books() if book.pages})
 
     def standings(self, kind: str | None) -> Sequence[Standing]:
         """Return everybody's reputation, overall or in one kind of task, by account."""
-        with self._lock:
+        with self._reading():
             books = [book for book in self._books() if kind is None or book.kind == kind]
             now = self._today()
             state = now, tuple((book.number, book.pages[-1].epoch) for book in books if book.pages)
@@ -213,6 +222,25 @@ class Growth:
             return known[1]
 
     # -- receipts --------------------------------------------------------------------------------
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Let one thread at a time read what isn't read yet: after a restart it is all evidence.
+
+        GatewayBusy for who comes meanwhile, so that they don't take up the threads by which others
+        are served.
+        """
+        if not self._lock.acquire(timeout=PATIENCE_SECONDS):
+            raise GatewayBusy(
+                "READING",
+                "the receipts are being read, as after every start of the server: reload this page "
+                "in half a minute",
+                AGAIN_SECONDS,
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _today(self) -> int:
         """The chain's day, as its first second: reputations age once a day."""

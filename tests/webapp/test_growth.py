@@ -10,6 +10,7 @@ from flask import Flask
 
 from oracle.community.community import Community
 from oracle.community.ratings import ASPECTS
+from oracle.errors import GatewayBusy
 from tests.support.courses import course
 from tests.webapp.browser_double import BrowserDouble
 from tests.webapp.conftest import Clock
@@ -87,6 +88,20 @@ def test_progress__much__shows_interval_causes_charts_and_tables(
 def test_progress__evidence_missing__says_so(contributor: BrowserDouble, desk: FakeDesk) -> None:
     desk.growth.records[contributor.address] = replace(much(), readable=False)
     assert "can't be read just now" in contributor.get("/progress").text
+
+
+def test_progress__receipts_being_read__says_when_to_come_again(
+    contributor: BrowserDouble, desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object) -> None:
+        raise GatewayBusy("READING", "the receipts are being read: reload in half a minute", 30)
+
+    for name in ("progress", "kinds", "standings"):
+        monkeypatch.setattr(desk.growth, name, busy)
+    for path in ("/progress", "/leaderboard"):
+        answer = contributor.get(path)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+        assert "reload in half a minute" in answer.text
 
 
 def test_progress__of_somebody_else__is_seen_nowhere(

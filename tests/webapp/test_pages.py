@@ -82,7 +82,7 @@ def test_media__picture__is_sent_as_it_is(visitor: BrowserDouble) -> None:
 def test_media__types_that_can_run_script__are_downloads(
     visitor: BrowserDouble, desk: FakeDesk, kind: str
 ) -> None:
-    desk.media = lambda campaign, item: Media(kind, b"<svg/>")  # type: ignore[method-assign]
+    desk.media = lambda campaign, item, viewer: Media(kind, b"<svg/>")  # type: ignore[method-assign]
     answer = visitor.get("/campaigns/1/items/3")
     assert answer.content_type == "application/octet-stream"
     assert answer.headers["Content-Disposition"] == "attachment"

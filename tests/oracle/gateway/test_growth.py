@@ -3,13 +3,14 @@ their labels changed, and where they stand among others."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from oracle.errors import UnknownCampaign
+from oracle.errors import GatewayBusy, UnknownCampaign
 from oracle.evidence.codec import DAG_CBOR, RAW, Link
 from oracle.evidence.hashing import ZERO32
 from oracle.evidence.results import (
@@ -25,11 +26,13 @@ from oracle.evidence.signing import address_of
 from oracle.evidence.structs import Receipt
 from oracle.gateway.growth import AGAINST, DECIDED, OUTVOTED, Growth, chance_of, effect_of
 from oracle.gateway.receipts import Receipts
+from oracle.ports import Progress
 from tests.support.gateway import GatewayScene
 from tests.support.world import TOKEN, key_of
 
 ANN, BEN, CAT = (address_of(key_of(name)) for name in ("ann", "ben", "cat"))
 REQUESTER = b"\x9e" * 20
+MOST_SECONDS = 60  # for what needs milliseconds
 
 
 class Scene:
@@ -308,3 +311,33 @@ def test_part__labeled_and_paid__by_log_and_receipt(scene: Scene) -> None:
     assert not scene.growth.part(7, BEN).paid
     with pytest.raises(UnknownCampaign):
         scene.growth.part(8, ANN)
+
+
+def test_progress__first_after_a_restart__keeps_nobody_waiting(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.settle(1, {ANN: (8, 10)})
+    growth, receipts = scene.fresh(), Receipts.evidence
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def evidence(self: Receipts, receipt: Receipt) -> Evidence:
+        under_way.set()
+        assert go_on.wait(MOST_SECONDS)
+        return receipts(self, receipt)
+
+    monkeypatch.setattr(Receipts, "evidence", evidence)
+    found: list[Progress] = []
+    first = threading.Thread(target=lambda: found.append(growth.progress(ANN)))
+    first.start()
+    try:
+        assert under_way.wait(MOST_SECONDS)
+        for ask in (lambda: growth.progress(BEN), growth.kinds, lambda: growth.standings(None)):
+            with pytest.raises(GatewayBusy, match="reload this page") as busy:
+                ask()
+            assert busy.value.wait_seconds > 0
+    finally:
+        go_on.set()
+        first.join(MOST_SECONDS)
+    assert [one.overall.labels for one in found] == [10]
+    assert growth.progress(ANN) == found[0]
+    assert [one.account for one in growth.standings(None)] == [ANN]
