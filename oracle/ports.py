@@ -814,7 +814,8 @@ class ContributorStatus:
 
     `generation` is the highest delegated (0: none), `session_keys` are that generation's unexpired
     keys. `pending` labels are submitted and in no finalized receipt yet; `earned` is the finalized
-    cumulative, `claimed` what the escrow paid, `balance` the wallet's tokens.
+    cumulative, `claimed` what the escrow paid, `balance` the wallet's tokens. The newest finalized
+    receipt covers the log up to position `covered` (0: there is none).
     """
 
     generation: int
@@ -827,6 +828,7 @@ class ContributorStatus:
     balance: int
     reward: int
     expected_reward: int
+    covered: int
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,7 @@ class Desk:
     def status(self, campaign: int, contributor: bytes) -> ContributorStatus:
         """Return the contributor's standing at the newest block."""
         gateway = self._gateway(campaign)
-        standing = gateway.status(contributor)
+        standing, receipt = gateway.status(contributor), self._receipts.finalized(gateway)
         claim = self._claim(campaign, contributor)
         return ContributorStatus(
             generation=max(0, standing.generation),
@@ -197,6 +197,7 @@ class Desk:
             expected_reward=expected_reward(
                 standing.reward, gateway.bounded.base_ppm, len(gateway.manifest.classes)
             ),
+            covered=receipt.log_position if receipt is not None else 0,
         )
 
     def claim(self, campaign: int, contributor: bytes) -> ClaimResult:

@@ -157,6 +157,7 @@ class FakeDesk:
         self.fault: str | None = None
         self.failure: DDLPError | None = None
         self.restricted = False
+        self.covered = 0
         self.check_qualified: Callable[[int, bytes], None] = lambda campaign, contributor: None
         self.check_expert: Callable[[int, bytes], None] = lambda campaign, contributor: None
         self._lock = threading.RLock()
@@ -171,6 +172,7 @@ class FakeDesk:
     def finalize(self) -> None:
         """Pay every pending label in full, as if an epoch had been finalized."""
         with self._lock:
+            self.covered = len(self.rows)
             for account in self.accounts.values():
                 account.earned += (account.submitted - account.accepted) * self.view.reward
                 account.accepted = account.submitted
@@ -307,6 +309,7 @@ class FakeDesk:
                 balance=account.claimed,
                 reward=self.view.reward,
                 expected_reward=self.view.expected_reward,
+                covered=self.covered,
             )
 
     def claim(self, campaign: int, contributor: bytes) -> ClaimResult:

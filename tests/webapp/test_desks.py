@@ -281,7 +281,9 @@ def test_earnings__pending_then_final_then_claimed_once(stage: Stage, person: Pe
     assert (line.earned, line.claimed, line.locked, line.locked_until) == (0, 0, 0, None)
     assert line.readable
 
+    assert stage.desk.status(stage.number, person.address).covered == 0
     stage.settle(dict.fromkeys(items, "3"))
+    assert stage.desk.status(stage.number, person.address).covered > 0
     overview = earnings.overview(person.address)
     (line,) = overview.campaigns
     assert line.pending == 0

@@ -127,6 +127,7 @@ class Page {
   }
 
   onStatus(status) {
+    this.work?.forgetCovered(status.covered);
     // A key that expired, or was revoked by a higher generation, needs a new signature.
     if (this.view && this.work && status.sessionKeys && !this.work.isDelegated(status) && this.work.wasDelegated) {
       this.view.stop();

@@ -1,6 +1,18 @@
 // What this browser keeps: session keys, unsent work, own submissions with their openings and heads.
 // Names start with chain and escrow, so that a restarted development chain begins afresh.
 
+const FULL =
+  'The storage that this browser gives this site is full. Nothing of yours is lost: what you have handed in stays, and goes on being sent. ' +
+  'Room comes with the next final receipt, which covers old submissions; until then go on in another browser.';
+const FORBIDDEN = "This browser won't keep your work: allow storage for this site, and reload.";
+
+/** Storage took nothing, and holds what it held before. */
+export class NotKept extends Error {
+  constructor(cause) {
+    super(cause.name === 'QuotaExceededError' ? FULL : FORBIDDEN, { cause });
+  }
+}
+
 export class Storage {
   constructor(...scope) {
     this.prefix = ['ddlp', ...scope].join('/');
@@ -20,7 +32,7 @@ export class Storage {
     try {
       localStorage.setItem(`${this.prefix}/${name}`, JSON.stringify(value));
     } catch (error) {
-      throw new Error("This browser won't keep your work: allow storage for this site, or free some, and reload.", { cause: error });
+      throw new NotKept(error);
     }
   }
 

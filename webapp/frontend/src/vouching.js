@@ -68,6 +68,11 @@ export class Vouching {
     return this.storage.get('filings', []);
   }
 
+  /** The entries of submissions that may still have to be filed, or that operators refused. */
+  needed() {
+    return new Set(this.submissions().filter(({ state }) => state === 'sent' || state === 'refused').map(({ entry }) => entry));
+  }
+
   /** Keeps a submission before it is sent anywhere. */
   keep(entry, opening, items, expiry) {
     if (!this.asks) return;

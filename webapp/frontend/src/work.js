@@ -8,6 +8,7 @@ import { unixNow } from './clock.js';
 import { digest, domainOf, typedData } from './eip712.js';
 import { checkHead, delegationEntry, GatewayFault, label, readLease, skipEntry, submissionEntry } from './entries.js';
 import { addressOf, newPrivateKey, sign } from './signing.js';
+import { NotKept } from './storage.js';
 import { Vouching } from './vouching.js';
 import { signTypedData } from './wallet.js';
 
@@ -198,9 +199,15 @@ export class Work {
       .map((item) => ({ kind: 'skips', body: { item: item.number, reason: item.answer.skip } }));
     if (labels.length) parcels.push(await this.pack(labels));
     this.load(); // sealing takes a moment, in which another tab may have answered more
-    this.storage.set('outbox', [...this.outbox(), ...parcels]);
-    for (const { kind, body } of parcels) {
-      if (kind === 'submissions') this.vouching.keep(body.entry, body.opening, body.items, expiry);
+    const before = this.outbox();
+    this.storage.set('outbox', [...before, ...parcels]);
+    try {
+      for (const { kind, body } of parcels) {
+        if (kind === 'submissions') this.vouching.keep(body.entry, body.opening, body.items, expiry);
+      }
+    } catch (error) {
+      this.storage.set('outbox', before); // the answers are still with their items
+      throw error;
     }
     this.items = this.items.filter((item) => !done.some(({ number }) => number === item.number));
     this.order = this.order.filter((number) => this.items.some((item) => item.number === number));
@@ -272,7 +279,8 @@ export class Work {
         const expected = parcel.kind === 'skips' ? skipEntry(this.contributor, body.item, body.reason) : fromHex(body.entry);
         this.keepHead(logged, expected, body);
       } catch (error) {
-        if (isTemporary(error) || error.status === 401) throw error;
+        // Logged, but its head isn't kept: the same again is answered by the same head.
+        if (isTemporary(error) || error.status === 401 || error instanceof NotKept) throw error;
         if (parcel.kind === 'submissions') this.vouching.declined(parcel.body.entry);
         this.storage.set('declined', [...this.storage.get('declined', []), { ...parcel, why: error.message }]);
         if (error instanceof GatewayFault) {
@@ -298,6 +306,17 @@ export class Work {
     }
     heads[logged.position] = { ...known, ...logged, ...(body?.seed && { opening: body }) };
     this.storage.set('heads', heads);
+  }
+
+  /**
+   * Forgets what the newest final receipt covers, the log up to `position`: a quorum has signed for it, and history and appeals
+   * take it from there. What operators haven't said to have stays, since it may have to be filed.
+   */
+  forgetCovered(position) {
+    const heads = Object.entries(this.storage.get('heads', {}));
+    const needed = this.vouching.needed();
+    const kept = heads.filter(([at, { entry }]) => Number(at) > position || needed.has(entry));
+    if (kept.length < heads.length) this.storage.set('heads', Object.fromEntries(kept));
   }
 
   save() {
