@@ -285,14 +285,19 @@ def staged(
     database: Callable[[str], str] | None = None,
     content: ContentStore | None = None,
     confirmations: int | None = None,
+    step_seconds: int = 1,
 ) -> Iterator[Scene]:
     """A network in `folder` on a chain of its own, which keeps its port when it is restarted.
 
     With `confirmations`, blocks are final 64 later, as on Ethereum, and count with so many above.
+    Blocks are `step_seconds` apart: with two, whoever waits for an operator that is away waits for
+    half as many of them.
     """
     (port,) = free_ports(1)
     epoch_blocks = 1 if confirmations is None else 32
-    with Devnet(folder / "chain", port, step_seconds=1, epoch_blocks=epoch_blocks) as devnet:
+    with Devnet(
+        folder / "chain", port, step_seconds=step_seconds, epoch_blocks=epoch_blocks
+    ) as devnet:
         network = OracleNetwork(
             folder,
             devnet,

@@ -61,7 +61,7 @@ def test_network__nodes_that_err_lag_or_leave_logs_out__are_outvoted_or_waited_f
                 "operator1": {"DDLP_RPC_URL": proxies[0].url},
             }
 
-        scene = stack.enter_context(staged(tmp_path, settings=settings))
+        scene = stack.enter_context(staged(tmp_path, settings=settings, step_seconds=2))
         scene.open(people=4, items=120, gold=12)
         bad, network = proxies[0], scene.network
         network.pace.not_awaited.add("operator1")
