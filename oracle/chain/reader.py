@@ -22,6 +22,9 @@ from oracle.ports import ChainEvent, Claimed, EventStore, OperatorSet
 from oracle.protocol.facts import Block, ChainFacts
 
 
+PATIENCE = 10  # times as old may a recent head be while the node is being asked
+
+
 class Web3Reader:
     """A `ChainReader` over one node or several; safe for several threads.
 
@@ -73,15 +76,24 @@ class Web3Reader:
             return head
 
     def recent_head(self, seconds: float) -> Block:
-        """Return the head as the node told it within the last `seconds`, else as it tells it now;
-        without waiting for others who ask."""
-        if (known := self._asked) is not None and time.monotonic() - known[1] < seconds:
-            return known[0]
-        with self._lock:
-            known = self._asked
-            if known is not None and time.monotonic() - known[1] < seconds:
-                return known[0]  # asked by somebody else meanwhile
-            return self.head()
+        """Return the head as the node told it within the last `seconds`, or up to ten times as long
+        ago while somebody else asks, else as it tells it now."""
+        if (known := self._told(seconds)) is not None:
+            return known
+        if not self._lock.acquire(blocking=False):
+            if (known := self._told(PATIENCE * seconds)) is not None:
+                return known
+            self._lock.acquire()
+        try:
+            return self._told(seconds) or self.head()  # asked by somebody else meanwhile
+        finally:
+            self._lock.release()
+
+    def _told(self, seconds: float) -> Block | None:
+        known = self._asked
+        if known is None or time.monotonic() - known[1] >= seconds:
+            return None
+        return known[0]
 
     def newest(self) -> Block:
         """Return the newest block, final or not: its time is the chain's clock."""
@@ -89,6 +101,8 @@ class Web3Reader:
 
     def block(self, number: int) -> Block:
         """Return one block; ChainError where the chain has none of that number."""
+        if (known := self._blocks.get(number)) is not None:
+            return known  # without waiting for who asks the node
         return self.blocks((number,))[number]
 
     def blocks(self, numbers: Iterable[int]) -> dict[int, Block]:
@@ -109,6 +123,10 @@ class Web3Reader:
 
     def facts(self, campaign: int, anchor_blocks: int, to_block: int | None = None) -> ChainFacts:
         """Return what the rules need of a campaign up to a block (the head by default)."""
+        if to_block is not None:
+            tip, facts = self._facts
+            if tip == self._tip and (campaign, anchor_blocks, to_block) in facts:
+                return facts[campaign, anchor_blocks, to_block]  # without waiting, as above
         with self._lock:
             last = self._last(to_block)
             if self._facts[0] != self._tip:
@@ -203,8 +221,8 @@ class Web3Reader:
 
 
 class RecentReader:
-    """A `ChainReader` whose head is up to `seconds` old: for a page that many look at, each time
-    with several questions. Balances and claims are asked of the node every time.
+    """A `ChainReader` whose head is up to `seconds` old, or older while the node is being asked: for
+    a page that many look at, each time with several questions. Balances and claims are asked of the node every time.
     """
 
     def __init__(self, reader: Web3Reader, seconds: float = 0.5) -> None:
