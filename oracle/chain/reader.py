@@ -21,7 +21,6 @@ from oracle.evidence.hashing import keccak256
 from oracle.ports import ChainEvent, Claimed, EventStore, OperatorSet
 from oracle.protocol.facts import Block, ChainFacts
 
-
 PATIENCE = 10  # times as old may a recent head be while the node is being asked
 
 
@@ -221,8 +220,9 @@ class Web3Reader:
 
 
 class RecentReader:
-    """A `ChainReader` whose head is up to `seconds` old, or older while the node is being asked: for
-    a page that many look at, each time with several questions. Balances and claims are asked of the node every time.
+    """A `ChainReader` whose head is up to `seconds` old, or older while the node is being asked:
+    for a page that many look at, each time with several questions. Balances and claims are asked
+    of the node every time.
     """
 
     def __init__(self, reader: Web3Reader, seconds: float = 0.5) -> None:
