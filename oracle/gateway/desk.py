@@ -4,6 +4,7 @@ content."""
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
 
 from oracle.errors import AccessRefusal, GatewayBusy, GatewayRefusal, InputError
 from oracle.evidence import entries as log
@@ -37,6 +38,7 @@ from oracle.ports import (
 )
 from oracle.quality.payment import expected_reward
 
+KEPT_TEXTS = 256  # guidelines and terms of campaigns
 PAUSED = "this campaign can't be paid out just now, so it gives no new items: ask again later"
 PAUSED_SECONDS = 60
 
@@ -68,9 +70,13 @@ class Desk:
         check_expert: Callable[[int, bytes], None] = _nobody,
     ) -> None:
         self._network, self._gateways = network, gateways
-        self._reader, self._content, self._relayer = reader, content, relayer
+        self._reader, self._relayer = reader, relayer
         self._paused = paused
         self._check_qualified = check_qualified
+        # Named by digest, so never another: pages ask for them every few seconds.
+        self._text = lru_cache(KEPT_TEXTS)(
+            lambda digest: str(decode_json(content.get(digest, RAW)))
+        )
         self._receipts, disputes = Receipts(reader, content), Disputes(store)
         self.market = Market(
             gateways, self.campaign, reader, store, self._receipts, paused, check_qualified
@@ -261,9 +267,6 @@ class Desk:
 
     def _gateway(self, campaign: int) -> Gateway:
         return served(self._gateways(), campaign)
-
-    def _text(self, digest: bytes) -> str:
-        return str(decode_json(self._content.get(digest, RAW)))
 
     def _claim(self, campaign: int, account: bytes) -> PayoutClaim | None:
         """The account's leaf in the newest finalized receipt, with its proof."""

@@ -17,6 +17,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from oracle.errors import StoreConflict, StoreError
 
+# As many as a page's threads and its loop use at once: one more would be opened and closed again
+# for each use.
+KEPT_CONNECTIONS = 12
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -28,7 +31,7 @@ def open_database(url: str) -> Engine:
     database can't be reached, or was written by a newer version.
     """
     try:
-        engine = create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True, pool_size=KEPT_CONNECTIONS)
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
         else:

@@ -3,7 +3,7 @@
 import { ApiError, get, post } from './api.js';
 import { about, build, complain, element, tokens, whileBusy } from './page.js';
 
-const POLL_MS = 2000;
+const POLL_MS = 4000;
 
 export class Earnings {
   /** `onStatus(status)` hears every poll, `onError(error)` every failed one. */
