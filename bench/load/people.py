@@ -106,6 +106,9 @@ class Contributor(FastHttpUser):
     def work(self) -> None:
         self.submit()
         self.next_page()
+        if 0 < len(self.page) < PAGE:  # the epoch ends: there is less time, and less to do
+            gevent.sleep(len(self.page) * PAGE_SECONDS / PAGE)
+            self.submit()
         if self.sequence % BARE_PAGES == 0:
             self.browser.post("/bare", {"count": PAGE})
 

@@ -351,7 +351,7 @@ class Gateway:
                 + ("name the items" if items is None else "name none"),
             )
         if items is None:
-            chosen = self._draw(contributor, min(count, allowed))
+            chosen = self._draw(contributor, min(count, allowed, self._in_time(expiry)))
         else:
             chosen = [int(item) for item in items][: min(count, allowed)]
         if not chosen:
@@ -432,6 +432,12 @@ class Gateway:
                 max(1, ends - anchor.timestamp) + self._wait(1),
             )
         return expiry
+
+    def _in_time(self, expiry: int) -> int:
+        """How many items can be labeled until a lease's expiry: more would lapse unanswered."""
+        assert self._ledger.anchor is not None
+        left = expiry - self._ledger.anchor.timestamp
+        return int(left // self.manifest.document["secondsPerItem"])
 
     def _allowance(self, contributor: bytes) -> int:
         if self._ledger.backed_items() < 1:

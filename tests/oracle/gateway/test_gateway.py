@@ -404,6 +404,23 @@ def test_lease__after_one_lapsed__waits_for_the_cool_down(scene: GatewayScene) -
     assert scene.lease("ann", 1)
 
 
+def test_lease__less_time_than_work__holds_what_can_be_labeled_before_it_ends(
+    tmp_path: Path,
+) -> None:
+    scene = GatewayScene(tmp_path, secondsPerItem=100)
+    scene.join("ann", "ben")
+    manifest = scene.files.manifest
+    assert len(scene.lease("ann", 10)) == manifest.lease_seconds // 100 < 10
+    anchor = scene.gateway._ledger.anchor
+    assert anchor is not None
+    ends = scene.gateway.bounded.boundary(1) - manifest.grace_seconds
+    scene.pass_time(ends - anchor.timestamp - 250)
+    anchor = scene.gateway._ledger.anchor
+    assert anchor is not None
+    assert len(scene.lease("ben", 10)) == (ends - anchor.timestamp) // 100
+    replayed(scene)
+
+
 def test_lease__at_the_end_of_an_epoch__waits_for_the_next(scene: GatewayScene) -> None:
     scene.join("ann")
     scene.pass_time(3600 - 60 - 120)
