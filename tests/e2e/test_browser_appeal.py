@@ -22,9 +22,7 @@ from oracle.transport.listening import listening
 from tests.e2e.chromium import (
     DESKTOP,
     TestWallet,
-    chromium,
     free_port,
-    require_chromium,
     screenshot,
     watch,
 )
@@ -38,10 +36,10 @@ from tests.e2e.test_browser_first_tokens import (
     others_label,
     pending_receipt,
     serves,
-    wait_for,
     warp,
 )
 from tests.support.courses import course
+from tests.support.network import wait_until
 from webapp import Settings, create_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -66,7 +64,7 @@ def open_campaign(platform: Platform, name: str) -> tuple[int, list[int]]:
         epoch_cap=100 * TOKEN,
         fee_bps=500,
     )
-    wait_for("the new campaign", lambda: serves(platform, number))
+    wait_until(lambda: serves(platform, number), 60, what="the new campaign")
     return number, truth
 
 
@@ -91,7 +89,7 @@ def person_labels(
         done += person.work(10, int(time.time()))
         return done == FIRST_EPOCH
 
-    wait_for("the person's labels", worked)
+    wait_until(worked, 60, what="the person's labels")
 
 
 def sign_in(browser: Browser, origin: str, wallet: TestWallet, following: str) -> Page:
@@ -104,11 +102,12 @@ def sign_in(browser: Browser, origin: str, wallet: TestWallet, following: str) -
     return page
 
 
-def test_claim_all_and_appeal__on_a_chain__move_tokens_and_are_answered(tmp_path: Path) -> None:
-    require_chromium()
+def test_claim_all_and_appeal__on_a_chain__move_tokens_and_are_answered(
+    tmp_path: Path, browser: Browser
+) -> None:
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
-    with local_platform(tmp_path) as served, chromium() as browser:
+    with local_platform(tmp_path) as served:
         platform = served.platform
         chain_id = platform.deployment.chain_id
         wallet, expert = (TestWallet.named(name, chain_id) for name in ("claims all", "an expert"))
@@ -120,7 +119,9 @@ def test_claim_all_and_appeal__on_a_chain__move_tokens_and_are_answered(tmp_path
             others_label(platform, gateway, truth)
         warp(platform, EPOCH_SECONDS)
         for number, _ in campaigns:
-            wait_for("the receipts", lambda number=number: pending_receipt(platform, number))
+            wait_until(
+                lambda number=number: pending_receipt(platform, number), 60, what="the receipts"
+            )
         warp(platform, WINDOW_SECONDS)
 
         app = create_app(

@@ -17,9 +17,7 @@ from oracle.transport.listening import listening
 from tests.e2e.chromium import (
     DESKTOP,
     TestWallet,
-    chromium,
     free_port,
-    require_chromium,
 )
 from tests.support.people import community_in
 from tests.webapp.fake_desk import FakeDesk
@@ -62,13 +60,6 @@ class Site:
     @property
     def submissions(self) -> int:
         return sum(row.data[0] == 3 for row in self.desk.rows)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    require_chromium()
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

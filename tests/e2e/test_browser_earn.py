@@ -24,9 +24,7 @@ from tests.e2e.chromium import (
     DESKTOP,
     SMALL_PHONE,
     TestWallet,
-    chromium,
     free_port,
-    require_chromium,
     screenshot,
     watch,
 )
@@ -137,13 +135,6 @@ class Site:
                     lock=lock,
                 )
             )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    require_chromium()
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

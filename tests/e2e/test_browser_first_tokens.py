@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from oracle.bootstrap import Platform
 from oracle.chain.wallets import DevWallets
@@ -23,12 +22,11 @@ from oracle.transport.listening import listening
 from tests.e2e.chromium import (
     DESKTOP,
     TestWallet,
-    chromium,
     free_port,
-    require_chromium,
     screenshot,
     watch,
 )
+from tests.support.network import wait_until
 from webapp import Settings, create_app
 
 ITEMS, GOLD, GOLD_EPOCHS, OTHERS = 30, 6, 2, 4
@@ -56,13 +54,6 @@ def small_campaign(platform: Platform) -> tuple[int, list[int]]:
         fee_bps=500,
     )
     return number, truth
-
-
-def wait_for(what: str, condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.2)
 
 
 def serves(platform: Platform, number: int) -> bool:
@@ -94,7 +85,7 @@ def others_label(platform: Platform, gateway: Gateway, truth: list[int]) -> None
                 done[n] += other.work(10, int(time.time()))
         return min(done) == FIRST_EPOCH
 
-    wait_for("the other contributors", all_done)
+    wait_until(all_done, 60, what="the other contributors")
 
 
 def label_one(page: Page, truth: list[int]) -> None:
@@ -116,14 +107,13 @@ def warp(platform: Platform, seconds: int) -> None:
     assert "error" not in answer
 
 
-def test_first_visit__to_tokens_in_the_wallet(tmp_path: Path) -> None:
-    require_chromium()
+def test_first_visit__to_tokens_in_the_wallet(tmp_path: Path, browser: Browser) -> None:
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
-    with local_platform(tmp_path) as served, chromium() as browser:
+    with local_platform(tmp_path) as served:
         platform = served.platform
         number, truth = small_campaign(platform)
-        wait_for("the new campaign", lambda: serves(platform, number))
+        wait_until(lambda: serves(platform, number), 60, what="the new campaign")
         gateway = platform.gateway(number)
         app = create_app(
             platform.desk(name="Local devnet"), platform.community, Settings((origin,), b"k" * 32)
@@ -158,7 +148,7 @@ def test_first_visit__to_tokens_in_the_wallet(tmp_path: Path) -> None:
 
             others_label(platform, gateway, truth)
             warp(platform, EPOCH_SECONDS)
-            wait_for("the receipt", lambda: pending_receipt(platform, number))
+            wait_until(lambda: pending_receipt(platform, number), 60, what="the receipt")
             warp(platform, WINDOW_SECONDS)
 
             claim = page.get_by_role("button", name=re.compile(r"^Claim \d"))

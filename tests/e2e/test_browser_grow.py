@@ -20,9 +20,7 @@ from tests.e2e.chromium import (
     DESKTOP,
     SMALL_PHONE,
     TestWallet,
-    chromium,
     free_port,
-    require_chromium,
     screenshot,
     watch,
 )
@@ -100,13 +98,6 @@ class Site:
         page.goto(f"{self.origin}/sign-in?next={following}")
         page.get_by_role("button", name="Use Test Wallet").click()
         expect(page).to_have_url(f"{self.origin}{following}")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    require_chromium()
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from oracle.chain.wallets import DevWallets
 from oracle.evidence.hashing import keccak256
@@ -19,16 +19,16 @@ from oracle.replay.showcase import GOLD_EPOCHS, ITEMS
 from oracle.requester.results import epoch_results
 from oracle.serving import local_platform
 from oracle.transport.listening import listening
-from tests.e2e.chromium import DESKTOP, TestWallet, chromium, free_port, require_chromium, watch
+from tests.e2e.chromium import DESKTOP, TestWallet, free_port, watch
 from tests.e2e.test_browser_first_tokens import (
     EPOCH_SECONDS,
     WINDOW_SECONDS,
     pending_receipt,
     serves,
-    wait_for,
     warp,
 )
 from tests.e2e.test_browser_tasks import BY_TYPE, by_keys, ready
+from tests.support.network import wait_until
 from webapp import Settings, create_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
@@ -36,12 +36,11 @@ expect.set_options(timeout=30_000)
 BATCHES = 2
 
 
-def test_spans__by_keys__to_tokens_in_the_wallet(tmp_path: Path) -> None:
-    require_chromium()
+def test_spans__by_keys__to_tokens_in_the_wallet(tmp_path: Path, browser: Browser) -> None:
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
     showcase = BY_TYPE["spans"]
-    with local_platform(tmp_path) as served, chromium() as browser:
+    with local_platform(tmp_path) as served:
         platform = served.platform
         number = platform.create_campaign(
             showcase.build(
@@ -57,7 +56,7 @@ def test_spans__by_keys__to_tokens_in_the_wallet(tmp_path: Path) -> None:
             epoch_cap=100 * TOKEN,
             fee_bps=500,
         )
-        wait_for("the new campaign", lambda: serves(platform, number))
+        wait_until(lambda: serves(platform, number), 60, what="the new campaign")
         app = create_app(
             platform.desk(name="Local devnet"), platform.community, Settings((origin,), b"k" * 32)
         )
@@ -87,7 +86,7 @@ def test_spans__by_keys__to_tokens_in_the_wallet(tmp_path: Path) -> None:
                 expect(page.locator("#pending")).to_have_text(str(labeled))
 
             warp(platform, EPOCH_SECONDS)
-            wait_for("the receipt", lambda: pending_receipt(platform, number))
+            wait_until(lambda: pending_receipt(platform, number), 60, what="the receipt")
             warp(platform, WINDOW_SECONDS)
             claim = page.get_by_role("button", name=re.compile(r"^Claim \d"))
             expect(claim).to_be_enabled(timeout=90_000)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from oracle.bootstrap import Keys, Platform, establish_devnet, sealing_key
 from oracle.chain.devnet import Devnet
@@ -36,9 +36,7 @@ from tests.e2e.chromium import (
     DESKTOP,
     SMALL_PHONE,
     TestWallet,
-    chromium,
     free_port,
-    require_chromium,
     screenshot,
     watch,
 )
@@ -179,10 +177,9 @@ def look(page: Page, name: str) -> None:
 
 
 def test_page__asks_operators_about_its_lease__and_files_what_the_gateway_hides(
-    tmp_path: Path,
+    tmp_path: Path, browser: Browser
 ) -> None:
-    require_chromium()
-    with running(tmp_path) as network, chromium() as browser:
+    with running(tmp_path) as network:
         page = browser.new_page(viewport=DESKTOP)  # type: ignore[arg-type]
         page.set_default_timeout(60_000)
         troubles = watch(page, LOOPBACK)

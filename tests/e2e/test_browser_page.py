@@ -15,9 +15,7 @@ from tests.e2e.chromium import (
     DESKTOP,
     PHONE,
     TestWallet,
-    chromium,
     free_port,
-    require_chromium,
     screenshot,
     watch,
 )
@@ -60,13 +58,6 @@ class Visit:
 
     def errors_shown(self) -> str:
         return self.page.locator("#error").inner_text()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    require_chromium()
-    with chromium() as running_browser:
-        yield running_browser
 
 
 @pytest.fixture

@@ -24,9 +24,7 @@ from tests.e2e.chromium import (
     DESKTOP,
     SMALL_PHONE,
     TestWallet,
-    chromium,
     free_port,
-    require_chromium,
     screenshot,
     watch,
 )
@@ -72,13 +70,6 @@ def teach(community: Community, expert: bytes) -> None:
     community.inbox.ask(1, bytes(20), "Is a seven without a bar a one?")
     number = community.inbox.read(1, None)[0].number
     community.inbox.answer(1, expert, number, "No: look at its top. A one has no roof.")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    require_chromium()
-    with chromium() as running_browser:
-        yield running_browser
 
 
 @pytest.fixture

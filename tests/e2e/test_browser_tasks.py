@@ -18,9 +18,7 @@ from tests.e2e.chromium import (
     DESKTOP,
     SMALL_PHONE,
     TestWallet,
-    chromium,
     free_port,
-    require_chromium,
     screenshot,
     watch,
 )
@@ -33,13 +31,6 @@ expect.set_options(timeout=30_000)
 
 BY_TYPE = {one.task["type"]: one for one in SHOWCASES}
 Visit = tuple[Page, FakeDesk, list[str]]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    require_chromium()
-    with chromium() as running_browser:
-        yield running_browser
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ from oracle.requester.plan import TOKEN
 from oracle.serving import local_platform
 from oracle.store.database import open_database
 from oracle.store.labels import SqlLabelStore
+from tests.support.network import wait_until
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples"
 EPOCH, LEASE, WINDOW = 300, 240, 60  # seconds; the window is the devnet's
@@ -65,13 +66,6 @@ def done(*arguments: object) -> str:
     code, out, err = ddlp("campaign", *arguments)
     assert (code, err) == (0, "")
     return out
-
-
-def wait_for(what: str, condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.2)
 
 
 class Scene:
@@ -114,9 +108,9 @@ class Scene:
         """Let an epoch end by `seconds`, its receipt come, and its window pass."""
         posted = len(self.settlements(number))
         self.pass_time(seconds)
-        wait_for("a receipt", lambda: len(self.settlements(number)) > posted)
+        wait_until(lambda: len(self.settlements(number)) > posted, 60, what="a receipt")
         self.pass_time(WINDOW)
-        wait_for("the end of its window", lambda: self.settlements(number)[-1])
+        wait_until(lambda: self.settlements(number)[-1], 60, what="the end of its window")
 
     def settlements(self, number: int) -> list[bool]:
         """Say of each posted receipt whether it is finalized."""
@@ -125,7 +119,7 @@ class Scene:
 
     def label(self, number: int) -> None:
         """Let people label what they are given."""
-        wait_for("the new campaign", lambda: number in self.platform.gateways())
+        wait_until(lambda: number in self.platform.gateways(), 60, what="the new campaign")
         gateway = self.platform.gateway(number)
         facts = self.platform.reader.facts(number, gateway.manifest.anchor_blocks)
         wallets = DevWallets(facts.chain_id)
@@ -142,7 +136,7 @@ class Scene:
                     answer=answer,
                 )
             )
-        wait_for("the log's first anchor", lambda: gateway.head() is not None)
+        wait_until(lambda: gateway.head() is not None, 60, what="the log's first anchor")
         for one in people:
             one.delegate(int(time.time()) + 86_400)
         left = [EACH] * PEOPLE
@@ -153,7 +147,7 @@ class Scene:
                     left[person] -= one.work(min(10, left[person]), int(time.time()))
             return not any(left)
 
-        wait_for("the labels", all_done)
+        wait_until(all_done, 60, what="the labels")
 
     def answering(self, gateway: Gateway, contributor: str) -> Callable[[int], int]:
         """Answer by the gold, else by the name; note what was answered."""
@@ -304,7 +298,7 @@ def test_campaign__from_creation_to_refund__exports_what_was_labeled(
     assert scene.status(number)["phase"] == "closing"
 
     scene.pass_receipt(number, LEASE)
-    wait_for("the end", lambda: scene.status(number)["phase"] == "closed, refund is due")
+    wait_until(lambda: scene.status(number)["phase"] == "closed, refund is due", 60, what="the end")
     money = scene.status(number)["money"]
     cost = int(money["earned"]) + int(money["fees"])
     assert int(money["free"]) == 125 * TOKEN + TOKEN // 2 - cost
@@ -387,11 +381,11 @@ def test_serve__killed_and_started_again__goes_on_with_the_same_log_and_leaves_n
     first = Served(state)
     try:
         assert re.match(r"DDLP is at http://127\.0\.0\.1:[1-9]\d+ ", first.line)
-        wait_for("anchors", lambda: len(log_heads(state)) > 2)
+        wait_until(lambda: len(log_heads(state)) > 2, 60, what="anchors")
         height = int(request(first.chain(), "eth_blockNumber"), 16)
     finally:
         first.kill()
-    wait_for("the chain's end", lambda: not first.orphans(), 15)
+    wait_until(lambda: not first.orphans(), 15, what="the chain's end")
     kept = log_heads(state)
 
     environ = {"DDLP_STATE_DIR": str(state)}
@@ -402,7 +396,7 @@ def test_serve__killed_and_started_again__goes_on_with_the_same_log_and_leaves_n
 
     second = Served(state)
     try:
-        wait_for("more anchors", lambda: len(log_heads(state)) > len(kept) + 1)
+        wait_until(lambda: len(log_heads(state)) > len(kept) + 1, 60, what="more anchors")
         assert log_heads(state)[: len(kept)] == kept
         # A checkpoint a second: little of the chain is lost, and nothing that the log rests on.
         assert int(request(second.chain(), "eth_blockNumber"), 16) >= height - 10
@@ -415,7 +409,7 @@ def test_serve__killed_and_started_again__goes_on_with_the_same_log_and_leaves_n
     finally:
         err = second.end()
     assert "ANCHOR" not in err
-    wait_for("the chain's end", lambda: not second.orphans(), 15)
+    wait_until(lambda: not second.orphans(), 15, what="the chain's end")
     assert not (state / "node.json").exists()
 
 
