@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -166,12 +167,12 @@ class Evidence:
     slashes: tuple[SlashLeaf, ...]
     contributors: tuple[ContributorResult, ...]
 
-    @property
+    @cached_property
     def payout_tree(self) -> MerkleTree:
         """The tree of payout leaves, in the order of `leaves`."""
         return MerkleTree([leaf.encode() for leaf in self.leaves])
 
-    @property
+    @cached_property
     def slash_tree(self) -> MerkleTree:
         """The tree of slash leaves, in the order of `slashes`."""
         return MerkleTree([leaf.encode() for leaf in self.slashes])
