@@ -32,7 +32,7 @@ from oracle.gateway.campaign_files import CampaignFiles, Gold, Item, build_campa
 from oracle.operations.loop import Loop  # noqa: E402
 from oracle.operations.metrics import Metrics  # noqa: E402
 from oracle.replay.digits import TOKEN, digit_terms  # noqa: E402
-from oracle.transport.listening import listening, stopped_by_signal  # noqa: E402
+from oracle.transport.listening import SWITCH_SECONDS, listening, stopped_by_signal  # noqa: E402
 from webapp import Settings, create_app  # noqa: E402
 
 BARE = "/bare"
@@ -131,9 +131,8 @@ def main() -> None:
     parser.add_argument("--items", type=int, required=True)
     parser.add_argument("--database")
     parser.add_argument("--profile", type=Path)
-    parser.add_argument("--switch-seconds", type=float, default=sys.getswitchinterval())
+    parser.add_argument("--switch-seconds", type=float, default=SWITCH_SECONDS)
     options = parser.parse_args()
-    sys.setswitchinterval(options.switch_seconds)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it would write of every request
     with Devnet(options.folder / "chain", block_seconds=1) as devnet:
         keys = Keys.of_devnet()
@@ -168,7 +167,7 @@ def main() -> None:
         with (
             profiled(options.profile),
             stopped_by_signal() as stop,
-            listening(app, "127.0.0.1", options.port),
+            listening(app, "127.0.0.1", options.port, switch_seconds=options.switch_seconds),
         ):
             loop.start()
             while platform.gateway(campaign).head() is None:  # nobody can delegate before

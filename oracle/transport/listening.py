@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from oracle.errors import ConfigError
 THREADS = 8
 MAX_CONNECTIONS = 1000  # browsers keep theirs open between two answers
 MAX_BODY = 64 << 20  # bytes; an application may bound it further
+# How long a thread may hold Python's interpreter while others wait for it: while a cut is computed,
+# a request waits so long at every question to the database (docs/OPERATIONS.md has figures).
+SWITCH_SECONDS = 0.0005
 IDLE_SECONDS = 60  # then a connection is closed that neither sends nor is being answered
 
 
@@ -30,11 +34,13 @@ def listening(
     *,
     threads: int = THREADS,
     idle_seconds: int = IDLE_SECONDS,
+    switch_seconds: float = SWITCH_SECONDS,
     trusted_proxy: str | None = None,
 ) -> Iterator[int]:
     """Serve in threads of their own inside the `with` block, which is given the port.
 
-    `host` is an IP address; port 0 takes a free one. What comes from the IP address
+    `host` is an IP address; port 0 takes a free one. Inside, any thread of the process holds the
+    interpreter for `switch_seconds` at most while others wait. What comes from the IP address
     `trusted_proxy` counts as from the address that its X-Forwarded-For names last. Raises
     ConfigError where the host is no address or the port is taken.
     """
@@ -62,9 +68,12 @@ def listening(
 
     thread = threading.Thread(target=server.run, name="listening", daemon=True)
     thread.start()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(switch_seconds)
     try:
         yield int(listener.getsockname()[1])
     finally:
+        sys.setswitchinterval(before)
         # The serving thread itself must close: beneath it the sockets would vanish.
         server.trigger.pull_trigger(stop)
         thread.join(timeout=10)

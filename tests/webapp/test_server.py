@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 
 from oracle.errors import ConfigError
-from oracle.transport.listening import listening
+from oracle.transport.listening import SWITCH_SECONDS, listening
 from webapp.server import serve
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +51,14 @@ def test_running__with_block__serves_and_frees_the_port(app: Flask) -> None:
             assert health(port) == 200
         with pytest.raises(urllib.error.URLError):
             health(port)
+
+
+@pytest.mark.services
+def test_running__with_block__threads_let_one_another_go_on_sooner(app: Flask) -> None:
+    before = sys.getswitchinterval()
+    with listening(app, "127.0.0.1", free_port()):
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS)
+    assert sys.getswitchinterval() == before > SWITCH_SECONDS
 
 
 @pytest.mark.services
