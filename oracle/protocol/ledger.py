@@ -316,14 +316,15 @@ class Ledger:
     def _free_lapsed(self) -> None:
         """Give the budget of lapsed leases back where their epoch is settled: until then their work
         may be filed."""
-        settled = self._settled()
+        settled, _ = self._settled()
         for epoch in [one for one in self._lapsed_rewards if one <= settled]:
             self._leased_rewards -= self._lapsed_rewards.pop(epoch)
 
-    def _settled(self) -> int:
-        """The epoch of the newest receipt that was final by the last anchor; 0 without any."""
+    def _settled(self) -> tuple[int, int]:
+        """Epoch and bond charge of the newest receipt that was final by the last anchor; zero
+        without any."""
         receipt = self.facts.last_finalized(self.anchor.number) if self.anchor is not None else None
-        return receipt.epoch if receipt is not None else 0
+        return (receipt.epoch, receipt.bond_charge) if receipt is not None else (0, 0)
 
     def _touch_gap(self) -> None:
         if self._gap:
@@ -405,9 +406,7 @@ class Ledger:
             return 0
         reward = self.reward()
         funding = self.facts.funding_at(self.anchor.number)
-        finalized = self.facts.last_finalized(self.anchor.number)
-        charged = finalized.bond_charge if finalized is not None else 0
-        settled = self._settled()
+        settled, charged = self._settled()
         held = sum(amount for epoch, amount in self._held_by_epoch.items() if epoch > settled)
         fee_bps = self.bounded.fee_bps
         room = min(
