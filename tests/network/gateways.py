@@ -492,7 +492,7 @@ class AgainAndAgain(Bends):
 
     def bend(self) -> None:
         ledger = self.main._ledger
-        self.set("eligible", lambda contributor, item: (contributor, item) not in ledger.leases)
+        self.set("_eligible", lambda person: lambda item: (person, item) not in ledger.leases)
 
     def lease(self, person: int, address: bytes, count: int) -> LeaseReply:
         reply = super().lease(person, address, count)
