@@ -3,9 +3,10 @@
 Locust (pinned by the hashed lock beside this file, in an environment of its own) plays contributors
 who signed in with a wallet each, delegated to a session key each, and hand in ten sealed, signed
 labels every ten seconds for the next ten; each asks the live stream of its earnings, too. The
-server is one process of gateway, operators, their loop and page over anvil, on SQLite, then on
-PostgreSQL; generator, node and database share its processors. The peer is a bare Flask endpoint
-behind the same server, which the same people ask meanwhile. Writes build/bench/web.json and
+network is what docs/OPERATIONS.md tells to run: a gateway with its page and three operators who
+follow it, each a process of its own, over anvil, on SQLite, then on PostgreSQL; all of them share
+the processors with generator, node and database. The peer is a bare Flask endpoint behind the
+page's server, which the same people ask meanwhile. Writes build/bench/web.json and
 build/bench/web.png, and says whether 95 of 100 answers came within 200 ms, none of them an error.
 """
 
@@ -15,7 +16,7 @@ import argparse
 import hashlib
 import json
 import os
-import socket
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,12 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from oracle.chain.devnet import Devnet  # noqa: E402
+from oracle.gateway.campaign_files import CampaignFiles, Gold, Item, build_campaign  # noqa: E402
+from oracle.replay.digits import TOKEN, digit_terms  # noqa: E402
+from oracle.store.database import open_database  # noqa: E402
+from oracle.store.labels import SqlLabelStore  # noqa: E402
+from tests.support.network import OracleNetwork, local_content, wait_until  # noqa: E402
 from tests.support.servers.postgres import Postgres  # noqa: E402
 
 OUT = ROOT / "build" / "bench"
@@ -38,7 +45,12 @@ LOCK = ROOT / "bench/requirements-locust.lock"
 SERVER, PEOPLE = ROOT / "bench/load/server.py", ROOT / "bench/load/people.py"
 ASKED, PEER = ("next page", "submit"), "bare"
 ASKED_MS = 200
+OPERATORS, THRESHOLD = 3, 2
+GOLD_EPOCHS = 10
+TERMS = {"epochSeconds": 120, "leaseSeconds": 110, "graceSeconds": 2, "anchorBlocks": 2}
 PROGRAMS = {"anvil": "node", "postgres": "database"}
+WHO = ("gateway", "operators", "node", "database", "people")
+CAMPAIGN = 1
 TICKS = os.sysconf("SC_CLK_TCK")  # of /proc, a second
 
 
@@ -60,8 +72,24 @@ def locust() -> Path:
     return folder / "bin/python"
 
 
-def processor_seconds(server: int, people: int) -> dict[str, float]:
-    """Processor seconds of everything that this process started, so far, by what it is for."""
+def questions(count: int) -> CampaignFiles:
+    """A campaign of so many texts whose last digit is to be named; every sixth is gold."""
+    items = [Item(f"item {number}", text=f"What is {number}?") for number in range(count)]
+    gold = [Gold(f"item {number}", str(number % 10)) for number in range(0, count, 6)]
+    return build_campaign(
+        digit_terms(title="Last digits", **TERMS),
+        items,
+        gold,
+        guidelines="Name the last digit.",
+        consent="Your answers are paid and published.",
+        gold_epochs=GOLD_EPOCHS,
+        secret=secrets.token_bytes(32),
+    )
+
+
+def processor_seconds(owners: dict[int, str]) -> dict[str, float]:
+    """Processor seconds of everything that this process started, so far, by what it is for;
+    `owners` names it by process."""
     parents, names, used = {}, {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -71,9 +99,8 @@ def processor_seconds(server: int, people: int) -> dict[str, float]:
         fields, pid = rest.split(), int(folder.name)
         parents[pid], names[pid] = int(fields[1]), name
         used[pid] = (int(fields[11]) + int(fields[12])) / TICKS
-    owners = {pid: PROGRAMS[name] for pid, name in names.items() if name in PROGRAMS}
-    owners |= {server: "server", people: "people"}
-    total = dict.fromkeys(("server", "node", "database", "people"), 0.0)
+    owners |= {pid: PROGRAMS[name] for pid, name in names.items() if name in PROGRAMS}
+    total = dict.fromkeys(WHO, 0.0)
     for pid, seconds in used.items():
         line = [pid]
         while line[-1] in parents:
@@ -85,49 +112,52 @@ def processor_seconds(server: int, people: int) -> dict[str, float]:
     return total
 
 
-def waited_seconds(server: int) -> float:
-    """Seconds that the server's threads could have run, so far, while others had the processors."""
-    tasks = Path(f"/proc/{server}/task").glob("*/schedstat")
+def waited_seconds(process: int) -> float:
+    """Seconds that a process' threads could have run, so far, while others had the processors."""
+    tasks = Path(f"/proc/{process}/task").glob("*/schedstat")
     return sum(int(task.read_text().split()[1]) for task in tasks) / 1e9
 
 
 @contextmanager
-def server(folder: Path, database: str | None, items: int, options: Any) -> Iterator[Any]:
-    """Start the server; give its process and what it says of itself."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    command = [sys.executable, SERVER, folder, str(port), "--items", str(items)]
-    command += ["--database", database] if database else []
-    command += ["--profile", OUT / "web.prof"] if options.profile else []
-    command += ["--switch-seconds", options.switch_ms / 1000] if options.switch_ms else []
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        if not process.stdout.readline():
-            raise SystemExit("the server didn't start: see above")
-        found = {"port": port, "process": process}
-        yield found
-        process.terminate()
-        found["log"] = json.loads(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
+def network(folder: Path, database: Postgres | None, items: int, options: Any) -> Iterator[Any]:
+    """Run a network with a campaign that people can label at once."""
+    own = {"BENCH_REPORT": str(folder / "gateway-report.json")}
+    if options.profile:
+        own["BENCH_PROFILE"] = str(OUT / "web.prof")
+    names = ("gateway", *(f"operator{number}" for number in range(OPERATORS)))
+    with Devnet(folder / "chain", block_seconds=1) as devnet:
+        found = OracleNetwork(
+            folder,
+            devnet,
+            OPERATORS,
+            THRESHOLD,
+            settings={name: {"DDLP_STEP_SECONDS": "1", **own} for name in names},
+            database=None if database is None else lambda name: database.create_database(),
+        )
+        found.set_up()
+        found.processes["gateway"].program = (sys.executable, str(SERVER))
+        found.create(
+            questions(items), local_content(found), bond=5_000 * TOKEN, epoch_cap=5_000 * TOKEN
+        )
+        with found.started(paced=False):
+            # Nobody can delegate before the log has begun.
+            wait_until(lambda: found.metric("gateway", "ddlp_log_position"), what="a first anchor")
+            yield found
 
 
 def measure(name: str, database: Postgres | None, options: Any) -> dict[str, Any]:
     """Let people work for so many seconds after all have begun."""
     people, seconds = options.people, options.seconds
-    url = database.create_database() if database is not None else None
     items = max(2_000, int(people * (seconds + 120) / 3))
     with tempfile.TemporaryDirectory() as temporary:
         folder, samples = Path(temporary), []
-        with server(folder / "state", url, items, options) as served:
+        with network(folder, database, items, options) as running:
             out = folder / "requests.json"
             crowd = subprocess.Popen(
                 [
                     *(str(locust()), "-m", "locust", "--headless", "--only-summary"),
                     *("--loglevel", "WARNING", "-f", str(PEOPLE), "--users", str(people)),
-                    *("--spawn-rate", "10", "--host", f"http://127.0.0.1:{served['port']}"),
+                    *("--spawn-rate", "10", "--host", running.page),
                 ],
                 env=os.environ
                 | {
@@ -138,15 +168,27 @@ def measure(name: str, database: Postgres | None, options: Any) -> dict[str, Any
                 },
                 stdout=subprocess.DEVNULL,
             )
+            pids = {name: one.running.pid for name, one in running.processes.items()}
+            owners = dict.fromkeys(pids.values(), "operators")
+            owners |= {pids["gateway"]: "gateway", crowd.pid: "people"}
             while crowd.poll() is None:
-                used = processor_seconds(served["process"].pid, crowd.pid)
-                used["waited"] = waited_seconds(served["process"].pid)
+                used = processor_seconds(owners) | {"waited": waited_seconds(pids["gateway"])}
                 samples.append((time.time(), used))
                 time.sleep(1)
+            receipts = len(running.facts(CAMPAIGN).settlements)
+            running.processes["gateway"].end()
         report = json.loads(out.read_text())
         if report["began"] is None:
             raise SystemExit(f"{name}: not everybody came to work: {report['requests'][-5:]}")
-        return summary(report["requests"], report["began"], seconds, samples) | served["log"]
+        home = running.processes["gateway"].environment
+        url = home.get("DDLP_DATABASE_URL", f"sqlite:///{folder}/gateway/ddlp.sqlite")
+        submissions = SqlLabelStore(open_database(url)).submissions(CAMPAIGN)
+        return {
+            **summary(report["requests"], report["began"], seconds, samples),
+            "labels": sum(len(one.answers or ()) for one in submissions),
+            "receipts": receipts,
+            **json.loads((folder / "gateway-report.json").read_text()),
+        }
 
 
 def summary(
@@ -179,9 +221,9 @@ def summary(
             for name in after
             if name != "waited"
         },
-        "server_waited": (after["waited"] - before["waited"]) / (last - first),
-        "server_ms_per_request": 1000
-        * (after["server"] - before["server"])
+        "gateway_waited": (after["waited"] - before["waited"]) / (last - first),
+        "gateway_ms_per_request": 1000
+        * (after["gateway"] - before["gateway"])
         / sum(first <= row[1] < last for row in within),
         "times": [(row[0], row[1] - began, row[2]) for row in within],
     }
@@ -194,10 +236,10 @@ def met(row: dict[str, Any]) -> bool:
 
 def show(name: str, row: dict[str, Any]) -> None:
     cores = ", ".join(f"{who} {share:.2f}" for who, share in row["cores"].items())
-    waited = row["server_waited"]
+    waited = row["gateway_waited"]
     print(
-        f"{name}: {row['requests_per_second']:.0f} requests/s, {row['server_ms_per_request']:.1f} "
-        f"ms of the server's processor each; cores: {cores}; {waited:.2f} of the server's threads "
+        f"{name}: {row['requests_per_second']:.0f} requests/s, {row['gateway_ms_per_request']:.1f} "
+        f"ms of the gateway's processor each; cores: {cores}; {waited:.2f} of its threads "
         f"waited for one at any time; {row['errors']} errors; "
         f"{row['labels']:,} labels in the log, {row['receipts']} receipts"
     )
@@ -206,8 +248,6 @@ def show(name: str, row: dict[str, Any]) -> None:
         print(f"  {kind:10} {times['requests']:6}  {quantiles}  most {times['most']:7.1f} ms")
     used = "  ".join(f"{path} {ms:.2f}" for path, ms in row["milliseconds"].items())
     print(f"  processor ms by path: {used}")
-    threads = "  ".join(f"{name} {seconds:.1f}" for name, seconds in row["thread_seconds"].items())
-    print(f"  processor seconds by thread, from start to end: {threads}")
     times = "  ".join(
         f"{kind} {row['kinds'][kind][part] / row['kinds'][PEER][part]:.1f} ({part})"
         for kind in (*ASKED, "stream")
@@ -253,7 +293,6 @@ def main() -> None:
     )
     parser.add_argument("--only", choices=("sqlite", "postgresql"))
     parser.add_argument("--profile", action="store_true", help="profile the requests' threads")
-    parser.add_argument("--switch-ms", type=float, help="how long a thread keeps others waiting")
     options = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     locust()

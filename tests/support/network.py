@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -284,7 +284,14 @@ class OracleNetwork:
         assert done.exit_code == 0, f"{done.output} {done.exception}"
         return done.output
 
-    def create(self, files: CampaignFiles, content: ContentStore) -> int:
+    def create(
+        self,
+        files: CampaignFiles,
+        content: ContentStore,
+        *,
+        bond: int = 1_000 * TOKEN,
+        epoch_cap: int = 1_000 * TOKEN,
+    ) -> int:
         """Create a campaign that the gateway serves."""
         digest = files.publish(content)
         secrets = self.folder / "gateway" / "secrets"
@@ -293,8 +300,8 @@ class OracleNetwork:
         campaign, _ = Poster(self.devnet.w3, self.wallets.requester(), self.deployment).create(
             token=self.deployment.token,
             budget=10_000 * TOKEN,
-            bond=1_000 * TOKEN,
-            epoch_cap=1_000 * TOKEN,
+            bond=bond,
+            epoch_cap=epoch_cap,
             fee_bps=500,
             gateway=bytes.fromhex(self.wallets.gateway.address[2:]),
             manifest=digest,
@@ -303,10 +310,10 @@ class OracleNetwork:
         return campaign
 
     @contextmanager
-    def started(self) -> Iterator[None]:
-        """Run all processes, and the chain's clock, inside the `with` block; what still runs at
-        its end is killed."""
-        with self.pace:
+    def started(self, *, paced: bool = True) -> Iterator[None]:
+        """Run all processes inside the `with` block, and the chain's clock where it is to be
+        `paced` by them; what still runs at the end is killed."""
+        with self.pace if paced else nullcontext():
             yield from self._started()
 
     @contextmanager
