@@ -2,12 +2,13 @@
 
 Locust (pinned by the hashed lock beside this file, in an environment of its own) plays contributors
 who signed in with a wallet each, delegated to a session key each, and hand in ten sealed, signed
-labels every ten seconds for the next ten; each asks the live stream of its earnings, too. The
-network is what docs/OPERATIONS.md tells to run: a gateway with its page and three operators who
-follow it, each a process of its own, over anvil, on SQLite, then on PostgreSQL; all of them share
-the processors with generator, node and database. The peer is a bare Flask endpoint behind the
-page's server, which the same people ask meanwhile. Writes build/bench/web.json and
-build/bench/web.png, and says whether 95 of 100 answers came within 200 ms, none of them an error.
+labels every ten seconds for the next ten; each has the live stream of its earnings open, and asks
+for the sums beside its work as the page of labels does. The network is what docs/OPERATIONS.md
+tells to run: a gateway with its page and three operators who follow it, each a process of its own,
+over anvil, on SQLite, then on PostgreSQL; all of them share the processors with generator, node and
+database. The peer is a bare Flask endpoint behind the page's server, which the same people ask
+meanwhile. Writes build/bench/web.json and build/bench/web.png, and says whether 95 of 100 answers
+came within 200 ms, none of them an error.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from tests.support.servers.postgres import Postgres  # noqa: E402
 OUT = ROOT / "build" / "bench"
 LOCK = ROOT / "bench/requirements-locust.lock"
 SERVER, PEOPLE = ROOT / "bench/load/server.py", ROOT / "bench/load/people.py"
-ASKED, PEER = ("next page", "submit"), "bare"
+ASKED, FOLLOWED, PEER = ("next page", "submit"), ("stream", "status"), "bare"
 ASKED_MS = 200
 OPERATORS, THRESHOLD = 3, 2
 GOLD_EPOCHS = 10
@@ -198,7 +199,7 @@ def summary(
     within = [row for row in requests if began <= row[1] < began + seconds]
     kinds = {}
     for kind in sorted({row[0] for row in requests}):
-        rows = within if kind in (*ASKED, "stream", PEER) else requests
+        rows = within if kind in (*ASKED, *FOLLOWED, PEER) else requests
         times = np.array([row[2] for row in rows if row[0] == kind])
         if not len(times):
             continue
@@ -250,7 +251,7 @@ def show(name: str, row: dict[str, Any]) -> None:
     print(f"  processor ms by path: {used}")
     times = "  ".join(
         f"{kind} {row['kinds'][kind][part] / row['kinds'][PEER][part]:.1f} ({part})"
-        for kind in (*ASKED, "stream")
+        for kind in (*ASKED, *FOLLOWED)
         for part in ("p50", "p95")
     )
     print(f"  in times of the bare endpoint: {times}")
@@ -268,7 +269,7 @@ def plot(report: dict[str, Any]) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(13, 5), layout="constrained")
     for name, row in report["databases"].items():
         style = "-" if name == "sqlite" else "--"
-        for number, kind in enumerate((*ASKED, "stream", PEER)):
+        for number, kind in enumerate((*ASKED, *FOLLOWED, PEER)):
             times = np.sort([ms for one, _, ms in row["times"] if one == kind])
             share = np.arange(1, len(times) + 1) / len(times)
             axes[0].plot(times, share, style, color=f"C{number}", label=f"{kind}, {name}")

@@ -28,6 +28,7 @@ KINDS = {
     f"{CAMPAIGN}/leases": "next page",
     f"{CAMPAIGN}/submissions": "submit",
     "/api/earnings/stream": "stream",
+    f"{CAMPAIGN}/status": "status",
     f"{CAMPAIGN}/delegations": "delegate",
     "/api/session/challenge": "challenge",
     "/api/session": "sign in",
@@ -140,4 +141,5 @@ class Contributor(FastHttpUser):
             text = self.browser.get("/api/earnings/stream", headers=headers).text or ""
             names = [line[4:] for line in text.splitlines() if line.startswith("id: ")]
             newest = names[-1] if names else newest
+            self.browser.status()  # the page of labels asks as often
             gevent.sleep(STREAM_SECONDS)
