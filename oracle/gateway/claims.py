@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from oracle.errors import Reverted
 from oracle.evidence.codec import DAG_CBOR, Link
 from oracle.evidence.results import Evidence
 from oracle.gateway.desk import payout_claims
@@ -22,6 +23,9 @@ BATCH = 64  # leaves in one transaction
 class ClaimRelay:
     """Claims every leaf of each finalized receipt, 64 at a step, while `base_fee` (wei per gas)
     is at most `ceiling`; the poster's account pays.
+
+    Where a contract refuses a batch, smaller ones find the leaf that it refuses (a token that won't
+    pay an account, say): that one is passed over until the next receipt, the others are paid.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class ClaimRelay:
         self._base_fee, self._ceiling = base_fee, ceiling
         self._taken: dict[int, int] = {}  # campaign -> epoch of the receipt that `_due` is of
         self._due: dict[int, list[PayoutClaim]] = {}
+        self._size: dict[int, int] = {}  # leaves at a step, where a batch was refused
 
     @property
     def waiting(self) -> int:
@@ -59,8 +64,18 @@ class ClaimRelay:
         due = self._due[campaign]
         if not due or self._base_fee() > self._ceiling:
             return 0
-        sent = self._poster.claim_batch(due[:BATCH])
-        self._due[campaign] = due[BATCH:]
+        batch = due[: self._size.get(campaign, BATCH)]
+        try:
+            sent = self._poster.claim_batch(batch)
+        except Reverted as error:
+            self._size[campaign] = max(1, len(batch) // 2)
+            if len(batch) > 1:
+                return 0
+            log.warning("a leaf of 0x%s isn't paid: %s", batch[0].leaf.account.hex(), error)
+            sent = []
+        else:
+            self._size[campaign] = min(2 * len(batch), BATCH)
+        self._due[campaign] = due[len(batch) :]
         transactions = [one for one in sent if one.transaction is not None]
         if transactions:
             log.info("claimed for others in %d transactions", len(transactions))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 
 from oracle.bootstrap import Platform
 from oracle.chain.transactions import base_fee
-from oracle.errors import UnknownCampaign
+from oracle.errors import DDLPError, UnknownCampaign
 from oracle.evidence.signing import address_of, sign
 from oracle.evidence.structs import Domain
 from oracle.gateway.claims import ClaimRelay
 from oracle.gateway.feed import GatewayFeed
-from oracle.operations.health import Check
+from oracle.operations.health import OK, WARN, Check
 from oracle.operations.loop import Measured
 from oracle.processes.operator import Remembered, active_members, chain_time
 from oracle.service.member import Progress, Step
 from oracle.transport.authentication import Identity
+
+log = logging.getLogger(__name__)
 
 
 class GatewayProcess:
@@ -38,6 +41,7 @@ class GatewayProcess:
             if claim_below is not None
             else None
         )
+        self._unclaimed: dict[int, str] = {}  # campaign -> why nobody could be claimed for
         self._active = Remembered(lambda: active_members(platform.reader.operators()))
         deployment, key = platform.deployment, platform.keys.gateway
         self.identity = Identity(
@@ -59,8 +63,7 @@ class GatewayProcess:
         """Follow the chain into a campaign's log; claim for others what is cheap to claim."""
         gateway = self.platform.gateway(campaign)
         gateway.follow()
-        if self._relay is not None:
-            self._relay.step(campaign, gateway.manifest.anchor_blocks)
+        self._claim(campaign, gateway.manifest.anchor_blocks)
         self.platform.catch_up(self.platform.content)
         return Progress(Step.NOTHING)
 
@@ -69,9 +72,34 @@ class GatewayProcess:
         measured = self.platform.measure(campaign)
         return replace(measured, claims=self._relay.waiting if self._relay is not None else 0)
 
+    def _claim(self, campaign: int, anchor_blocks: int) -> None:
+        """Claim for others; a relayer without ether is no reason to take no labels, so what fails
+        is told, and tried again with the next step."""
+        if self._relay is None:
+            return
+        try:
+            self._relay.step(campaign, anchor_blocks)
+        except DDLPError as error:
+            if campaign not in self._unclaimed:
+                log.warning("nobody is claimed for: %s", error)
+            self._unclaimed[campaign] = str(error)
+        else:
+            self._unclaimed.pop(campaign, None)
+
     def checks(self, *, max_head_age: int, max_lag: int) -> list[Check]:
         """Look at every part; an age in seconds, a lag in blocks."""
-        return self.platform.checks(max_head_age=max_head_age, max_lag=max_lag)
+        found = self.platform.checks(max_head_age=max_head_age, max_lag=max_lag)
+        return found if self._relay is None else [*found, self._check_claims()]
+
+    def _check_claims(self) -> Check:
+        if not self._unclaimed:
+            return Check("claims", OK, "claimed as they come due")
+        return Check(
+            "claims",
+            WARN,
+            "; ".join(f"campaign {one}: {why}" for one, why in sorted(self._unclaimed.items())),
+            "mend what it names: send the account of DDLP_RELAYER_KEYFILE ether, say",
+        )
 
     def feed(self, campaign: int) -> GatewayFeed:
         """Return what operators follow; UnknownCampaign where it isn't served (yet)."""

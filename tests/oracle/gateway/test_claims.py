@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from oracle.errors import ChainError
+from oracle.errors import ChainError, Reverted
 from oracle.evidence.results import PayoutLeaf
 from oracle.gateway import claims as module
 from oracle.gateway.claims import ClaimRelay
@@ -48,8 +48,11 @@ class Paying:
     def __init__(self) -> None:
         self.batches: list[list[PayoutClaim]] = []
         self.fails = False
+        self.refused: set[bytes] = set()  # accounts that the token won't pay
 
     def claim_batch(self, claims: Sequence[PayoutClaim]) -> list[Sent]:
+        if self.refused & {one.leaf.account for one in claims}:
+            raise Reverted("claim_batch: refused", "refused")
         if self.fails:
             self.fails = False
             raise ChainError("the node is gone: start it")
@@ -127,3 +130,16 @@ def test_step__node_fails__loses_no_leaf(
         relay.step(7, 4)
     assert (paying.batches, relay.waiting) == ([], 100)
     assert relay.step(7, 4) == 1
+
+
+def test_step__one_account_that_the_token_refuses__is_passed_over_and_all_others_are_paid(
+    scene: tuple[Chain, Paying, list[int], ClaimRelay],
+) -> None:
+    chain, paying, _, relay = scene
+    chain.epoch = 1
+    paying.refused = {bytes([37]) * 20}
+    for _ in range(40):
+        relay.step(7, 4)
+    paid = [one for batch in paying.batches for one in batch]
+    assert paid == [one for one in leaves(1, 100) if one.leaf.account not in paying.refused]
+    assert relay.waiting == 0

@@ -1,0 +1,66 @@
+"""A gateway's process: what goes on while a part of it can't."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from oracle.errors import ChainError
+from oracle.operations.health import OK, WARN, Check, is_ready
+from oracle.processes.gateway import GatewayProcess
+from oracle.service.epochs import Step
+
+KEY = bytes([1]) * 32
+
+
+class Scene:
+    """A platform whose relayer has no ether while `empty` says so."""
+
+    def __init__(self) -> None:
+        self.empty, self.followed, self.claimed = True, 0, 0
+        self.manifest = SimpleNamespace(anchor_blocks=4)
+        deployment = SimpleNamespace(chain_id=1, escrow=bytes(20))
+        self.platform = SimpleNamespace(
+            reader=None,
+            content=None,
+            relayer=None,
+            w3=None,
+            deployment=deployment,
+            keys=SimpleNamespace(gateway=KEY),
+            gateway=lambda campaign: self,
+            catch_up=lambda content: None,
+            checks=lambda **limits: [Check("chain", OK, "well")],
+        )
+
+    def follow(self) -> None:
+        self.followed += 1
+
+    def step(self, campaign: int, anchor_blocks: int) -> int:
+        if self.empty:
+            raise ChainError("insufficient funds for gas: send it some")
+        self.claimed += 1
+        return 1
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_step_campaign__relayer_without_ether__labels_are_taken_on_and_ready_warns(
+    scene: Scene,
+) -> None:
+    process = GatewayProcess(cast(Any, scene.platform), claim_below=50)
+    process._relay = cast(Any, scene)
+    assert process.step_campaign(7).step is Step.NOTHING  # no error, so no circuit opens
+    found = process.checks(max_head_age=1, max_lag=1)
+    assert [(one.part, one.status) for one in found] == [("chain", OK), ("claims", WARN)]
+    assert "insufficient funds" in found[1].message
+    assert "DDLP_RELAYER_KEYFILE" in found[1].remedy
+    assert is_ready(found)
+    scene.empty = False
+    process.step_campaign(7)
+    assert (scene.followed, scene.claimed) == (2, 1)
+    assert process.checks(max_head_age=1, max_lag=1)[1].status == OK
