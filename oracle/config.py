@@ -49,6 +49,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     feed_port: int = 8001
+    page_url: tuple[str, ...] = ()
     trusted_proxy: str | None = None
     claim_below: int | None = None
     monitor_port: int | None = None
@@ -173,6 +174,14 @@ def _parse(name: str, text: str) -> object:
                 ) from None
         case "rates":
             return _rates(variable, text)
+        case "page_url":
+            origins = tuple(one.strip().rstrip("/") for one in text.split(","))
+            if not all(re.fullmatch(r"https?://[\w.:\[\]-]+", one, re.ASCII) for one in origins):
+                raise ConfigError(
+                    f"{variable} is no address of a page: write scheme, host and port only, such "
+                    "as https://label.example.org, or several, separated by commas"
+                )
+            return origins
         case "ipfs_url":
             return tuple(address.strip() for address in text.split(","))
         case "content_gateway":

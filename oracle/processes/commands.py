@@ -187,9 +187,7 @@ def run_gateway() -> None:
     process, metrics = GatewayProcess(platform, settings.claim_below), Metrics()
     loop = Loop(process, metrics, step_seconds=settings.step_seconds)
     feed = create_feed_app(process.identity, process.feed, process.operators)
-    origins = tuple(
-        f"http://{host}:{settings.port}" for host in dict.fromkeys((settings.host, "localhost"))
-    )
+    origins = page_origins(settings)
     peers = settings.state_dir / PEERS
     known = read_peers(peers).operators if peers.exists() else {}
     page_settings = PageSettings(
@@ -250,6 +248,14 @@ def open_poster(settings: Settings) -> Iterator[Poster]:
         yield Poster(w3, signer, deployment, transactions, _fees(settings))
     finally:
         engine.dispose()
+
+
+def page_origins(settings: Settings) -> tuple[str, ...]:
+    """Return the addresses under which browsers reach the page, the canonical one first: behind a
+    proxy they name the proxy's, and the page answers to no other."""
+    return settings.page_url or tuple(
+        f"http://{host}:{settings.port}" for host in dict.fromkeys((settings.host, "localhost"))
+    )
 
 
 def gateway_keys(settings: Settings, deployment: Deployment) -> Keys:

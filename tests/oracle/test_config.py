@@ -70,6 +70,8 @@ def test_load_settings__state_dir_moved__takes_content_and_database_along() -> N
         ("DDLP_RATES", "EUR=0", "write what a token is worth by currency"),
         ("DDLP_CONTENT_GATEWAY", "ipfs.io", "is no address of an IPFS gateway"),
         ("DDLP_CONTENT_GATEWAY", "https://ipfs.io/ipfs/", "write scheme, host and port only"),
+        ("DDLP_PAGE_URL", "label.example.org", "is no address of a page"),
+        ("DDLP_PAGE_URL", "https://a.example,https://b.example/x", "write scheme, host and port"),
         ("DDLP_STEP_SECONDS", "0.05", "set it to seconds from 0.1, such as 12 or 0.5"),
         ("DDLP_STEP_SECONDS", "1e3", "set it to seconds from 0.1"),
         ("DDLP_ZZZZZZ", "1", r"DDLP_ZZZZZZ is no setting: unset it"),

@@ -7,8 +7,10 @@ from typing import Any, cast
 
 import pytest
 
+from oracle.config import load_settings
 from oracle.errors import ChainError
 from oracle.operations.health import OK, WARN, Check, is_ready
+from oracle.processes.commands import page_origins
 from oracle.processes.gateway import GatewayProcess
 from oracle.service.epochs import Step
 
@@ -64,3 +66,10 @@ def test_step_campaign__relayer_without_ether__labels_are_taken_on_and_ready_war
     process.step_campaign(7)
     assert (scene.followed, scene.claimed) == (2, 1)
     assert process.checks(max_head_age=1, max_lag=1)[1].status == OK
+
+
+def test_page_origins__behind_a_proxy__are_the_proxys_alone() -> None:
+    told = load_settings({"DDLP_PAGE_URL": "https://label.example.org/, https://l.example"})
+    assert page_origins(told) == ("https://label.example.org", "https://l.example")
+    here = ("http://127.0.0.1:8000", "http://localhost:8000")
+    assert page_origins(load_settings({})) == here
