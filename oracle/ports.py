@@ -486,6 +486,12 @@ class LogPage:
     openings: tuple[bytes, ...]
 
 
+# How many bytes of rows operators follow a log behind the last final receipt: a proposal brings
+# them all, with the openings of what closes, and must stay below what a request may have.
+MAX_UNSETTLED = 32 << 20
+ROW_BYTES = 140  # of a row beside its entry: position, head, signature, length
+
+
 class LogFeed(Protocol):
     """A campaign's gateway, as an operator sees it. What it says is checked before it is kept.
 

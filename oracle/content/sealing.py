@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from nacl.bindings import crypto_box_SEALBYTES
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
 
@@ -47,8 +48,18 @@ def seal_opening(
 
     `box` seals (plain, key); only simulations, which must come out the same twice, name another.
     """
-    plain = encode_cbor({"answers": [answer.decode() for answer in answers], "seed": seed})
+    plain = _plain(answers, seed)
     return SealedOpening(tuple((key, box(plain, key)) for key in sorted(set(keys))))
+
+
+def _plain(answers: Sequence[bytes], seed: bytes) -> bytes:
+    return encode_cbor({"answers": [answer.decode() for answer in answers], "seed": seed})
+
+
+def sealed_size(answers: Sequence[bytes], seed: bytes) -> int:
+    """Return how many bytes each box of an opening has: whoever holds answers and seed in plain can
+    tell that nothing else was sealed."""
+    return len(_plain(answers, seed)) + crypto_box_SEALBYTES
 
 
 def open_sealed(block: bytes, private_key: bytes) -> tuple[tuple[bytes, ...], bytes]:

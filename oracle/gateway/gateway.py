@@ -9,14 +9,16 @@ the campaign's schema.
 from __future__ import annotations
 
 import threading
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 
 from oracle.consensus.streaming import StreamingPosterior
+from oracle.content.sealing import sealed_size
 from oracle.errors import (
     ChainError,
     ContentCorrupt,
@@ -53,6 +55,8 @@ from oracle.gateway.choice import MostInformative, least_labeled
 from oracle.gateway.group_commit import GroupCommit
 from oracle.gateway.secrets import GatewaySecrets
 from oracle.ports import (
+    MAX_UNSETTLED,
+    ROW_BYTES,
     ChainReader,
     Clock,
     ContentStore,
@@ -79,6 +83,10 @@ ANCHOR_SECONDS = 60
 # every time.
 RECONCILE_SECONDS = 10
 KEPT_ITEMS = 4096  # records, at hand for who is shown one next
+
+# No lease is given once the log behind the last final receipt takes so much of what operators
+# follow before the next one: what is leased by then, and gets answered, still fits.
+FULL_LOG = MAX_UNSETTLED * 3 // 4
 
 # What a person can do about a rule that their entry breaks, by the ledger's code.
 REMEDIES = {
@@ -282,7 +290,7 @@ class Gateway:
 
     def delegate(self, entry: log.Delegation) -> LoggedEntry:
         """Take a wallet's signed delegation; the same one again returns where it stands."""
-        return self._group.run(lambda: self._known(entry) or self._append(entry))
+        return self._group.run(lambda: self._known(entry) or self._append_if_room(entry))
 
     def skip(self, contributor: bytes, item: int, reason: int) -> LoggedEntry:
         """Give a leased item back; `reason` 0 skipped, 1 unclear, 2 broken media, 3 offensive."""
@@ -300,7 +308,7 @@ class Gateway:
             if known.digest == entry.submission:
                 if (known.position, entry.index) not in self._ledger.labels:
                     break
-                return self._known(entry) or self._append(entry)
+                return self._known(entry) or self._append_if_room(entry)
         raise GatewayRefusal(
             "APPEAL-LABEL", "the log holds no such label of yours: name a submission and its index"
         )
@@ -326,7 +334,7 @@ class Gateway:
             raise GatewayRefusal(
                 "ADJUDICATION-EXPERT", "you were given this item to label: leave it to others"
             )
-        return self._known(entry) or self._append(entry)
+        return self._known(entry) or self._append_if_room(entry)
 
     # --- leases ----------------------------------------------------------------------------------
 
@@ -397,6 +405,7 @@ class Gateway:
             raise GatewayBusy("CLOCK", "the log has no anchor yet: wait for it", self._wait(1))
         if unread := self._unread or self._uncut:
             raise GatewayBusy("EVIDENCE-UNREAD", unread, self._wait(1))
+        self._check_room()
         if ledger.facts.closed is not None:
             raise GatewayRefusal(
                 "LEASE-CLOSED", "the campaign is closed: it takes labels of running leases only"
@@ -552,7 +561,7 @@ class Gateway:
     ) -> _Opened:
         """Check what only a gateway can: answers, seed and sealed block against what was signed."""
         self._check_answers(entry, answers, seed)
-        self._check_opening(entry, opening)
+        self._check_opening(entry, answers, seed, opening)
         if entry.guideline != self.manifest.guidelines:
             raise GatewayRefusal(
                 "SUBMISSION-GUIDELINE",
@@ -601,16 +610,23 @@ class Gateway:
             self._allowed[answer] = digest
         return digest
 
-    def _check_opening(self, entry: log.Submission, opening: bytes) -> None:
+    def _check_opening(
+        self, entry: log.Submission, answers: Sequence[bytes], seed: bytes, opening: bytes
+    ) -> None:
         if len(opening) > MAX_BLOCK or sha256(opening) != entry.opening:
             raise GatewayRefusal(
                 "SUBMISSION-OPENING", "the sealed opening isn't the one signed: send it unchanged"
             )
         try:
-            keys = {key for key, _ in SealedOpening.decode(opening).boxes}
+            boxes = SealedOpening.decode(opening).boxes
         except FormatError as error:
             raise GatewayRefusal("SUBMISSION-OPENING", f"{error}: seal it again") from error
-        if self.operator_keys and keys != self.operator_keys:
+        size = sealed_size(answers, seed)
+        if any(len(box) != size for _, box in boxes):
+            raise GatewayRefusal(
+                "SUBMISSION-OPENING", "a box holds something else than answers and seed: seal again"
+            )
+        if self.operator_keys and {key for key, _ in boxes} != self.operator_keys:
             raise GatewayRefusal(
                 "SUBMISSION-OPENING",
                 "the opening isn't sealed to exactly the current operators: load their keys again",
@@ -718,16 +734,35 @@ class Gateway:
             return erased
 
     def _erase(self, positions: Sequence[int]) -> int:
+        now = self._clock.now()
+        return self._store.erase(self.campaign, positions, settled=self._settled(), now=now)
+
+    def _settled(self) -> int:
+        """The position up to which finalized receipts cover the log."""
         finalized = (
             one.receipt.log_position
             for one in self._ledger.facts.settlements
             if one.finalized_block is not None
         )
-        settled = max(finalized, default=0)
-        now = self._clock.now()
-        return self._store.erase(self.campaign, positions, settled=settled, now=now)
+        return max(finalized, default=0)
 
     # --- appending -------------------------------------------------------------------------------
+
+    def _append_if_room(self, entry: log.Entry) -> LoggedEntry:
+        self._check_room()
+        return self._append(entry)
+
+    def _check_room(self) -> None:
+        """Refuse what can wait where one receipt can't take much more of the log: labels of running
+        leases, and anchors, must still be followed before it."""
+        settled = min(self._settled(), len(self._ends))
+        before = self._ends[settled - 1] if settled else 0
+        if self._ends and self._ends[-1] - before > FULL_LOG:
+            raise GatewayBusy(
+                "LOG-FULL",
+                "the log has grown as far as one receipt takes: ask again after the next",
+                self._wait(1),
+            )
 
     def _append(self, entry: log.Entry, opened: _Opened | None = None) -> LoggedEntry:
         """Apply an entry and sign its head, to be written with the transaction it runs in.
@@ -751,6 +786,7 @@ class Gateway:
         logged = LoggedEntry(ledger.head, row)
         self._pending[entry_hash] = logged, self._new_entry(row, entry, opened)
         ledger.position, ledger.head = row.position, row.head
+        self._ends.append(len(data) + ROW_BYTES + (self._ends[-1] if self._ends else 0))
         if isinstance(entry, log.Lease):
             self._by_contributor[entry.contributor].extend(
                 ledger.leases[entry.contributor, item] for item in entry.items
@@ -858,7 +894,10 @@ class Gateway:
             secrets=Secrets(seeds, batches, whole=True, gold_epochs=len(batches)),
             cuts=self._cuts,
         )
-        ledger.read(self._store.rows(self.campaign))
+        rows = self._store.rows(self.campaign)
+        ledger.read(rows)
+        # Bytes up to each row.
+        self._ends = array("Q", accumulate(len(row.data) + ROW_BYTES for row in rows))
         # What was logged behind a cut that we hadn't heard of may have come too late for it.
         known = min((position for position, _, _ in self._cuts), default=None)
         rejected = [one for one in ledger.rejected if known is None or one[0] <= known]

@@ -39,7 +39,7 @@ from oracle.processes.gateway import GatewayProcess
 from oracle.processes.operator import OperatorProcess
 from oracle.store.database import open_database
 from oracle.transport.listening import listening, stopped_by_signal
-from oracle.transport.server import create_feed_app, create_operator_app
+from oracle.transport.server import MAX_REQUEST, create_feed_app, create_operator_app
 
 # -- operator --------------------------------------------------------------------------------------
 
@@ -129,7 +129,13 @@ def run_operator() -> None:
         stopped_by_signal() as stop,
         _looping(loop),
         monitoring(settings, metrics, loop, process.checks),
-        listening(app, settings.host, settings.port, trusted_proxy=settings.trusted_proxy) as port,
+        listening(
+            app,
+            settings.host,
+            settings.port,
+            max_body=MAX_REQUEST,
+            trusted_proxy=settings.trusted_proxy,
+        ) as port,
     ):
         click.echo(f"operator {checksum(folder.address)} at http://{settings.host}:{port}")
         stop.wait()

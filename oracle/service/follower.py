@@ -2,19 +2,23 @@
 
 The gateway gives pages, peers give rows; both pass the same checks. A page counts up to the first
 submission whose sealed opening doesn't come with it: who keeps openings back has stopped the log.
+So has who writes more behind a final receipt than the next one can take (`MAX_UNSETTLED`).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence, Set
 from contextlib import AbstractContextManager
 
 from oracle.errors import DDLPError, FormatError, SignatureError
 from oracle.evidence.campaign import commit_label, label_salt
-from oracle.evidence.entries import LogRow, Submission, decode_entry, next_head
+from oracle.evidence.entries import SHARD_BYTES, LogRow, Submission, decode_entry, next_head
 from oracle.evidence.hashing import ZERO32, keccak256, sha256
-from oracle.ports import LogFeed, OpenedSubmission, OperatorStore, Peer
+from oracle.ports import MAX_UNSETTLED, ROW_BYTES, LogFeed, OpenedSubmission, OperatorStore, Peer
 from oracle.protocol.campaign import Campaign
+
+logger = logging.getLogger(__name__)
 
 PAGE = 512
 MORE = 256  # submissions asked of a peer at once
@@ -38,6 +42,7 @@ class Follower:
         self.opened: dict[bytes, OpenedSubmission] = store.opened()
         self.fork: tuple[LogRow, LogRow] | None = None  # two signed rows of one position
         self.settled = 0  # the position up to which receipts are finalized
+        self._full_at = -1  # `settled` when the log was found to be full
 
     def follow(self, feed: LogFeed, campaign: Campaign, *, now: int) -> int:
         """Take what the gateway has behind our log; return how many rows.
@@ -52,7 +57,8 @@ class Follower:
             blocks = {sha256(block): block for block in page.openings}
             opened: list[OpenedSubmission] = []
             rows: list[LogRow] = []
-            for row in self.connected(page.rows[:PAGE], campaign, after=len(self.rows)):
+            found = self.connected(page.rows[:PAGE], campaign, after=len(self.rows))
+            for row in self._fitting(found, campaign):
                 entry = submission_of(row)
                 if entry is not None and row.position > self.settled:
                     block = blocks.get(entry.opening)
@@ -76,7 +82,8 @@ class Follower:
         self.compare((newest,), campaign)
         while newest.position > len(self.rows):
             behind = len(self.rows)
-            rows = self.connected(peer.rows(behind, PAGE)[:PAGE], campaign, after=behind)
+            found = self.connected(peer.rows(behind, PAGE)[:PAGE], campaign, after=behind)
+            rows = self._fitting(found, campaign)
             if not rows:
                 if self.rows:
                     self.compare(peer.rows(len(self.rows) - 1, 1), campaign)
@@ -180,9 +187,27 @@ class Follower:
             self.opened.update((one.entry_hash, one) for one in opened)
             return True
 
+    def _fitting(self, rows: list[LogRow], campaign: Campaign) -> list[LogRow]:
+        """Return those of the rows next to ours that the next receipt can take."""
+        taken = sum(len(row.data) + ROW_BYTES for row in self.rows[self.settled :])
+        for number, row in enumerate(rows):
+            taken += len(row.data) + ROW_BYTES
+            if taken > MAX_UNSETTLED:
+                if self._full_at != self.settled:
+                    self._full_at = self.settled
+                    logger.warning(
+                        "the log behind position %d is over %d bytes: it is followed no further "
+                        "before the next receipt is final",
+                        self.settled,
+                        MAX_UNSETTLED,
+                        extra={"campaign": campaign.facts.campaign},
+                    )
+                return rows[:number]
+        return rows
+
     def connected(self, rows: Sequence[LogRow], campaign: Campaign, *, after: int) -> list[LogRow]:
-        """Return the rows that follow our position `after`, as far as each hashes to its head and
-        the gateway signed it."""
+        """Return the rows that follow our position `after`, as far as each hashes to its head, the
+        gateway signed it, and evidence can hold it."""
         before = self.rows[after - 1].head if after else ZERO32
         position = after
         found = []
@@ -192,7 +217,7 @@ class Follower:
             head = next_head(before, entry_hash)
             if (row.position, row.entry_hash, row.head) != (position, entry_hash, head):
                 break
-            if not is_signed(row, campaign):
+            if len(row.data) > SHARD_BYTES or not is_signed(row, campaign):
                 break
             before = head
             found.append(row)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import takewhile
+from itertools import accumulate, takewhile
+from typing import TypeVar
 
 from oracle.content.batch import put_all
 from oracle.errors import (
@@ -66,8 +67,10 @@ from oracle.service.round import (
 )
 
 logger = logging.getLogger(__name__)
+Value = TypeVar("Value")
 
 TRIES = 8  # proposals of one leader in one round, each with more of what was left out
+ANSWER_BYTES = 16 << 20  # of filings, or of openings, in one answer; what doesn't fit comes next
 
 
 class Step(Enum):
@@ -682,14 +685,14 @@ class Member:
         _check_bound(len(wanted), MORE)
         with self._lock:
             known = self.intake.filings
-            return tuple(known[one] for one in wanted if one in known)
+            return _fitting([known[one] for one in wanted if one in known], _filing_size)
 
     def openings(self, wanted: Sequence[bytes]) -> tuple[OpenedSubmission, ...]:
         """Return what opens submissions, by entry hash."""
         _check_bound(len(wanted), MORE)
         with self._lock:
             known = self.log.opened
-            return tuple(known[one] for one in wanted if one in known)
+            return _fitting([known[one] for one in wanted if one in known], _opened_size)
 
     def vote(self, proposal: Proposal) -> Vote:
         """Derive a proposal's receipt and sign it, or say what is wrong with it."""
@@ -705,7 +708,12 @@ class Member:
             try:
                 vote = self._derive(proposal, campaign)
             except LeftOut as fault:
-                return Vote(None, fault.code, fault.place, fault.message, fault.missing)
+                missing = replace(
+                    fault.missing,
+                    filings=_fitting(fault.missing.filings, _filing_size),
+                    opened=_fitting(fault.missing.opened, _opened_size),
+                )
+                return Vote(None, fault.code, fault.place, fault.message, missing)
             except ProtocolFault as fault:
                 self._disagree(proposal.epoch, str(fault))
                 return Vote(None, fault.code, fault.place, fault.message)
@@ -833,6 +841,24 @@ def _pending(facts: ChainFacts) -> Settlement | None:
 
 def _key(proposal: Proposal) -> bytes:
     return keccak256(proposal.signature)
+
+
+def _fitting(values: Sequence[Value], size: Callable[[Value], int]) -> tuple[Value, ...]:
+    """Return the first of `values` that fit one answer together: one at least, if there is one."""
+    sizes = accumulate(map(size, values))
+    return tuple(
+        one
+        for number, (one, total) in enumerate(zip(values, sizes, strict=True))
+        if not number or total <= ANSWER_BYTES
+    )
+
+
+def _filing_size(filing: Filing) -> int:
+    return len(filing.entry) + len(filing.opening)
+
+
+def _opened_size(opened: OpenedSubmission) -> int:
+    return 68 + sum(len(answer) + 4 for answer in opened.answers)
 
 
 def _check_bound(count: int, most: int) -> None:

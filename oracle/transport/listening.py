@@ -19,7 +19,7 @@ from oracle.errors import ConfigError
 
 THREADS = 8
 MAX_CONNECTIONS = 1000  # browsers keep theirs open between two answers
-MAX_BODY = 64 << 20  # bytes; an application may bound it further
+MAX_BODY = 4 << 20  # bytes, unless told otherwise; an application may bound it further
 # How long a thread may hold Python's interpreter while others wait for it: while a cut is computed,
 # a request waits so long at every question to the database (docs/OPERATIONS.md has figures).
 SWITCH_SECONDS = 0.0005
@@ -35,11 +35,13 @@ def listening(
     threads: int = THREADS,
     idle_seconds: int = IDLE_SECONDS,
     switch_seconds: float = SWITCH_SECONDS,
+    max_body: int = MAX_BODY,
     trusted_proxy: str | None = None,
 ) -> Iterator[int]:
     """Serve in threads of their own inside the `with` block, which is given the port.
 
-    `host` is an IP address; port 0 takes a free one. Inside, any thread of the process holds the
+    `host` is an IP address; port 0 takes a free one; bodies over `max_body` bytes are refused
+    unread. Inside, any thread of the process holds the
     interpreter for `switch_seconds` at most while others wait. What comes from the IP address
     `trusted_proxy` counts as from the address that its X-Forwarded-For names last. Raises
     ConfigError where the host is no address or the port is taken.
@@ -55,7 +57,7 @@ def listening(
         ident=None,
         connection_limit=MAX_CONNECTIONS,
         asyncore_use_poll=True,  # select takes no descriptor from 1024 on
-        max_request_body_size=MAX_BODY,
+        max_request_body_size=max_body,
         channel_timeout=idle_seconds,
         cleanup_interval=max(1, idle_seconds // 2),
         clear_untrusted_proxy_headers=True,

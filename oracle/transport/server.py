@@ -35,7 +35,7 @@ from oracle.transport.rates import RateLimit
 log = logging.getLogger(__name__)
 
 MAX_ROWS, MAX_WANTED = 512, 256
-MAX_REQUEST = 64 << 20  # bytes; a proposal brings an epoch's log and openings
+MAX_REQUEST = 128 << 20  # bytes; a proposal brings an epoch's log and openings
 MAX_SMALL = 4 << 20  # everything else: a submission's entry and opening at most
 MEMBER_RATE, MEMBER_BURST = 50.0, 200.0  # requests of one operator
 PUBLIC_RATE, PUBLIC_BURST = 5.0, 50.0  # requests of one network address

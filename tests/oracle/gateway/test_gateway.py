@@ -21,15 +21,18 @@ from oracle.errors import (
     StoreError,
 )
 from oracle.evidence import entries
-from oracle.evidence.campaign import commit_label, earlier_seed
+from oracle.evidence.campaign import SealedOpening, commit_label, earlier_seed
 from oracle.evidence.codec import Block, encode_json
 from oracle.evidence.hashing import ZERO32, keccak256, sha256
 from oracle.evidence.results import AGREED, Evidence, ItemResult
 from oracle.evidence.signing import address_of, recover, sign
 from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import Supplement
+from oracle.gateway import feed as feed_module
+from oracle.gateway import gateway as module
 from oracle.gateway.feed import GatewayFeed
 from oracle.gateway.gateway import Gateway
+from oracle.ports import ROW_BYTES
 from oracle.protocol.ledger import Ledger, Secrets
 from tests.support.gateway import OPERATORS, GatewayScene
 from tests.support.world import TOKEN, key_of
@@ -128,6 +131,23 @@ def test_rows__any_page__is_a_part_of_the_log(scene: GatewayScene) -> None:
     log = scene.gateway.rows()
     assert [row.position for row in log] == list(range(1, len(log) + 1))
     assert scene.gateway.rows(2, 3) == log[1:3]
+
+
+def test_page__too_large_for_one_answer__has_fewer_rows_and_all_of_their_openings(
+    scene: GatewayScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.join("ann")
+    for _ in range(3):
+        scene.work("ann", 2)
+    feed, whole = GatewayFeed(scene.gateway), GatewayFeed(scene.gateway).page(0, 512)
+    monkeypatch.setattr(feed_module, "PAGE_BYTES", 1_500)
+    rows, openings, pages = [], [], 0
+    while page := feed.page(len(rows), 512).rows and feed.page(len(rows), 512):
+        rows += page.rows
+        openings += page.openings
+        pages += 1
+    assert (tuple(rows), tuple(openings)) == (whole.rows, whole.openings)
+    assert 2 < pages <= len(rows)
 
 
 def test_gateway__after_a_restart__continues_the_same_chain(scene: GatewayScene) -> None:
@@ -674,6 +694,37 @@ def test_submit__not_sealed_to_exactly_the_operators__is_refused(
     entry = scene.sign(replace(sent["entry"], opening=sha256(opening)), "ann session 0")
     changed = {**sent, "opening": opening, "entry": entry}
     refused(scene, "SUBMISSION-OPENING", scene.gateway.submit, **changed)
+
+
+def test_submit__a_box_that_holds_more__is_refused(scene: GatewayScene) -> None:
+    scene.join("ann")
+    sent = scene.submission("ann", scene.lease("ann", 1))
+    boxes = SealedOpening.decode(sent["opening"]).boxes
+    opening = SealedOpening(tuple((key, box + bytes(9)) for key, box in boxes)).block.data
+    entry = scene.sign(replace(sent["entry"], opening=sha256(opening)), "ann session 0")
+    changed = {**sent, "opening": opening, "entry": entry}
+    refused(scene, "SUBMISSION-OPENING", scene.gateway.submit, **changed)
+
+
+def test_log__as_full_as_a_receipt_takes__waits_with_all_but_labels_of_running_leases(
+    scene: GatewayScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.join("ann", "ben")
+    items = scene.lease("ann", 2)
+    delegated = scene.delegation("ann")
+    full = sum(len(row.data) + ROW_BYTES for row in scene.gateway.rows())
+    monkeypatch.setattr(module, "FULL_LOG", full - 1)
+    refused(scene, "LOG-FULL", scene.gateway.lease, address_of(key_of("ben")), 1)
+    refused(scene, "LOG-FULL", scene.gateway.delegate, scene.delegation("cid"))
+    assert scene.gateway.delegate(delegated).row.entry == delegated  # known, and nothing new
+    submitted = scene.gateway.submit(**scene.submission("ann", items))
+    scene.pass_anchors(1)
+    head = scene.gateway.rows()[-1]
+    assert head.position == submitted.row.position + 1
+    assert isinstance(head.entry, entries.Anchor)
+    post_receipt(scene, [], position=head.position, as_of=head.entry.block_number)
+    scene.gateway.follow()
+    assert scene.lease("ben", 1)
 
 
 def test_submit__the_same_from_many_threads__is_logged_once(scene: GatewayScene) -> None:

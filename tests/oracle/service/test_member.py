@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import oracle.service.evidence
+import oracle.service.follower
 import oracle.service.member
 from oracle.errors import GatewayRefusal
 from oracle.evidence import entries as log
 from oracle.evidence.codec import DAG_CBOR
-from oracle.evidence.hashing import ZERO32
-from oracle.evidence.signing import recover
+from oracle.evidence.entries import SHARD_BYTES, LogRow
+from oracle.evidence.hashing import ZERO32, keccak256
+from oracle.evidence.signing import recover, sign
 from oracle.evidence.structs import Acknowledgement, Confirmation
-from oracle.ports import Filing, LeaseCertificate, LogPage, Proposal
+from oracle.ports import ROW_BYTES, Filing, LeaseCertificate, LogPage, Proposal
 from oracle.protocol.campaign import EpochResult
 from oracle.protocol.decide import decide
+from oracle.service.follower import Follower
 from oracle.service.member import Member, Step
+from oracle.service.memory import MemoryOperatorStore
 from oracle.service.round import Held, digest_of, lead
 from tests.network.gateways import Feed
 from tests.network.invariants import check
@@ -131,6 +136,71 @@ def test_follow__row_that_is_not_the_gateways__is_not_taken(
     member._feed = Feed(scene.gateways, 0)
     member.follow()
     assert len(member.log.rows) > len(before[0])  # type: ignore[arg-type]
+
+
+def test_follow__row_that_no_evidence_could_hold__is_not_taken(scene: Schedule) -> None:
+    gateway, member = scene.gateways.main, scene.members[0]
+    last = member.log.rows[-1]
+
+    class Stuffing(Feed):
+        size = SHARD_BYTES + 1
+
+        def page(self, after: int, limit: int) -> LogPage:
+            data = bytes(self.size)  # no entry, which counts for nothing, but stands in the log
+            entry_hash = keccak256(data)
+            head = log.next_head(last.head, entry_hash)
+            row = LogRow(last.position + 1, data, entry_hash, head, b"")
+            digest = row.signed_head(7).digest(scene.chain.known.escrow_domain)
+            signed = replace(row, signature=sign(gateway._key, digest))
+            return LogPage((signed,) if after == last.position else (), ())
+
+    stuffing = Stuffing(scene.gateways, 0)
+    member._feed = stuffing
+    before = state(member)
+    member.follow()
+    assert state(member) == before
+    stuffing.size = SHARD_BYTES
+    member.follow()
+    assert len(member.log.rows) == last.position + 1
+
+
+def test_follow__more_than_a_receipt_takes__ends_there_until_one_is_final(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    schedule = calm()
+    monkeypatch.setattr(oracle.service.follower, "MAX_UNSETTLED", 12_000)
+    ends = set()
+    while len(schedule.members[0].results) < 2:
+        schedule.tick()
+        rows = schedule.members[0].log.rows
+        size = sum(len(row.data) + ROW_BYTES for row in rows[schedule.members[0].log.settled :])
+        assert size <= 12_000
+        ends.add(len(rows))
+    settled = [one.receipt.log_position for one in schedule.members[0].results]
+    assert settled[0] < settled[1] <= max(ends)
+    head = schedule.gateways.main.head()
+    assert head is not None
+    assert head.position > settled[1]  # the gateway wrote more, and receipts came all the same
+
+
+def test_openings__more_than_one_answer_takes__come_in_several(
+    scene: Schedule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    giver = scene.members[0]
+    for _ in range(30):
+        scene.tick()
+    giver.follow()
+    wanted = list(giver.log.opened)
+    assert giver.openings(wanted) == tuple(giver.log.opened[one] for one in wanted)
+    monkeypatch.setattr(oracle.service.member, "ANSWER_BYTES", 1)
+    assert giver.openings(wanted) == (giver.log.opened[wanted[0]],)
+    taker = Follower(MemoryOperatorStore(), giver.log._unseal, threading.RLock())
+    taker.settled = giver.log.settled
+    taker.learn(giver, giver.log.rows[-1], giver._read_campaign(), now=0)
+    assert taker.rows == giver.log.rows
+    behind = {row.entry_hash for row in giver.log.rows[taker.settled :]}
+    assert set(taker.opened) == set(wanted) & behind
+    assert len(taker.opened) > 1
 
 
 def test_exchange__two_logs__are_proven_on_chain_and_close_the_campaign() -> None:
