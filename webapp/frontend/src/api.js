@@ -1,5 +1,7 @@
 // The server's JSON interface. Every failure becomes an error whose message can be shown to a person.
 
+import { followClock } from './clock.js';
+
 const ANSWER_MS = 60_000; // a server that never answers is as good as one that can't be reached
 
 export class ApiError extends Error {
@@ -34,6 +36,7 @@ export async function call(method, path, body) {
   } catch {
     throw new Offline();
   }
+  followClock(response.headers.get('Date'));
   if (response.status === 204) return null;
   let answer;
   try {

@@ -10,6 +10,9 @@ import { standing } from './vouching.js';
 
 const HURRY_SECONDS = 60;
 const RETRY_SECONDS = 5;
+// A second tap so soon and so near is the first one's echo: nobody has seen the next item by then.
+const TWICE_MS = 300;
+const TWICE_PIXELS = 24;
 
 export class LabelView {
   constructor(work, { onSignedOut }) {
@@ -23,6 +26,7 @@ export class LabelView {
     this.listeners = new AbortController();
     const on = (target, event, handler) => target.addEventListener(event, handler, { signal: this.listeners.signal });
     on(document, 'keydown', (event) => this.onKey(event));
+    document.addEventListener('click', (event) => this.onTap(event), { capture: true, signal: this.listeners.signal });
     on(element('undo'), 'click', () => this.undo());
     on(element('redo'), 'click', () => this.redo());
     on(element('review-undo'), 'click', () => this.takeBack());
@@ -194,7 +198,7 @@ export class LabelView {
     const labels = this.work.answered.filter((item) => 'choice' in item.answer).length;
     element('review-title').textContent = `All ${this.work.items.length} answered: check and submit`;
     element('submit').firstChild.textContent = labels ? `Submit ${labels} ${labels === 1 ? 'label' : 'labels'} ` : 'Hand back and go on ';
-    element('review').classList.toggle('lines', !this.editor.immediate);
+    element('review').classList.toggle('lines', !this.editor.short);
     element('review').replaceChildren(
       ...this.work.items.map((item, at) => {
         const text = answerText(item.answer);
@@ -326,9 +330,13 @@ export class LabelView {
       return;
     }
     const pressing = event.target.closest?.('button, a, summary, audio, input');
+    // A key held down answers once; what is moved by arrows goes on moving.
+    if (event.repeat && (this.editor?.immediate || !event.key.startsWith('Arrow'))) {
+      if (event.key === 'Enter' && pressing) event.preventDefault();
+      return;
+    }
     if (event.key === '?') this.help();
     else if (labeling && this.editor.key(event)) this.showTools();
-    else if (event.repeat) return;
     else if (event.key === 'Backspace' && labeling) this.undo();
     else if (event.key === 'Backspace' && this.panel === 'review') this.takeBack();
     else if (event.key === 'Enter' && this.panel === 'review' && !pressing) element('submit').click();
@@ -337,6 +345,17 @@ export class LabelView {
     else if (labeling && (event.key === '+' || event.key === '-')) this.zoom(event.key === '+' ? 1 : -1);
     else return;
     event.preventDefault();
+  }
+
+  /** Lets no double tap answer the next item too, or send what has just been completed. */
+  onTap(event) {
+    if (!event.detail || !event.target.closest('#editor, #done, #skip, [data-panel="review"]')) return;
+    const before = this.tapped;
+    this.tapped = { at: performance.now(), x: event.clientX, y: event.clientY, shown: this.shown };
+    if (!before || before.shown === this.shown || this.tapped.at - before.at > TWICE_MS) return;
+    if (Math.hypot(event.clientX - before.x, event.clientY - before.y) > TWICE_PIXELS) return;
+    event.preventDefault();
+    event.stopPropagation();
   }
 
   zoom(step) {

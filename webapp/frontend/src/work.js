@@ -14,6 +14,7 @@ import { signTypedData } from './wallet.js';
 
 const DELEGATION_SECONDS = 30 * 24 * 3600;
 const BATCH = 10;
+const KEPT = 50; // what the gateway declined, the newest
 
 export class Work {
   constructor({ network, campaign, contributor, storage, operators }) {
@@ -282,7 +283,7 @@ export class Work {
         // Logged, but its head isn't kept: the same again is answered by the same head.
         if (isTemporary(error) || error.status === 401 || error instanceof NotKept) throw error;
         if (parcel.kind === 'submissions') this.vouching.declined(parcel.body.entry);
-        this.storage.set('declined', [...this.storage.get('declined', []), { ...parcel, why: error.message }]);
+        this.storage.set('declined', [...this.storage.get('declined', []), { ...parcel, why: error.message }].slice(-KEPT));
         if (error instanceof GatewayFault) {
           this.storage.set('outbox', rest);
           throw error;

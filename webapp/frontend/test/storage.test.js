@@ -135,6 +135,18 @@ test('where nothing more fits, answers stay with their items or wait to be sent,
   assert.equal(work.vouching.submissions().length, 1);
 });
 
+test('what the gateway declines is kept, the newest of it', async () => {
+  globalThis.fetch = async () => Response.json({ code: 'no', detail: 'Declined.' }, { status: 409 });
+  for (let number = 0; number < 60; number += 1) {
+    answer(number);
+    await assert.rejects(work.handIn(), /Declined/);
+  }
+  const declined = work.storage.get('declined');
+  assert.deepEqual(declined.map(({ body }) => body.items[0]), Array.from({ length: 50 }, (_, at) => at + 10));
+  assert.equal(declined[0].why, 'Declined.');
+  assert.deepEqual(work.outbox(), []);
+});
+
 test('a browser that forbids storage is told apart from one whose storage is full', () => {
   localStorage.setItem = () => {
     throw new DOMException('no', 'SecurityError');

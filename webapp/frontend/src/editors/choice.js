@@ -12,6 +12,7 @@ export class ChoiceEditor {
     this.root.setAttribute('role', 'group');
     this.root.setAttribute('aria-label', 'Answers');
     const plain = task.classes.every((name) => /^[0-9]$/.test(name));
+    this.short = task.classes.every((name) => name.length < 8);
     this.root.classList.toggle('named', !plain);
     this.root.classList.toggle('ordinal', task.type === 'ordinal');
     this.root.append(...task.classes.map((name) => this.button(name, plain)));

@@ -3,7 +3,8 @@
 //   open(item, draft, stage): shows an item (stage holds its media), with what was begun before
 //   draft(), answer(), problem(): what to keep, what to send, and what is still wrong with it ('' for nothing)
 //   undo(), redo(): whether there was anything; key(event): whether it was the editor's; keys(): [keys, what they do]
-//   leave(), where it has one: its item's media are about to go. close(): ends what it listens to. `immediate` ones need no "Next": choosing is answering.
+//   leave(), where it has one: its item's media are about to go. close(): ends what it listens to. `immediate` ones need no "Next": choosing is answering; answers of
+//   `short` ones fit under a thumbnail.
 
 import { ChoiceEditor } from './choice.js';
 import { MultiLabelEditor } from './multilabel.js';
