@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -21,7 +21,6 @@ from oracle.evidence.codec import (
     column,
     integers,
     read_cbor,
-    split,
     table_rows,
     text_rows,
     text_table,
@@ -198,12 +197,9 @@ class Supplement:
         rows = Openings.of(self.openings)
         if not rows.ascend():
             raise FormatError("supplement: Opening rows are out of order or repeated")
-        gold = [_gold_block(part) for part in split(self.gold)]
+        gold = _cut(len(self.gold), lambda part: _gold_block(self.gold[part]))
         filings = [_filings_block(part) for part in _by_size(self.filings)]
-        openings = [
-            _openings_block(rows.part(slice(first, first + SHARD_ROWS)))
-            for first in range(0, len(rows), SHARD_ROWS)
-        ]
+        openings = _cut(len(rows), lambda part: _openings_block(rows.part(part)))
         index = cbor_block(
             "supplement",
             {
@@ -261,6 +257,25 @@ def _read_index(data: bytes) -> dict[str, Any]:
 def _check_order(rows: Sequence[object], keys: Sequence[object]) -> None:
     if any(not one < other for one, other in pairwise(keys)):  # type: ignore[operator]
         raise FormatError(f"supplement: {type(rows[0]).__name__} rows are out of order or repeated")
+
+
+def _cut(count: int, encode: Callable[[slice], Block]) -> list[Block]:
+    """Cut rows into shards of 8,192; where their texts would overfill a block, half as many, and so
+    on until they fit."""
+    blocks: list[Block] = []
+    first = 0
+    while first < count:
+        size = min(SHARD_ROWS, count - first)
+        while True:
+            try:
+                blocks.append(encode(slice(first, first + size)))
+                break
+            except FormatError:
+                if size == 1:
+                    raise
+                size = -(-size // 2)
+        first += size
+    return blocks
 
 
 def _by_size(entries: Sequence[bytes]) -> list[list[bytes]]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from oracle.errors import FormatError
-from oracle.evidence.codec import SHARD_ROWS, Block, decode_cbor, encode_cbor
+from oracle.evidence.codec import SHARD_ROWS, Block, decode_cbor, encode_cbor, encode_json
 from oracle.evidence.entries import SHARD_BYTES
 from oracle.evidence.hashing import keccak256
 from oracle.evidence.supplement import FILED, GoldOpening, Opening, Supplement
@@ -125,6 +125,18 @@ def test_filings__many_bytes__are_cut_by_size() -> None:
     index, shards = replace(EMPTY, filings=tuple(filings)).encode()
     assert [len(decode_cbor(shard.data)["lengths"]) // 4 for shard in shards] == [2, 1]
     assert list(Supplement.decode(index.data, Shelf(shards)).filings) == filings
+
+
+def test_supplement__texts_that_overfill_a_block__are_cut_until_they_fit() -> None:
+    long = {number: encode_json(f"{number:05}" * 200) for number in range(3000)}
+    openings = tuple(_opening(number, text) for number, text in long.items())
+    gold = tuple(replace(_gold(number, number), answer=long[number]) for number in range(1500))
+    supplement = replace(EMPTY, gold=gold, openings=openings)
+    index, shards = supplement.encode()
+    assert Supplement.decode(index.data, Shelf(shards)) == supplement
+    rows = [len(fields["items"]) // 4 for fields in (decode_cbor(one.data) for one in shards)]
+    assert rows == [750, 750, 750, 563, 844, 843]
+    assert max(len(one.data) for one in shards) > 500_000
 
 
 def _check(shelf: Shelf, index: bytes) -> None:
