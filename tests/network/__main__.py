@@ -18,6 +18,9 @@ from tests.network.report import Report
 from tests.network.schedule import Plan, Schedule, Violation
 
 
+TOLD_SECONDS = 60.0
+
+
 def play(seed: int) -> tuple[Outcome | None, float, str]:
     """Run one schedule; return what it showed, its seconds of processor time, and what doesn't
     hold, if anything."""
@@ -37,7 +40,7 @@ def main() -> int:
     count = int(os.environ.get("FUZZ_SCHEDULES", "300"))
     first = int(os.environ.get("FUZZ_SEED", "0"))
     started, processor = time.monotonic(), 0.0
-    report, failures = Report(), 0
+    report, failures, told = Report(), 0, started
     with (
         ProcessPoolExecutor(os.cpu_count()) as pool,
         click.progressbar(length=count, label="schedules") as bar,
@@ -46,6 +49,11 @@ def main() -> int:
             outcome, seconds, failure = done.result()
             processor += seconds
             bar.update(1)
+            now = time.monotonic()
+            # The bar shows on terminals alone; a run of hours in a file must be seen to go on.
+            if not sys.stdout.isatty() and now > told + TOLD_SECONDS:
+                told = now
+                click.echo(f"{report.schedules + failures + 1} schedules in {now - started:.0f} s")
             if outcome is not None:
                 report.add(outcome)
             else:
