@@ -98,7 +98,8 @@ class ClaimJob:
 
 @dataclass(frozen=True)
 class TimedEntry:
-    """A log entry's bytes, where it stands, and when it was written by the gateway's clock."""
+    """A log entry's bytes, where it stands, and when it was written by the gateway's clock (0 once
+    its person had that deleted)."""
 
     position: int
     written_at: int

@@ -177,10 +177,11 @@ class Worked:
 
 def worked(entries: Iterable[TimedEntry], since: dict[bytes, int]) -> Iterator[Worked]:
     """Yield what each submission took: from its contributor's lease, or the submission before it,
-    to its own place in the log. `since` holds when each began, and is brought up to date."""
+    to its own place in the log. `since` holds when each began, and is brought up to date. Who had
+    their times deleted (0) took no time that is known."""
     for one in entries:
         entry = decode_entry(one.entry)
-        if not isinstance(entry, log.Lease | log.Submission):
+        if not isinstance(entry, log.Lease | log.Submission) or not one.written_at:
             continue
         begun = since.get(entry.contributor)
         if isinstance(entry, log.Submission) and begun is not None:

@@ -12,9 +12,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    LargeBinary,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from oracle.errors import StoreConflict
+from oracle.evidence.entries import Anchor, Delegation
 from oracle.store.database import reading, writing
 from oracle.store.schema import (
     agreements,
@@ -24,9 +36,11 @@ from oracle.store.schema import (
     exam_attempts,
     guideline_proposals,
     inbox_questions,
+    log_entries,
     network_salts,
     profiles,
     proposal_supports,
+    submissions,
     training_answers,
     tutorial_steps,
     unlisted,
@@ -462,9 +476,25 @@ class PeopleStore:
     # -- everything of one person --------------------------------------------------------------
 
     def export(self, contributor: bytes) -> dict[str, list[dict[str, Any]]]:
-        """Return all rows of a person, by table."""
+        """Return all rows of a person, by table; of the gateway's own tables what isn't public:
+        answers as long as they are kept in plain, and when entries were written by its clock."""
+        entry, given = log_entries.c, submissions.c
+        answers = (
+            select(given.campaign, given.position, given.answers)
+            .where(given.contributor == contributor, given.answers.is_not(None))
+            .order_by(given.campaign, given.position)
+        )
+        times = (
+            select(entry.campaign, entry.position, entry.kind, entry.written_at)
+            .where(_logged_by(contributor), entry.written_at > 0)
+            .order_by(entry.campaign, entry.position)
+        )
+        gateways = {"answers": answers, "log_times": times}
         with reading(self._engine) as connection:
             return {
+                name: [dict(row) for row in connection.execute(query).mappings()]
+                for name, query in gateways.items()
+            } | {
                 table.name: [
                     dict(row)
                     for row in connection.execute(
@@ -478,7 +508,8 @@ class PeopleStore:
 
     def delete(self, contributor: bytes) -> int:
         """Delete all rows of a person; what they answered to others stays, without their name, and
-        others' support of what they proposed goes with it. Return how many rows of theirs went."""
+        others' support of what they proposed goes with it. The log's entries stay, without the time
+        of writing. Return how many rows of theirs went."""
         own = guideline_proposals.c.contributor == contributor
         with writing(self._engine) as connection:
             for answered in (inbox_questions, guideline_proposals):
@@ -499,5 +530,18 @@ class PeopleStore:
                 connection.execute(delete(table).where(table.c.contributor == contributor)).rowcount
                 for table in PERSONAL
             )
+            connection.execute(
+                update(log_entries).where(_logged_by(contributor)).values(written_at=0)
+            )
         self._forget_sessions()
         return count
+
+
+def _logged_by(contributor: bytes) -> ColumnElement[bool]:
+    """The log's entries of a person, in the campaigns that they let a key label in: their address
+    stands behind the byte of the kind, a delegation's behind its source too."""
+    entry = log_entries.c
+    mine = select(delegations.c.campaign).where(delegations.c.contributor == contributor)
+    place = case((entry.kind == Delegation.KIND, 3), else_=2)
+    address = func.substr(entry.entry, place, 20, type_=LargeBinary)
+    return entry.campaign.in_(mine) & (entry.kind != Anchor.KIND) & (address == contributor)

@@ -94,7 +94,7 @@ log_entries = Table(
     Column("entry_hash", LargeBinary(32), nullable=False),
     Column("head", LargeBinary(32), nullable=False),
     Column("signature", LargeBinary(65), nullable=False),
-    Column("written_at", BigInteger, nullable=False),
+    Column("written_at", BigInteger, nullable=False),  # 0 once its person had it deleted
     ForeignKeyConstraint(["campaign"], ["campaigns.campaign"]),
     # No entry can be valid twice, so its bytes tell whether it was taken before.
     UniqueConstraint("campaign", "entry_hash"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import Engine, select
@@ -10,9 +11,11 @@ from oracle.community.privacy import notices
 from oracle.community.ratings import ASPECTS
 from oracle.content.local import LocalContent
 from oracle.errors import InputError
+from oracle.evidence import entries
 from oracle.evidence.codec import RAW, Block
-from oracle.evidence.hashing import sha256
-from oracle.ports import CampaignPart
+from oracle.evidence.hashing import ZERO32, sha256
+from oracle.ports import CampaignPart, NewEntry, StoredSubmission
+from oracle.store.labels import SqlLabelStore
 from oracle.store.people import PERSONAL
 from oracle.store.schema import metadata
 from tests.oracle.community.conftest import ANOTHER, EXPERT, SOMEBODY, Clock
@@ -112,6 +115,57 @@ def test_delete__everything__leaves_others_and_answers_given_to_them(
         for table in PERSONAL:
             left = set(connection.scalars(select(table.c.contributor)))
             assert left - {bytes(20)} == {ANOTHER}
+
+
+def logged(store: SqlLabelStore, people: Sequence[bytes], now: int) -> list[bytes]:
+    """Let people label in campaign 7, each 100 s after the one before; return who wrote what."""
+    store.register(7, chain_id=1, escrow=b"\x05" * 20, manifest=b"\x06" * 32, now=now)
+    head, writers = ZERO32, []
+    for place, who in enumerate(people):
+        done = entries.Submission(who, 1, ZERO32, ZERO32, 0, (ZERO32,), (5,), entries.NO_SIGNATURE)
+        made = (
+            entries.Delegation(0, who, who[:1] * 20, 1, now + 900, b"\x07" * 32, b"\x01" * 65),
+            entries.Lease(who, 1, 99, (5,)),
+            entries.Skip(who, 5, 1),
+            done,
+            entries.Anchor(place, who[:1] * 32),
+        )
+        raw = [(entries.encode_entry(one), b"\x02" * 65) for one in made]
+        rows = list(entries.chain_rows(raw, first=len(writers) + 1, before=head))
+        head, position = rows[-1].head, rows[3].position
+        kept = StoredSubmission(
+            position, who, who[:1] * 20, 1, who[:1] * 32, ZERO32, (b'"3"',), ZERO32
+        )
+        store.append(
+            7,
+            [NewEntry(one, kept if one.position == position else None) for one in rows],
+            now=now + 100 * place,
+        )
+        writers += [who] * 4 + [b""]
+    return writers
+
+
+def test_times_and_answers__of_a_person__are_exported_and_times_deleted(
+    community: Community, engine: Engine, clock: Clock
+) -> None:
+    store, now = SqlLabelStore(engine), int(clock.seconds)
+    writers = logged(store, (SOMEBODY, ANOTHER), now)
+    before, others = store.rows(7), community.privacy.export(ANOTHER)
+    found = json.loads(json.dumps(community.privacy.export(SOMEBODY)))
+    assert [(one["position"], one["written_at"]) for one in found["log_times"]] == [
+        (position, now) for position in (1, 2, 3, 4)
+    ]
+    assert [(one["position"], one["answers"]) for one in found["answers"]] == [(4, '["\\"3\\""]')]
+
+    community.privacy.delete(SOMEBODY)
+    assert community.privacy.export(SOMEBODY)["log_times"] == []
+    assert store.rows(7) == before  # the log itself is everybody's
+    assert community.privacy.export(ANOTHER) | {"exportedAt": 0} == others | {"exportedAt": 0}
+    times = [one.written_at for one in store.timed_entries(7, range(1, 8))]
+    expected = {SOMEBODY: 0, ANOTHER: now + 100}
+    assert times == [
+        expected.get(who, now + 100 * (place // 5)) for place, who in enumerate(writers)
+    ]
 
 
 def test_personal__tables_of_people__are_all_listed() -> None:

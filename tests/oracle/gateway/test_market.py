@@ -116,6 +116,16 @@ def test_pace__median_person_of_their_median_submission__who_passed() -> None:
     assert pace(timed((ANN, 5, 1)), {ANN}) is None  # whose lease is out of sight
 
 
+def test_pace__times_deleted__count_for_nobody() -> None:
+    steps = timed(
+        (ANN, 0, 0), (ANN, 0, 5), (ANN, 130, 5), (ANN, 140, 2),  # the last took 5 s for each
+        (BEN, 100, 0), (BEN, 106, 2),
+        (CAT, 100, 0), (CAT, 190, 3),
+    )  # fmt: skip
+    assert pace(steps, {ANN, BEN, CAT}) == 5
+    assert pace(steps[:3] + steps[4:], {ANN, BEN, CAT}) is None
+
+
 def test_offer__before_any_receipt__is_at_the_requesters_pace(
     scene: GatewayScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
