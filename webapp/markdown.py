@@ -8,6 +8,7 @@ becomes its description. Headings begin below the page's own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import nh3
@@ -26,6 +27,7 @@ _TAGS = {
 _ATTRIBUTES = {"a": {"href"}, "img": {"src", "alt"}, "ol": {"start"}}
 
 
+@lru_cache(maxsize=64)  # long texts take seconds, and every visitor asks for them
 def markdown(text: str) -> Markup:
     """Return Markdown as HTML that holds no script, style, form or foreign picture."""
     return Markup(clean(_READER.render(text)))

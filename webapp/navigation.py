@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask import Flask, request, url_for
+from markupsafe import Markup
 
 from oracle.community.learning import Edition
+from oracle.evidence.signing import checksum
 from oracle.ports import CampaignView
 from webapp.receiving import community, visitor
 
@@ -40,6 +42,7 @@ def install(app: Flask) -> None:
             "places": _places(),
             "campaign_places": campaign_places,
             "newest_guidelines": newest_guidelines,
+            "as_account": as_account,
         }
 
 
@@ -64,6 +67,13 @@ def campaign_places(campaign: CampaignView) -> list[Place]:
 def newest_guidelines(campaign: CampaignView) -> Edition:
     """Return the guidelines that hold."""
     return community().learning.editions(campaign.number, campaign.guideline_text)[0]
+
+
+def as_account() -> Markup:
+    """Write the field by which a form says whom it was made for (`signed_in` compares)."""
+    contributor = visitor()
+    field = Markup('<input type="hidden" name="account" value="{}">')
+    return field.format(checksum(contributor)) if contributor is not None else Markup("")
 
 
 def _places() -> list[Place]:

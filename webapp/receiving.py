@@ -40,13 +40,26 @@ def visitor() -> bytes | None:
 
 
 def signed_in() -> bytes:
-    """Return the address of the wallet that signed in, 20 bytes; Problem 401 where none did."""
+    """Return the address of the wallet that signed in, 20 bytes; Problem 401 where none did, or
+    where the page that asks was made for another one: a browser's tabs share their cookie."""
     contributor = visitor()
     if contributor is None:
         raise Problem(
             HTTPStatus.UNAUTHORIZED,
             "signed_out",
             "You are signed out. Sign in with your wallet again.",
+        )
+    # By scripts, by forms, and by event streams, which send no headers of their own.
+    meant = (
+        request.headers.get("DDLP-Account"),
+        *(one.get("account") for one in (request.form, request.args)),
+    )
+    if any(one is not None and one.lower() != "0x" + contributor.hex() for one in meant):
+        raise Problem(
+            HTTPStatus.UNAUTHORIZED,
+            "other_account",
+            "Another account is signed in in this browser by now. "
+            "Reload the page to go on with it, or sign in with yours again.",
         )
     return contributor
 

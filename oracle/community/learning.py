@@ -17,6 +17,8 @@ from oracle.store.people import AnswerRow, AttemptRow, PeopleStore
 
 TUTORIAL = ("welcome", "interface", "money", "quality", "privacy")
 REFRESHER = 5  # questions of one refresher
+MOST_PAIRS = 1_000_000  # of lines that are compared: some tenths of a second
+MOST_ANSWERS = 1_000  # of one person in a campaign's training
 COMMON_PEOPLE = 5  # an error is shown once so many people answered its question
 
 
@@ -150,11 +152,15 @@ class Learning:
 
     def train(self, campaign: int, contributor: bytes, question_id: str, choice: int) -> Feedback:
         """Take a training answer and judge it; InputError where there is no such question or
-        choice. Questions of the exam are none of training's, so nobody learns their answers
-        here."""
+        choice, GatewayRefusal for one answer too many. Questions of the exam are none of
+        training's, so nobody learns their answers here."""
         question = self._training_question(campaign, question_id)
         if not 0 <= choice < len(question.choices):
             raise InputError("this answer isn't among the choices: choose one of them")
+        if len(self._store.answers(campaign, contributor)) >= MOST_ANSWERS:
+            raise GatewayRefusal(
+                "trained", "you have trained here more than enough: take the exam, or label"
+            )
         correct = choice == question.answer
         answer = AnswerRow(contributor, question.id, choice, correct)
         self._store.add_answer(campaign, answer, now=int(self._now()))
@@ -308,13 +314,30 @@ class Learning:
 
 
 def differences(old: str, new: str) -> list[tuple[str, str]]:
-    """Return the lines of two texts as (kind, line): "same", "removed" or "added", in order."""
+    """Return the lines of two texts as (kind, line): "same", "removed" or "added", in order.
+
+    Between what begins and ends alike, texts too long to compare line by line differ as a whole.
+    """
     before, after = old.splitlines(), new.splitlines()
-    found: list[tuple[str, str]] = []
-    for kind, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+    head = _alike(before, after)
+    tail = _alike(before[head:][::-1], after[head:][::-1])
+    start, end = before[:head], before[len(before) - tail :]
+    before, after = before[head : len(before) - tail], after[head : len(after) - tail]
+    found = [("same", line) for line in start]
+    if len(before) * len(after) > MOST_PAIRS:
+        steps = [("replace", 0, len(before), 0, len(after))]
+    else:
+        steps = list(SequenceMatcher(None, before, after, autojunk=False).get_opcodes())
+    for kind, a, b, c, d in steps:
         if kind == "equal":
             found += [("same", line) for line in before[a:b]]
         else:
             found += [("removed", line) for line in before[a:b]]
             found += [("added", line) for line in after[c:d]]
-    return found
+    return found + [("same", line) for line in end]
+
+
+def _alike(before: Sequence[str], after: Sequence[str]) -> int:
+    """How many lines two texts have alike from their beginning on."""
+    pairs = enumerate(zip(before, after, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(before), len(after)))

@@ -164,3 +164,48 @@ def test_two_accounts__at_one_browser__see_nothing_of_each_other(site: Site) -> 
     owners = {answer: who for (who, _), answer in site.desk.answers.items()}
     assert set(owners) == {"the first one's secret", "of the second"}
     assert len(set(owners.values())) == 2
+
+
+@pytest.mark.parametrize("site", [("text", 20)], indirect=True)
+def test_two_accounts__in_two_tabs__keep_to_their_own(site: Site) -> None:
+    context = site.device()
+    page = site.come(context, "first")
+    for answer in ("one of the first", "two of the first"):
+        page.locator("#answer-text").fill(answer)
+        page.keyboard.press("Control+Enter")
+    earnings = context.new_page()
+    earnings.goto(f"{site.origin}/earnings")
+    delete = context.new_page()
+    delete.goto(f"{site.origin}/account/delete")
+
+    other = context.new_page()
+    site.wallets[other] = TestWallet.named("second", 31337)
+    site.wallets[other].install(other)
+    other.goto(f"{site.origin}/sign-in?next=/campaigns/1")
+    other.get_by_role("button", name="Use Test Wallet").click()
+    other.get_by_role("button", name="I agree").click()
+    expect(other.locator("#batch-place")).to_have_text("Item 1 of 10")
+
+    # The first's tabs share the second's cookie by now, and say so.
+    expect(page.locator("#error")).to_contain_text("Another account was signed in")
+    expect(page.locator("#earnings")).to_be_hidden()
+    expect(earnings.locator("#error")).to_contain_text("Another account is signed in")
+    delete.get_by_role("button", name="Delete it").click()
+    expect(delete.get_by_text("Another account is signed in")).to_be_visible()
+    other.locator("#answer-text").fill("one of the second")
+    other.keyboard.press("Control+Enter")
+    other.get_by_role("button", name="Submit these 1 now").click()
+    expect(other.locator("#notice")).to_contain_text("1 label submitted")
+
+    page.get_by_role("button", name="Use Test Wallet").click()
+    expect(page.locator("#batch-place")).to_have_text("Item 3 of 10")
+    page.get_by_role("button", name="Submit these 2 now").click()
+    expect(page.locator("#notice")).to_contain_text("2 labels submitted")
+    first, second = (bytes.fromhex(site.wallets[one].address[2:]) for one in (page, other))
+    given = {(who, answer) for (who, _), answer in site.desk.answers.items()}
+    assert given == {
+        (first, "one of the first"),
+        (first, "two of the first"),
+        (second, "one of the second"),
+    }
+    expect(other.locator("#error")).to_contain_text("Another account was signed in")

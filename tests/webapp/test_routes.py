@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+import webapp
 from oracle.community.community import Community
+from oracle.evidence.signing import checksum
 from oracle.replay.showcase import SHOWCASES
 from tests.support.courses import course
 from tests.webapp.browser_double import ORIGIN, BrowserDouble
@@ -91,7 +96,12 @@ class Asker:
     app: Flask
 
     def ask(
-        self, browser: BrowserDouble, endpoint: str, method: str, **headers: str
+        self,
+        browser: BrowserDouble,
+        endpoint: str,
+        method: str,
+        form: Mapping[str, str] | None = None,
+        **headers: str,
     ) -> TestResponse:
         adapter = self.app.url_map.bind("127.0.0.1:8000")
         rules = [rule for rule in self.app.url_map.iter_rules(endpoint) if method in rule.methods]
@@ -101,7 +111,11 @@ class Asker:
             method=method,
             base_url=ORIGIN,
             headers={"Origin": ORIGIN, **headers},
-            **({} if method in SAFE else {"data": {"text": "Long enough to be a text."}}),
+            **(
+                {}
+                if method in SAFE
+                else {"data": {"text": "Long enough to be a text.", **(form or {})}}
+            ),
         )
 
 
@@ -184,6 +198,48 @@ def test_routes__of_an_expert__refuse_others(
     community.learning.publish(1, course(experts=["0x" + contributor.address.hex()]))
     assert asker.ask(contributor, "inbox.answer", "POST").status_code == 303
     assert community.inbox.read(1, None)[0].answer == "Long enough to be a text."
+
+
+@pytest.mark.parametrize(("endpoint", "method"), needing(PERSON, EXPERT))
+def test_routes_of_people__from_a_page_of_another_account__are_refused_and_change_nothing(
+    asker: Asker,
+    contributor: BrowserDouble,
+    desk: FakeDesk,
+    community: Community,
+    endpoint: str,
+    method: str,
+) -> None:
+    """A browser's tabs share their cookie: a tab may still show whom another one signed out."""
+    community.learning.publish(1, course(experts=["0x" + contributor.address.hex()]))
+    community.inbox.ask(1, contributor.address, "What about a crossed zero?")
+    before, rows = community.privacy.export(contributor.address), list(desk.rows)
+    other, own = "0x" + "c0" * 20, checksum(contributor.address)
+    adapter = asker.app.url_map.bind("127.0.0.1:8000")
+    answers = [asker.ask(contributor, endpoint, method, **{"DDLP-Account": other})]
+    if method not in SAFE:
+        answers.append(asker.ask(contributor, endpoint, method, form={"account": other}))
+    if endpoint == "earnings.stream":
+        answers.append(contributor.get(f"{adapter.build(endpoint)}?account={other}"))
+    for answer in answers:
+        assert answer.status_code == 401
+        assert "Another account is signed in" in answer.get_data(as_text=True)
+    assert community.privacy.export(contributor.address) == before
+    assert community.inbox.read(1, None)[0].answer is None
+    assert desk.rows == rows
+    if endpoint != "account.delete":
+        mine = asker.ask(contributor, endpoint, method, **{"DDLP-Account": own})
+        assert mine.status_code != 401
+
+
+def test_forms__of_every_page__say_whom_they_were_made_for(contributor: BrowserDouble) -> None:
+    for path in Path(webapp.__file__).parent.glob("templates/**/*.html"):
+        if path.name != "base.html":  # signing out, which is for whoever is signed in
+            forms = re.findall(
+                r'<form method="post"[^>]*>(.{18})', path.read_text(encoding="utf-8")
+            )
+            assert set(forms) <= {"{{ as_account() }}"}, path.name
+    page = contributor.get("/account").text
+    assert f'name="account" value="{checksum(contributor.address)}"' in page
 
 
 def test_routes_of_items__restricted_campaign__answer_whom_they_were_leased_to_alone(

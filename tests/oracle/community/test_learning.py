@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,18 @@ def test_differences__two_versions__name_what_went_and_came() -> None:
     ]
 
 
+@pytest.mark.parametrize("lines", [0, 1, 30, 60_000])
+def test_differences__any_length__holds_both_versions_and_never_takes_long(lines: int) -> None:
+    """Sixty thousand short lines each way would take hours, line by line."""
+    same, dice = "begin\n" * 5, random.Random(lines)
+    old, new = (same + "".join(dice.choices(["a\n", "b\n"], k=lines)) + "end" for _ in range(2))
+    found = differences(old, new)
+    assert [line for kind, line in found if kind != "added"] == old.splitlines()
+    assert [line for kind, line in found if kind != "removed"] == new.splitlines()
+    assert found[:5] == [("same", "begin")] * 5
+    assert found[-1] == ("same", "end")
+
+
 def test_train__wrong_then_right__comes_back_after_the_others(community: Community) -> None:
     learning = community.learning
     assert learning.next_question(1, SOMEBODY) is None
@@ -90,6 +103,19 @@ def test_train__no_training_question__is_refused_and_kept_nowhere(
         community.learning.train(1, SOMEBODY, name, choice)
     assert community.learning.progress(1, SOMEBODY) == (0, 3)
     assert community.privacy.export(SOMEBODY)["training_answers"] == []
+
+
+def test_train__without_end__is_refused_and_kept_no_more(
+    community: Community, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oracle.community.learning.MOST_ANSWERS", 3)
+    community.learning.publish(1, course())
+    for _ in range(3):
+        community.learning.train(1, SOMEBODY, "bar", 1)
+    with pytest.raises(GatewayRefusal, match="more than enough"):
+        community.learning.train(1, SOMEBODY, "bar", 0)
+    assert len(community.privacy.export(SOMEBODY)["training_answers"]) == 3
+    assert community.learning.train(1, ANOTHER, "bar", 0).correct
 
 
 def test_refresher__own_errors__choose_the_questions_and_fade(community: Community) -> None:

@@ -4,6 +4,13 @@ import { followClock } from './clock.js';
 
 const ANSWER_MS = 60_000; // a server that never answers is as good as one that can't be reached
 
+let account = null;
+
+/** From here on requests are for this account alone: another tab of the browser may sign in with another one. */
+export function actAs(address) {
+  account = address;
+}
+
 export class ApiError extends Error {
   constructor(status, code, detail) {
     super(detail);
@@ -28,7 +35,7 @@ export async function call(method, path, body) {
   try {
     response = await fetch(path, {
       method,
-      headers: body ? { 'Content-Type': 'application/json' } : {},
+      headers: { ...(body && { 'Content-Type': 'application/json' }), ...(account && { 'DDLP-Account': account }) },
       body: body && JSON.stringify(body),
       credentials: 'same-origin',
       signal: AbortSignal.timeout(ANSWER_MS),

@@ -1,6 +1,6 @@
 // The pages of earnings and appeals: sums that stay live, claims of everything, objections and their answers.
 
-import { ApiError, get, post } from './api.js';
+import { actAs, ApiError, get, post } from './api.js';
 import { concat, fromHex, hex, uint } from './bytes.js';
 import { domainOf, typedData } from './eip712.js';
 import { about, build, complain, element, notify, tokens, whileBusy } from './page.js';
@@ -46,7 +46,7 @@ class Sums {
       this.poll();
       return;
     }
-    const stream = new EventSource('/api/earnings/stream');
+    const stream = new EventSource(`/api/earnings/stream?account=${this.address}`);
     stream.onopen = () => this.live(true);
     stream.onmessage = ({ data }) => this.show(JSON.parse(data));
     // Every answer ends, and the browser comes again: only one that it gives up on is an error.
@@ -61,7 +61,7 @@ class Sums {
     } catch (error) {
       this.live(false);
       if (error instanceof ApiError && error.status === 401) {
-        complain(new Error('You are signed out. Sign in again to see your earnings.'));
+        complain(new Error(error.code === 'other_account' ? error.message : 'You are signed out. Sign in again to see your earnings.'));
         return;
       }
     }
@@ -196,6 +196,7 @@ async function showKept(network, number, address) {
 async function main() {
   const { page, address, number } = document.body.dataset;
   const { network } = await get('/api/network');
+  actAs(address);
   if (page === 'earnings') {
     const sums = new Sums(network, checksum(address.toLowerCase()));
     sums.show(await get('/api/earnings'));

@@ -139,7 +139,7 @@ export class LabelView {
         return 'stopped';
       }
       complain(error);
-      if (error.status === 401) this.onSignedOut();
+      if (error.status === 401) this.onSignedOut(error);
       else if (isTemporary(error)) {
         this.interrupted = true;
         this.wait('Your answers are kept in this browser.', RETRY_SECONDS);
@@ -388,7 +388,7 @@ export class LabelView {
     const place = this.work.items.findIndex(({ number }) => number === this.shown);
     if (place < 0) return;
     await whileBusy(element('comment-send'), async () => {
-      const body = new URLSearchParams({ text: `Item ${this.shown}: ${field.value}` });
+      const body = new URLSearchParams({ account: this.work.contributor, text: `Item ${this.shown}: ${field.value}` });
       let answer;
       try {
         answer = await fetch(`/campaigns/${this.work.campaign.number}/questions`, { method: 'POST', body, redirect: 'manual' });

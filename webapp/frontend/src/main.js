@@ -1,6 +1,6 @@
 // A campaign's page: sign in, agree once, label, get paid.
 
-import { ApiError, get, remove } from './api.js';
+import { actAs, ApiError, get, remove } from './api.js';
 import { Earnings } from './earnings.js';
 import { LabelView } from './label.js';
 import { Operators } from './operators.js';
@@ -19,7 +19,7 @@ class Page {
       network,
       campaign,
       onStatus: (status) => this.onStatus(status),
-      onError: (error) => error instanceof ApiError && error.status === 401 && this.signedOut(),
+      onError: (error) => error instanceof ApiError && error.status === 401 && this.signedOut(error),
     });
     element('sign-out').addEventListener('click', (event) => {
       event.preventDefault(); // the form would leave the page
@@ -71,19 +71,23 @@ class Page {
     notify('You are signed out. What you earned stays yours.');
   }
 
-  signedOut() {
+  /** `error` is the server's, where it was it that said so. */
+  signedOut(error) {
     const wasIn = this.contributor !== null;
+    actAs(null);
     this.earnings.stop();
     this.view?.stop();
     Object.assign(this, { contributor: null, work: null, view: null, wallet: null });
     element('account').hidden = true;
-    if (wasIn) complain(new Error('You are signed out. Sign in again; your answers are kept in this browser.'));
+    const why = error?.code === 'other_account' ? 'Another account was signed in in this browser. Sign in with yours' : 'You are signed out. Sign in';
+    if (wasIn) complain(new Error(`${why} again; your answers are kept in this browser.`));
     this.askToConnect();
     if (wasIn) focusHeading('connect');
   }
 
   async enter(contributor) {
     this.contributor = contributor;
+    actAs(contributor);
     element('account-address').textContent = short(checksum(contributor));
     element('account-address').title = checksum(contributor);
     element('account').hidden = false;
@@ -122,7 +126,7 @@ class Page {
 
   async label() {
     this.view?.stop();
-    this.view = new LabelView(this.work, { onSignedOut: () => this.signedOut() });
+    this.view = new LabelView(this.work, { onSignedOut: (error) => this.signedOut(error) });
     await this.view.start();
   }
 
