@@ -38,7 +38,7 @@ from webapp import (
     training,
     tutorial,
 )
-from webapp.receiving import BoundedJson
+from webapp.receiving import BoundedJson, BoundedNumber
 from webapp.settings import Settings
 from webapp.signing_in import ChallengeBook
 
@@ -56,6 +56,7 @@ def create_app(
     expiry."""
     app = Flask(__name__)
     app.json = BoundedJson(app)
+    app.url_map.converters["int"] = BoundedNumber
     app.config.update(
         SECRET_KEY=settings.secret_key,
         MAX_CONTENT_LENGTH=settings.max_body,

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from oracle.community.inbox import SHOWN
 from webapp.receiving import community, desk, signed_in, visitor
 
 blueprint = Blueprint("inbox", __name__, url_prefix="/campaigns/<int:number>/questions")
@@ -14,13 +15,19 @@ blueprint = Blueprint("inbox", __name__, url_prefix="/campaigns/<int:number>/que
 
 @blueprint.get("")
 def show(number: int) -> ResponseReturnValue:
-    """Show questions and answers; to experts also where to answer."""
-    contributor = visitor()
+    """Show questions and answers, a page at a time; to experts also where to answer."""
+    campaign, contributor = desk().campaign(number), visitor()
+    before = request.args.get("before", type=int)
+    if before is not None and not 0 < before < 2**31:
+        before = None
+    questions = community().inbox.read(number, contributor, before)
     return render_template(
         "questions.html",
         network=desk().network(),
-        campaign=desk().campaign(number),
-        questions=community().inbox.read(number, contributor),
+        campaign=campaign,
+        questions=questions,
+        newest=before is None,
+        older=min(one.number for one in questions) if len(questions) == SHOWN else None,
         expert=community().learning.is_expert(number, contributor),
     )
 

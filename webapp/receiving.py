@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from flask import current_app, g, request, session
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.routing import IntegerConverter
 
 from oracle.community.community import Community
 from oracle.errors import FormatError
@@ -70,6 +71,12 @@ def form_number(name: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise _malformed(name, "a number")
     return int(text)
+
+
+class BoundedNumber(IntegerConverter):
+    """A number in an address, of so many digits as every database holds; others lead nowhere."""
+
+    regex = r"\d{1,9}"
 
 
 class BoundedJson(DefaultJSONProvider):

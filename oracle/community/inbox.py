@@ -34,8 +34,11 @@ class Inbox:
     def __init__(self, store: PeopleStore, learning: Learning, now: Callable[[], float]) -> None:
         self._store, self._learning, self._now = store, learning, now
 
-    def read(self, campaign: int, contributor: bytes | None) -> list[InboxQuestion]:
-        """Return the newest questions, first those of the reader's that wait for an answer."""
+    def read(
+        self, campaign: int, contributor: bytes | None, before: int | None = None
+    ) -> list[InboxQuestion]:
+        """Return the newest `SHOWN` questions, of numbers below `before` (at most 2^31) where that
+        is given; first those of the reader's that wait for an answer."""
         found = [
             InboxQuestion(
                 row.number,
@@ -45,7 +48,7 @@ class Inbox:
                 row.answered_at,
                 row.contributor == contributor,
             )
-            for row in self._store.inbox(campaign, SHOWN)
+            for row in self._store.inbox(campaign, SHOWN, before)
         ]
         return sorted(found, key=lambda one: not (one.mine and one.answer is None))
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    true,
     update,
 )
 
@@ -440,11 +441,12 @@ class PeopleStore:
         with reading(self._engine) as connection:
             return int(connection.scalar(query) or 0)
 
-    def inbox(self, campaign: int, limit: int) -> list[InboxRow]:
-        """Return a campaign's newest questions, the newest first."""
+    def inbox(self, campaign: int, limit: int, before: int | None = None) -> list[InboxRow]:
+        """Return a campaign's newest questions of numbers below `before`, the newest first."""
+        known = inbox_questions.c.number < before if before is not None else true()
         query = (
             select(inbox_questions)
-            .where(inbox_questions.c.campaign == campaign)
+            .where(inbox_questions.c.campaign == campaign, known)
             .order_by(inbox_questions.c.number.desc())
             .limit(limit)
         )

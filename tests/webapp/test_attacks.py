@@ -294,6 +294,32 @@ def test_body__without_a_length_and_too_large__is_refused(
     assert desk.rows == rows
 
 
+def test_numbers__huge_in_any_address__are_refused_and_nothing_breaks(place: Place) -> None:
+    """Also where no database, and no integer of Python's, holds them."""
+    person, broken = place.labeler("person"), []
+    rows = place.scene.gateway.rows()
+    routes = place.app.url_map.bind("127.0.0.1:8000")
+    for rule in place.app.url_map.iter_rules():
+        numbers = rule.arguments - {"filename", "cid", "step"}
+        for name in numbers:
+            values = {one: 7 if one == "number" else 1 for one in numbers} | {name: 987654321}
+            address = routes.build(rule.endpoint, values)
+            for huge in (2**63, 2**256, 10**80, "9" * 5000):
+                for method in rule.methods & {"GET", "POST"}:
+                    form = {} if method == "GET" else {"data": {"text": "Long enough a text."}}
+                    answer = person.http.open(
+                        address.replace("987654321", str(huge)),
+                        method=method,
+                        base_url=ORIGIN,
+                        headers={"Origin": ORIGIN},
+                        **form,
+                    )
+                    if not 400 <= answer.status_code < 500:
+                        broken.append((method, rule.rule, name, answer.status_code))
+    assert broken == []
+    assert place.scene.gateway.rows() == rows
+
+
 # -- addresses in items ----------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from oracle.community.community import Community
+from oracle.community.inbox import SHOWN
 from oracle.community.learning import TUTORIAL
 from oracle.evidence.codec import RAW, Block
 from tests.support.courses import course, course_document, question
@@ -118,6 +119,24 @@ def test_questions__asked__show_no_address(
     page = visitor.get("/campaigns/1/questions").text
     assert "Is it a seven?" in page
     assert contributor.address.hex()[:4] not in page.split("<main")[1].lower()
+
+
+def test_questions__more_than_a_page__none_is_out_of_reach(
+    visitor: BrowserDouble, community: Community
+) -> None:
+    for number in range(SHOWN + 1):
+        community.inbox.ask(1, number.to_bytes(20), f"Question number {number}?")
+    newest = visitor.get("/campaigns/1/questions").text
+    assert "Question number 1?" in newest
+    assert "Question number 0?" not in newest
+    (older,) = re.findall(r'href="(/campaigns/1/questions\?before=\d+)">Older', newest)
+    last = visitor.get(older).text
+    assert "Question number 0?" in last
+    assert "Question number 1?" not in last
+    assert ">Older</a>" not in last
+    for nonsense in ("0", "-1", "9" * 40, "x", "1e5"):
+        page = visitor.get(f"/campaigns/1/questions?before={nonsense}")
+        assert (page.status_code, "number 50?" in page.text) == (200, True)
 
 
 def test_hostile_course__every_field__stays_text(
