@@ -9,9 +9,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from oracle.errors import UnknownCampaign
 from oracle.evidence.structs import Receipt
 from oracle.ports import ChainEvent, OperatorSet
-from oracle.protocol.facts import Block, ChainDelegation, ChainFacts, Funding, Settlement
+from oracle.protocol.facts import Anchors, Block, ChainDelegation, ChainFacts, Funding, Settlement
 
 OPERATOR_ROLE = 2  # StakeVault's flag
+# The events that a campaign's facts follow from, and those that the operator set does.
+FACTS = frozenset(
+    {
+        *("CampaignCreated", "Funded", "BondRaised", "EpochCapRaised", "CampaignClosed"),
+        *("ReceiptPosted", "ReceiptFinalized", "ReceiptVoided", "Delegated"),
+    }
+)
+SEATS = frozenset({"OperatorsSet", "OperatorSynced", "Joined"})
 
 
 def campaign_facts(
@@ -24,12 +32,13 @@ def campaign_facts(
     anchor_blocks: int,
     to_block: int,
     blocks: Callable[[Iterable[int]], Mapping[int, Block]],
+    anchors: Callable[[range], Mapping[int, Block]] | None = None,
 ) -> ChainFacts:
     """Return a campaign's facts as of the end of `to_block`.
 
-    `events` are all events, in chain order; `addresses` of the contracts by name; `blocks` looks
-    up all blocks that are needed, by number. Raises UnknownCampaign where the campaign wasn't
-    created by then.
+    `events` are all events, or the campaign's that are in `FACTS`, in chain order; `addresses` of
+    the contracts by name; `blocks` looks up blocks by number, `anchors` a range of them (by
+    default as `blocks` does). Raises UnknownCampaign where the campaign wasn't created by then.
     """
     of_campaign = [
         event
@@ -41,9 +50,9 @@ def campaign_facts(
         raise UnknownCampaign(f"campaign {campaign} doesn't exist at block {to_block}")
     closed = next((one for one in of_campaign if one.name == "CampaignClosed"), None)
     first_anchor = -(-created.block // anchor_blocks) * anchor_blocks
-    anchors = range(first_anchor, to_block + 1, anchor_blocks)
-    marks = [created.block] if closed is None else [created.block, closed.block]
-    known = blocks((*marks, *anchors))
+    numbers = range(first_anchor, to_block + 1, anchor_blocks)
+    found = (anchors or blocks)(numbers)
+    known = blocks([created.block] if closed is None else [created.block, closed.block])
     return ChainFacts(
         chain_id=chain_id,
         escrow=addresses["CampaignEscrow"],
@@ -59,7 +68,7 @@ def campaign_facts(
         settlements=settlements(of_campaign),
         delegations=_delegations(of_campaign),
         closed=known[closed.block] if closed is not None else None,
-        anchors={number: known[number] for number in anchors},
+        anchors=Anchors(numbers, found, {}) if anchors is None else found,
     )
 
 

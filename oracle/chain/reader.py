@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from web3 import Web3
 
 from oracle.chain.deployment import Deployment, verify_code
+from oracle.chain.event_index import EventIndex
 from oracle.chain.events import EventDecoder
 from oracle.chain.facts import campaign_facts, operator_set
 from oracle.chain.indexer import Indexer
@@ -19,7 +20,7 @@ from oracle.chain.transactions import read_contract, read_struct
 from oracle.errors import ChainError, StoreConflict, UnknownCampaign
 from oracle.evidence.hashing import keccak256
 from oracle.ports import ChainEvent, Claimed, EventStore, OperatorSet
-from oracle.protocol.facts import Block, ChainFacts
+from oracle.protocol.facts import Anchors, Block, ChainFacts
 
 PATIENCE = 10  # times as old may a recent head be while the node is being asked
 
@@ -28,7 +29,8 @@ class Web3Reader:
     """A `ChainReader` over one node or several; safe for several threads.
 
     `finality` is that of `Indexer`. Events are read once, and kept in `store`: with a store on disk
-    a process goes on where the last one was.
+    a process goes on where the last one was. Without `whole`, `events` has those alone that facts
+    and the operator set follow from, which takes a fraction of the memory.
 
     Raises ChainError where the node's chain isn't the deployment's, or a contract's code isn't this
     installation's; StoreConflict where the store is another deployment's.
@@ -40,6 +42,8 @@ class Web3Reader:
         deployment: Deployment,
         finality: str | int = "finalized",
         store: EventStore | None = None,
+        *,
+        whole: bool = True,
     ) -> None:
         self.w3 = w3
         self.deployment = deployment
@@ -53,10 +57,14 @@ class Web3Reader:
         verify_code(w3, deployment)
         self._store.open(keccak256(deployment.to_json().encode()))
         # The events up to `_tip`; those up to `_checkpoint` can't change any more.
-        self._events: list[ChainEvent] = []
+        self._events = EventIndex(whole=whole)
         self._tip: Block | None = None
         self._checkpoint = -1
         self._blocks: dict[int, Block] = {}
+        # By first block and distance: anchors that can't change any more, and how far they go.
+        self._anchors: dict[tuple[int, int], tuple[dict[int, Block], int]] = {}
+        # By campaign: how many events its newest facts follow from, the last of them, and they.
+        self._newest: dict[tuple[int, int], tuple[tuple[Any, ...], ChainFacts]] = {}
         self._facts: tuple[Block | None, dict[tuple[int, int, int], ChainFacts]] = (None, {})
         self._asked: tuple[Block, float] | None = None  # the head, and when the node told it
 
@@ -117,8 +125,12 @@ class Web3Reader:
     def events(self, to_block: int | None = None) -> Sequence[ChainEvent]:
         """Return all events of DDLP's contracts up to a block (the head by default), in order."""
         with self._lock:
-            last = self._last(to_block)
-            return self._events[: bisect_right(self._events, last, key=_block_of)]
+            return self._events.all(self._last(to_block))
+
+    def created(self) -> Sequence[ChainEvent]:
+        """Return what told of new campaigns, up to the head, in order."""
+        with self._lock:
+            return self._events.created(self._last(None))
 
     def facts(self, campaign: int, anchor_blocks: int, to_block: int | None = None) -> ChainFacts:
         """Return what the rules need of a campaign up to a block (the head by default)."""
@@ -132,16 +144,7 @@ class Web3Reader:
                 self._facts = self._tip, {}
             known, name = self._facts[1], (campaign, anchor_blocks, last)
             if name not in known:
-                known[name] = campaign_facts(
-                    self.events(last),
-                    campaign,
-                    chain_id=self.deployment.chain_id,
-                    addresses=self.deployment.addresses,
-                    window_seconds=self.deployment.parameters.window_seconds,
-                    anchor_blocks=anchor_blocks,
-                    to_block=last,
-                    blocks=self.blocks,
-                )
+                known[name] = self._facts_at(campaign, anchor_blocks, last)
             return known[name]
 
     def manifest(self, campaign: int) -> bytes:
@@ -152,7 +155,7 @@ class Web3Reader:
         """Return the operator set as of the end of a block (the head by default)."""
         with self._lock:
             last = self._last(to_block)
-            return operator_set(self.events(last), last)
+            return operator_set(self._events.of_seats(last), last)
 
     # -- state at the newest block -------------------------------------------------------------
 
@@ -192,6 +195,41 @@ class Web3Reader:
             raise ChainError(f"block {to_block} doesn't count yet: the head is block {head.number}")
         return head.number
 
+    def _facts_at(self, campaign: int, anchor_blocks: int, last: int) -> ChainFacts:
+        """Put a campaign's facts together; where nothing has happened, its anchors alone go on."""
+        events = self._events.of_campaign(campaign, last)
+        seen, facts = self._newest.get((campaign, anchor_blocks), ((), None))
+        if facts is not None and seen == (len(events), *events[-1:]):
+            assert isinstance(facts.anchors, Anchors)
+            numbers = range(facts.anchors.numbers.start, last + 1, anchor_blocks)
+            facts = replace(facts, anchors=self._anchors_at(numbers))
+        else:
+            facts = campaign_facts(
+                events,
+                campaign,
+                chain_id=self.deployment.chain_id,
+                addresses=self.deployment.addresses,
+                window_seconds=self.deployment.parameters.window_seconds,
+                anchor_blocks=anchor_blocks,
+                to_block=last,
+                blocks=self.blocks,
+                anchors=self._anchors_at,
+            )
+        self._newest[campaign, anchor_blocks] = (len(events), *events[-1:]), facts
+        return facts
+
+    def _anchors_at(self, numbers: range) -> Mapping[int, Block]:
+        """Return the blocks of a campaign's anchors; those looked up before aren't looked at."""
+        name = numbers.start, numbers.step
+        known, end = self._anchors.get(name, ({}, numbers.start))
+        found = self.blocks(range(end, numbers.stop, numbers.step))
+        final = {number: block for number, block in found.items() if number <= self._checkpoint}
+        known.update(final)
+        end += len(final) * numbers.step
+        self._anchors[name] = known, end
+        newer = {number: block for number, block in found.items() if number not in final}
+        return Anchors(numbers, known, newer)
+
     def _look_up(self, numbers: Sequence[int]) -> dict[int, Block]:
         """Take blocks from the store, and what it lacks from the node."""
         found = {block.number: block for block in self._store.blocks(min(numbers), max(numbers))}
@@ -213,9 +251,11 @@ class Web3Reader:
         first = self._checkpoint + 1
         if self._tip is not None and self._tip in recent:
             first = self._tip.number + 1
-        del self._events[bisect_left(self._events, first, key=_block_of) :]
+        else:
+            self._newest.clear()  # the same events may stand in other blocks
+        self._events.forget(first)
         found = map(self._decoder.decode_log, self._store.logs(first))
-        self._events += [event for event in found if event is not None]
+        self._events.add(event for event in found if event is not None)
         self._tip, self._checkpoint = tip, recent[0].number
 
 
@@ -247,7 +287,3 @@ class RecentReader:
 
     def _last(self, to_block: int | None) -> int:
         return self.head().number if to_block is None else to_block
-
-
-def _block_of(event: ChainEvent) -> int:
-    return event.block

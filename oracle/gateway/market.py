@@ -52,7 +52,7 @@ class Market:
         self._reader, self._store, self._receipts = reader, store, receipts
         self._paused, self._check_qualified = paused, check_qualified
         self._paces: dict[int, tuple[tuple[int, bytes], int | None]] = {}
-        self._records: tuple[tuple[int, ...], dict[int, RequesterRecord]] = ((), {})
+        self._records: tuple[tuple[object, ...], dict[int, RequesterRecord]] = ((), {})
 
     def offers(self, contributor: bytes | None) -> list[Offer]:
         """Return an offer for every campaign served, newest first; what is in the way of
@@ -127,7 +127,8 @@ class Market:
     def _requesters(self) -> dict[int, RequesterRecord]:
         """What the chain tells of each campaign's requester, by campaign."""
         events = self._reader.events()
-        state = (len(events), self._reader.head().number if events else 0)
+        # Told anew where something happened, not with every block: all events are read for it.
+        state = (len(events), *events[-1:])
         if self._records[0] != state:
             self._records = (state, self._read_records(events))
         return self._records[1]

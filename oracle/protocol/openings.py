@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -38,7 +39,9 @@ def cut_of(
     named = cut_time(campaign, previous, epoch, final=final)
     if named is None:
         return None
-    for row in rows:
+    # The last receipt's cut ended its own epoch, at the latest: the next one stands behind it.
+    settled = previous.receipt.log_position if previous is not None else 0
+    for row in islice(rows, settled, None):
         if row.data[:1] == b"\x07":
             anchor = campaign.facts.anchors.get(int.from_bytes(row.data[1:9], "big"))
             # Another hash names no block of this chain: the ledger skips such an anchor too.
@@ -55,9 +58,7 @@ def named_block(
     named = cut_time(campaign, previous, epoch, final=final)
     if named is None:
         return None
-    anchors = campaign.facts.anchors.values()
-    late = (block for block in anchors if block.timestamp >= named)
-    return min(late, key=lambda block: block.number, default=None)
+    return campaign.facts.first_anchor(named)
 
 
 def cut_time(

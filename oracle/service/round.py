@@ -408,7 +408,7 @@ def due(
         cut = cut_of(campaign, previous, 0, final=True, rows=rows)
         block = cut[1] if cut is not None else named_block(campaign, previous, 0, final=True)
         return (bounded.epoch_at(block.timestamp), True) if block is not None else None
-    newest = max(facts.anchors.values(), key=lambda block: block.number, default=None)
+    newest = facts.newest_anchor
     if newest is None:
         return None
     epoch = bounded.epoch_at(newest.timestamp) - 1
