@@ -125,6 +125,10 @@ class CampaignReader:
         facts = self._reader.facts(campaign, known.manifest.anchor_blocks)
         return replace(known, facts=facts)
 
+    def forget(self, campaign: int) -> None:
+        """Let go of a campaign's content; whoever asks for it again reads it again."""
+        self._known.pop(campaign, None)
+
 
 def chain_stores(engine: Engine, deployment: Deployment) -> tuple[EventStore, TransactionStore]:
     """Return where a process keeps what it reads of the chain and what it signs: its database. On a
@@ -171,6 +175,7 @@ class Platform:
         self._services: dict[int, EpochService] = {}
         self._unopened: dict[int, bytes] = {}  # campaign -> manifest, found but not opened yet
         self._unserved: set[int] = set()
+        self.resting: set[int] = set()  # over: their logs follow the chain no more
         self._lock = threading.RLock()
 
     # -- campaigns ---------------------------------------------------------------------------
@@ -216,8 +221,8 @@ class Platform:
         """Look for campaigns on chain that are this process' to serve; `gateway` opens
         one when it is first asked for it."""
         address = bytes.fromhex(self._gateway_account().address[2:])
-        for event in self.reader.events():
-            if event.name != "CampaignCreated" or event.arguments["gateway"] != address:
+        for event in self.reader.created():
+            if event.arguments["gateway"] != address:
                 continue
             campaign, manifest = event.arguments["campaign"], event.arguments["manifest"]
             with self._lock:
@@ -280,7 +285,9 @@ class Platform:
 
     def step_campaign(self, campaign: int) -> Progress:
         """Do what is due for one campaign."""
-        self.gateway(campaign).follow()
+        gateway = self.gateway(campaign)
+        gateway.seal_to(self.reader.operators().encryption_keys.values())
+        gateway.follow()
         progress = self.service(campaign).step()
         self.catch_up(self.content)
         return progress
@@ -302,8 +309,10 @@ class Platform:
 
     def checks(self, *, max_head_age: int, max_lag: int) -> list[Check]:
         """Look at every part, as `/readyz` tells of it; an age in seconds, a lag in blocks."""
-        gateways = self.gateways().values()
-        followed = min((gateway.followed for gateway in gateways), default=None)
+        followed = min(
+            (one.followed for number, one in self.gateways().items() if number not in self.resting),
+            default=None,
+        )
         clock = WallClock()
         return [
             looked_at(

@@ -116,6 +116,10 @@ class PeerUnavailable(DDLPError):
     """A gateway's or operator's process can't be reached, or doesn't answer as it should."""
 
 
+class NotFollowed(PeerUnavailable):
+    """A peer's process answers, and says that it takes no part in that campaign."""
+
+
 class UnknownCampaign(InputError):
     """No campaign of that number is served here."""
 

@@ -704,13 +704,23 @@ class OperatorStore(Protocol):
         """Return what opens submissions, by entry hash."""
         ...
 
-    def forget(self, *, filings: Sequence[bytes] = (), opened: Sequence[bytes] = ()) -> None:
-        """Delete filings, and what opens submissions (by entry hash), that no receipt needs any
-        more."""
+    def forget(
+        self,
+        *,
+        filings: Sequence[bytes] = (),
+        opened: Sequence[bytes] = (),
+        certificates: Sequence[bytes] = (),
+    ) -> None:
+        """Delete filings, what opens submissions, and certificates (by entry hash) that no receipt
+        needs any more."""
         ...
 
     def note(self, kind: str, key: bytes, data: bytes, *, now: int) -> None:
         """Keep bytes under a kind and key; the first one kept stays."""
+        ...
+
+    def find_note(self, kind: str, key: bytes) -> bytes | None:
+        """Return what is kept under a kind and key; None where nothing is."""
         ...
 
     def notes(self, kind: str) -> dict[bytes, bytes]:

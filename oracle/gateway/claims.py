@@ -48,6 +48,10 @@ class ClaimRelay:
         """How many leaves wait to be claimed, or to be found paid already."""
         return sum(map(len, self._due.values()))
 
+    def waiting_of(self, campaign: int) -> int:
+        """How many of them are of one campaign."""
+        return len(self._due.get(campaign, ()))
+
     def step(self, campaign: int, anchor_blocks: int) -> int:
         """Take in a newly finalized receipt; claim one batch if gas is cheap. Return how many
         transactions were sent.

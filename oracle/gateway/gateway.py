@@ -177,7 +177,7 @@ class Gateway:
         self.manifest = manifest
         self._reader, self._content, self._store = reader, content, store
         self._secrets, self._key, self._clock = secrets, key, clock
-        self.operator_keys = frozenset(operator_keys)
+        self.operator_keys = self._keys_before = frozenset(operator_keys)
         self._records = private if private is not None else content
         self._finish_first = finish_first
         # Several people are shown the same item, soon one after another.
@@ -231,6 +231,13 @@ class Gateway:
         """The campaign's parameters within the protocol's bounds."""
         return self._ledger.bounded
 
+    def seal_to(self, keys: Iterable[bytes]) -> None:
+        """Take the operators' X25519 keys of the moment; what people have sealed to those before is
+        still taken."""
+        wanted = frozenset(keys)
+        if wanted != self.operator_keys:
+            self._keys_before, self.operator_keys = self.operator_keys, wanted
+
     @property
     def followed(self) -> int:
         """The last block that leaves nothing to follow: the one before the next anchor."""
@@ -267,23 +274,16 @@ class Gateway:
 
     def _follow(self, facts: ChainFacts) -> Followed:
         self._check_same_chain(facts)
-        before = {
-            one.receipt.digest(facts.board_domain)
-            for one in self._ledger.facts.settlements
-            if one.finalized_block is not None
-        }
+        before = max(
+            (one.epoch for one in _finalized(self._ledger.facts)), default=0
+        )  # each receipt's epoch is higher than those before
         self._ledger.follow(facts, self._closed(facts))
         count = 0
         while (block := facts.anchors.get(self._ledger.next_anchor())) is not None:
             self._append(log.Anchor(block.number, block.hash))
             self._take_chain_delegations()
             count += 1
-        finalized = tuple(
-            one.receipt
-            for one in facts.settlements
-            if one.finalized_block is not None
-            and one.receipt.digest(facts.board_domain) not in before
-        )
+        finalized = tuple(one for one in _finalized(facts) if one.epoch > before)
         if finalized:
             self._erase(())
         return Followed(count, finalized)
@@ -626,7 +626,8 @@ class Gateway:
             raise GatewayRefusal(
                 "SUBMISSION-OPENING", "a box holds something else than answers and seed: seal again"
             )
-        if self.operator_keys and {key for key, _ in boxes} != self.operator_keys:
+        keys = frozenset(key for key, _ in boxes)
+        if self.operator_keys and keys not in (self.operator_keys, self._keys_before):
             raise GatewayRefusal(
                 "SUBMISSION-OPENING",
                 "the opening isn't sealed to exactly the current operators: load their keys again",
@@ -739,12 +740,8 @@ class Gateway:
 
     def _settled(self) -> int:
         """The position up to which finalized receipts cover the log."""
-        finalized = (
-            one.receipt.log_position
-            for one in self._ledger.facts.settlements
-            if one.finalized_block is not None
-        )
-        return max(finalized, default=0)
+        finalized = _finalized(self._ledger.facts)
+        return max((one.log_position for one in finalized), default=0)
 
     # --- appending -------------------------------------------------------------------------------
 
@@ -953,10 +950,7 @@ class Gateway:
         and so must we, or we would lease in an epoch that is over. What was filed keeps its budget.
         Where evidence can't be read, no lease is given.
         """
-        finalized = sorted(
-            (one.receipt for one in facts.settlements if one.finalized_block is not None),
-            key=lambda one: one.epoch,
-        )
+        finalized = sorted(_finalized(facts), key=lambda one: one.epoch)
         self._uncut, found = "", list(self._cuts)
         for number in range(self._cuts_read, len(finalized)):
             receipt, block = finalized[number], facts.anchors.get(finalized[number].as_of)
@@ -1051,8 +1045,12 @@ class Gateway:
 
     def _wait(self, count: int) -> int:
         """Estimate the seconds until `count` more anchors, by the last two."""
-        times = sorted(block.timestamp for block in self._ledger.facts.anchors.values())[-2:]
-        return count * (max(1, times[1] - times[0]) if len(times) == 2 else ANCHOR_SECONDS)
+        facts, step = self._ledger.facts, self.manifest.anchor_blocks
+        newest = facts.newest_anchor
+        before = facts.anchors.get(newest.number - step) if newest is not None else None
+        if newest is None or before is None:
+            return count * ANCHOR_SECONDS
+        return count * max(1, newest.timestamp - before.timestamp)
 
     def _read_facts(self) -> ChainFacts:
         return self._reader.facts(self.campaign, self.manifest.anchor_blocks)
@@ -1076,6 +1074,10 @@ class Gateway:
 
     def _gold_commitment(self, row: GoldOpening) -> bytes:
         return commit_label(self.item_ids[row.item], sha256(row.answer), row.salt)
+
+
+def _finalized(facts: ChainFacts) -> list[Receipt]:
+    return [one.receipt for one in facts.settlements if one.finalized_block is not None]
 
 
 def served(gateways: Mapping[int, Gateway], campaign: int) -> Gateway:

@@ -54,7 +54,7 @@ class Stepped(Protocol):
         ...
 
     def served(self) -> Collection[int]:
-        """Return the campaigns to step."""
+        """Return the campaigns to step: those that are over rest."""
         ...
 
     def step_campaign(self, campaign: int) -> Progress:
@@ -141,7 +141,12 @@ class Loop:
 
     def _round(self) -> None:
         if self._attempt(SHARED, self._shared, self._prepare):
-            for campaign in sorted(self._stepped.served()):
+            served = sorted(self._stepped.served())
+            for over in self._measured.keys() - set(served):
+                del self._measured[over]
+                self._breakers.pop(over, None)
+                self._metrics.forget(over)
+            for campaign in served:
                 if self._stop.is_set():
                     return
                 fresh = new_breaker(self._step_seconds)

@@ -20,7 +20,9 @@ class Metrics:
         self.log_position = self._gauge("log_position", "Entries in the log.", "campaign")
         self.queue_length = self._gauge("queue_length", "Jobs that wait to be done.", "queue")
         self.epoch_age = self._gauge(
-            "epoch_age_seconds", "Seconds since the last posted receipt's cut.", "campaign"
+            "epoch_age_seconds",
+            "Seconds of the chain since the last receipt was posted, or the campaign created.",
+            "campaign",
         )
         self.paused = self._gauge(
             "circuit_open", "1 while the circuit breaker leaves this alone.", "campaign"
@@ -40,6 +42,11 @@ class Metrics:
     def text(self) -> bytes:
         """Return all of them in Prometheus' text format."""
         return generate_latest(self.registry)
+
+    def forget(self, campaign: int) -> None:
+        """Tell no more how far a campaign is: it is over, and an age that grows would alarm."""
+        for gauge in (self.lag_blocks, self.log_position, self.epoch_age, self.paused):
+            gauge.remove(campaign)
 
     def _gauge(self, name: str, help_: str, *labels: str) -> Gauge:
         return Gauge(f"ddlp_{name}", help_, labels, registry=self.registry)

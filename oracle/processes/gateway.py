@@ -16,7 +16,8 @@ from oracle.gateway.feed import GatewayFeed
 from oracle.operations.health import OK, WARN, Check
 from oracle.operations.loop import Measured
 from oracle.processes.operator import Remembered, active_members, chain_time
-from oracle.service.member import Progress, Step
+from oracle.protocol.facts import ChainFacts
+from oracle.service.member import Progress, Step, is_complete
 from oracle.transport.authentication import Identity
 
 log = logging.getLogger(__name__)
@@ -56,14 +57,29 @@ class GatewayProcess:
         self.platform.discover()
 
     def served(self) -> list[int]:
-        """Return the campaigns that this gateway serves, ascending."""
-        return self.platform.served()
+        """Return the campaigns whose logs follow the chain, ascending: one that is over has pages
+        alone."""
+        return [one for one in self.platform.served() if not self._rests(one)]
+
+    def _rests(self, campaign: int) -> bool:
+        resting = self.platform.resting
+        if campaign in resting and not is_complete(self._facts(campaign)):
+            resting.discard(campaign)  # blocks were undone
+        return campaign in resting
+
+    def _facts(self, campaign: int) -> ChainFacts:
+        gateway = self.platform.gateway(campaign)
+        return self.platform.reader.facts(campaign, gateway.manifest.anchor_blocks)
 
     def step_campaign(self, campaign: int) -> Progress:
         """Follow the chain into a campaign's log; claim for others what is cheap to claim."""
         gateway = self.platform.gateway(campaign)
+        gateway.seal_to(self.platform.reader.operators().encryption_keys.values())
         gateway.follow()
         self._claim(campaign, gateway.manifest.anchor_blocks)
+        unclaimed = self._relay is not None and self._relay.waiting_of(campaign)
+        if is_complete(self._facts(campaign)) and not unclaimed:
+            self.platform.resting.add(campaign)
         self.platform.catch_up(self.platform.content)
         return Progress(Step.NOTHING)
 

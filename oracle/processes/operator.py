@@ -36,7 +36,8 @@ from oracle.operations.loop import Measured
 from oracle.ports import ContentStore, FilingDesk, OperatorSet, Peer
 from oracle.processes.folder import Peers
 from oracle.protocol.facts import ChainFacts
-from oracle.service.member import Member, Progress, Timing
+from oracle.service.asking import at_once
+from oracle.service.member import Member, Progress, Timing, is_complete
 from oracle.store.database import open_database
 from oracle.store.operators import SqlOperatorStore
 from oracle.transport.authentication import Identity
@@ -45,6 +46,8 @@ from oracle.transport.client import Caller, HttpFeed, HttpPeer
 log = logging.getLogger(__name__)
 
 REMEMBERED_SECONDS = 1.0
+OVER = "over"  # noted of a campaign that rests
+NO_ANCHORS = 1 << 62  # a distance at which no block is an anchor
 Value = TypeVar("Value")
 
 
@@ -93,7 +96,7 @@ class OperatorProcess:
         self.deployment, self.state_dir, self.content = deployment, state_dir, content
         self.engine = open_database(database_url)
         events, transactions = chain_stores(self.engine, deployment)
-        self.reader = Web3Reader(w3, deployment, finality, events)
+        self.reader = Web3Reader(w3, deployment, finality, events, whole=False)
         self.poster = Poster(w3, signer, deployment, transactions, fees)
         self._catch_up = CatchUp()
         self._active = Remembered(lambda: active_members(self.reader.operators()))
@@ -114,18 +117,21 @@ class OperatorProcess:
         self._found: dict[int, bytes] = {}  # campaign -> its gateway's address
         self._members: dict[int, tuple[int, Member]] = {}  # with the set's version
         self._passed_over: set[int] = set()
+        self._over: set[int] = set()
         self._lock = threading.RLock()
 
     # -- for the loop ------------------------------------------------------------------------
 
     def discover(self) -> None:
         """Find the campaigns whose gateway `peers.json` names; the others are told of once."""
-        for event in self.reader.events():
-            if event.name != "CampaignCreated":
-                continue
+        for event in self.reader.created():
             campaign, gateway = event.arguments["campaign"], event.arguments["gateway"]
+            if campaign in self._found:
+                continue
             if gateway in self._gateways:
                 self._found[campaign] = gateway
+                if self._store(campaign).notes(OVER):
+                    self._over.add(campaign)
             elif campaign not in self._passed_over:
                 self._passed_over.add(campaign)
                 log.warning(
@@ -135,14 +141,34 @@ class OperatorProcess:
                 )
 
     def served(self) -> list[int]:
-        """Return the campaigns that this operator follows, ascending."""
-        return sorted(self._found)
+        """Return the campaigns that this operator follows, ascending: those that are over rest."""
+        with self._lock:
+            ended = [number for number, (_, one) in self._members.items() if one.is_over]
+        for campaign in ended:
+            self._rest(campaign)
+        return [one for one in sorted(self._found) if not self._rests(one)]
+
+    def _rests(self, campaign: int) -> bool:
+        # Asked of the chain each time: blocks may have been undone, or lost by a devnet's kill.
+        if campaign in self._over and not is_complete(self.reader.facts(campaign, NO_ANCHORS)):
+            self._over.discard(campaign)
+        return campaign in self._over
 
     def step_campaign(self, campaign: int) -> Progress:
         """Follow chain, log and peers, and do the one thing that is due."""
         progress = self._member(campaign).step()
         self._catch_up(self.content)
         return progress
+
+    def _rest(self, campaign: int) -> None:
+        """Let a campaign that is over rest: otherwise each ever made would cost its log's memory,
+        and a question to every peer with every step."""
+        log.info("all is settled: the campaign rests", extra={"campaign": campaign})
+        self._store(campaign).note(OVER, bytes(32), b"", now=self.reader.head().timestamp)
+        with self._lock:
+            self._over.add(campaign)
+            self._members.pop(campaign, None)
+        self.read_campaign.forget(campaign)
 
     def measure(self, campaign: int) -> Measured:
         """Return how far a campaign is."""
@@ -206,6 +232,9 @@ class OperatorProcess:
                 self._members[campaign] = known
             return known[1]
 
+    def _store(self, campaign: int) -> SqlOperatorStore:
+        return SqlOperatorStore(self.engine, self.poster.address, campaign)
+
     def _open(self, campaign: int, seats: OperatorSet) -> Member:
         manifest = self.read_campaign(campaign).manifest
         return Member(
@@ -217,7 +246,7 @@ class OperatorProcess:
             threshold=seats.threshold,
             reader=self.reader,
             feed=HttpFeed(self._callers[self._found[campaign]], campaign, self._sealing_key),
-            store=SqlOperatorStore(self.engine, self.poster.address, campaign),
+            store=self._store(campaign),
             content=self.content,
             poster=self.poster,
             timing=Timing.of(manifest.grace_seconds),
@@ -227,6 +256,7 @@ class OperatorProcess:
                 if address in self._callers
             ],
             keeps_results=False,
+            asking=at_once(seats.threshold),
         )
 
 

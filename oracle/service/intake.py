@@ -94,8 +94,8 @@ class Intake:
     ) -> None:
         """Keep that a quorum confirmed a lease; GatewayRefusal where it doesn't."""
         row = certificate.row
-        if row.entry_hash in self.certificates:
-            return
+        if row.entry_hash in self.certificates or row.position <= self._log.settled:
+            return  # a log that lacks a settled lease is refused for its head
         facts = campaign.facts
         digest = Confirmation(facts.campaign, row.position, row.entry_hash, row.head).digest(
             facts.board_domain
@@ -210,7 +210,13 @@ class Intake:
             self._filed.setdefault((entry.contributor, item), entry_hash)
 
     def forget(self, campaign: Campaign, previous: EpochResult) -> None:
-        """Drop filings that a finalized receipt has counted or passed over."""
+        """Drop filings that a finalized receipt has counted or passed over, and certificates of
+        leases up to its cut."""
+        settled = self._log.settled
+        past = [key for key, one in self.certificates.items() if one.row.position <= settled]
+        self._store.forget(certificates=past)
+        for entry_hash in past:
+            del self.certificates[entry_hash]
         for entry_hash, filing in list(self.filings.items()):
             try:
                 self._check_filing(filing, campaign, previous, sealed=False)

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from itertools import accumulate, takewhile
 from typing import TypeVar
 
@@ -51,6 +52,7 @@ from oracle.protocol.facts import ChainFacts, Settlement
 from oracle.protocol.openings import cut_of, named_block
 from oracle.protocol.resume import resume
 from oracle.quality.payment import fills_cap
+from oracle.service.asking import Asking, one_by_one
 from oracle.service.evidence import read_log, read_published, recompute
 from oracle.service.follower import MORE, Follower, Unseal, opens, submission_of
 from oracle.service.intake import Intake, Signer
@@ -127,7 +129,7 @@ class Member:
     finalized receipt's slash tree says. `first_signer` is the seat that is asked to sign first; by
     default the leader's own, so that fees go round. `keeps_results` keeps every receipt's result,
     for whoever asks for `results`; without it only the newest, and a restart goes on behind what
-    was judged before.
+    was judged before. `asking` puts a proposal to peers, by default to one after another.
     """
 
     def __init__(
@@ -149,6 +151,7 @@ class Member:
         execute_slashes: bool = True,
         first_signer: int | None = None,
         keeps_results: bool = True,
+        asking: Asking | None = None,
     ) -> None:
         if not members or not len(members) < 2 * threshold <= 2 * len(members):
             raise ValueError("a quorum is more than half of the operators, and at most all")
@@ -159,6 +162,7 @@ class Member:
         self._store, self._content, self._poster = store, content, poster
         self._signer, self._execute_slashes = signer, execute_slashes
         self._first_signer, self._keeps_results = first_signer, keeps_results
+        self._asking = asking if asking is not None else one_by_one
         self._lock = threading.RLock()
         self.log = Follower(store, unseal, self._lock)
         self.intake = Intake(store, self.log, signer)
@@ -236,6 +240,18 @@ class Member:
             return due(campaign, self._previous, self.log.rows, complete)
 
     @property
+    def is_over(self) -> bool:
+        """Say whether nothing is left to do here: all is settled, and slashed."""
+        with self._lock:
+            if self._campaign is None or not self._is_complete(self._campaign.facts):
+                return False
+            return not self._execute_slashes or self._slashed >= self._results[-1].receipt.epoch
+
+    def _is_complete(self, facts: ChainFacts) -> bool:
+        """Say whether nothing can be owed any more, by a receipt whose result is taken."""
+        return bool(self._results) and self._results[-1].receipt.final and is_complete(facts)
+
+    @property
     def _previous(self) -> EpochResult | None:
         return self._results[-1] if self._results else None
 
@@ -259,19 +275,6 @@ class Member:
     def _last_void(self, facts: ChainFacts) -> int:
         voided = [one.voided_block for one in facts.settlements if one.voided_block is not None]
         return self._reader.block(max(voided)).timestamp if voided else 0
-
-    def _is_complete(self, facts: ChainFacts) -> bool:
-        """Say whether the last final receipt left room below its cap: then nothing can be owed."""
-        if not self._results or not self._results[-1].receipt.final:
-            return False
-        last = self._results[-1].receipt
-        domain = facts.board_domain
-        receipts = (one.receipt for one in facts.settlements)
-        before = next((one for one in receipts if one.digest(domain) == last.previous), None)
-        settled = before.payout_total + before.fee_total if before is not None else 0
-        charged = before.bond_charge if before is not None else 0
-        cap = facts.funding[-1].epoch_cap + last.bond_charge - charged
-        return not fills_cap(last.payout_total, fee_bps=facts.fee_bps, limit=settled + cap)
 
     # -- what is finalized -------------------------------------------------------------------
 
@@ -317,19 +320,25 @@ class Member:
 
     def _kept(self, campaign: Campaign, digest: bytes) -> EpochResult | None:
         """Derive again, from what was kept when it was signed, the result of a receipt."""
-        index = self._store.notes("signed").get(digest)
+        index = self._store.find_note("signed", digest)
         if index is None:
             return None
-        blocks = self._store.notes("supplement")
         position = int.from_bytes(index[:8], "big")
         try:
-            supplement = Supplement.decode(blocks[index[8:]], lambda link: blocks[link.digest])
+            data = self._signed_block(index[8:])
+            supplement = Supplement.decode(data, lambda link: self._signed_block(link.digest))
             rows = self.log.rows[:position]
             result = decide(campaign, self._previous, rows, supplement)
         except (DDLPError, KeyError):
             return None  # signed on a branch that we left since: its evidence tells
         matches = result.receipt.digest(campaign.facts.board_domain) == digest
         return result if matches else None
+
+    def _signed_block(self, digest: bytes) -> bytes:
+        block = self._store.find_note("supplement", digest)
+        if block is None:
+            raise KeyError(digest)
+        return block
 
     def _fetch(self, link: Link) -> bytes:
         return self._content.get(link.digest, link.codec)
@@ -539,22 +548,17 @@ class Member:
             digest = result.receipt.digest(campaign.facts.board_domain)
             signatures: dict[bytes, bytes] = {}
             learned, refusals = False, []
-            for peer in self._in_order():
+            ask = partial(self._ask_vote, own, proposal)
+            for peer, vote in self._asking(self._in_order(), ask):
+                if isinstance(vote, DDLPError):
+                    refusals.append(f"0x{peer.address.hex()}: {vote}")
+                elif vote.signature is not None:
+                    self._count(peer, vote.signature, digest, signatures, epoch)
+                else:
+                    refusals.append(f"0x{peer.address.hex()}: {vote.code} at {vote.place}")
+                    learned = self._absorb(vote.missing, campaign, epoch, final=final) or learned
                 if len(signatures) == self.threshold:
                     break
-                if peer is self:
-                    signatures[self.address] = own.signature
-                    continue
-                try:
-                    vote = peer.vote(proposal)
-                except DDLPError as error:
-                    refusals.append(f"0x{peer.address.hex()}: {error}")
-                    continue
-                if vote.signature is not None:
-                    self._count(peer, vote.signature, digest, signatures, epoch)
-                    continue
-                refusals.append(f"0x{peer.address.hex()}: {vote.code} at {vote.place}")
-                learned = self._absorb(vote.missing, campaign, epoch, final=final) or learned
             if len(signatures) >= self.threshold:
                 sent = self._poster.post(result.receipt, list(signatures.values()))
                 self._publish(campaign, result.receipt)
@@ -572,6 +576,9 @@ class Member:
             extra={"campaign": campaign.facts.campaign, "epoch": epoch},
         )
         return Progress(Step.EXCHANGING, refusals=tuple(refusals))
+
+    def _ask_vote(self, own: Vote, proposal: Proposal, peer: Peer) -> Vote:
+        return own if peer is self else peer.vote(proposal)
 
     def _in_order(self) -> list[Peer]:
         """Everybody, in the order in which they are asked to sign."""
@@ -670,7 +677,9 @@ class Member:
                 tuple(
                     one
                     for _, one in sorted(self.intake.certificates.items())
+                    # Pages bring them to everybody: what our log has needs no word before a cut.
                     if one.row.position > settled
+                    and (self._cutting or not stands(one, self.log.rows))
                 )[:1000],
             )
 
@@ -825,6 +834,21 @@ class Member:
                 raise GatewayRefusal(
                     "OPEN-WRONG", "the seed isn't the one committed to: use this campaign's files"
                 )
+
+
+def is_complete(facts: ChainFacts) -> bool:
+    """Say whether the last finalized receipt is final, and left room below its cap: then nothing
+    can be owed any more."""
+    finalized = [one.receipt for one in facts.settlements if one.finalized_block is not None]
+    last = max(finalized, key=lambda one: one.epoch, default=None)
+    if last is None or not last.final:
+        return False
+    domain = facts.board_domain
+    before = next((one for one in finalized[::-1] if one.digest(domain) == last.previous), None)
+    settled = before.payout_total + before.fee_total if before is not None else 0
+    charged = before.bond_charge if before is not None else 0
+    cap = facts.funding[-1].epoch_cap + last.bond_charge - charged
+    return not fills_cap(last.payout_total, fee_bps=facts.fee_bps, limit=settled + cap)
 
 
 def _pending(facts: ChainFacts) -> Settlement | None:

@@ -75,16 +75,30 @@ class MemoryOperatorStore:
         """Return what opens submissions, by entry hash."""
         return dict(self._opened)
 
-    def forget(self, *, filings: Sequence[bytes] = (), opened: Sequence[bytes] = ()) -> None:
-        """Delete filings, and what opens submissions."""
-        for entry_hash in filings:
-            self._filings.pop(entry_hash, None)
-        for entry_hash in opened:
-            self._opened.pop(entry_hash, None)
+    def forget(
+        self,
+        *,
+        filings: Sequence[bytes] = (),
+        opened: Sequence[bytes] = (),
+        certificates: Sequence[bytes] = (),
+    ) -> None:
+        """Delete filings, what opens submissions, and certificates."""
+        noted = self._notes.get("certificate", {})
+        for table, keys in (
+            (self._filings, filings),
+            (self._opened, opened),
+            (noted, certificates),
+        ):
+            for key in keys:
+                table.pop(key, None)
 
     def note(self, kind: str, key: bytes, data: bytes, *, now: int) -> None:
         """Keep bytes under a kind and key; the first one kept stays."""
         self._notes.setdefault(kind, {}).setdefault(key, data)
+
+    def find_note(self, kind: str, key: bytes) -> bytes | None:
+        """Return what is kept under a kind and key."""
+        return self._notes.get(kind, {}).get(key)
 
     def notes(self, kind: str) -> dict[bytes, bytes]:
         """Return everything kept under a kind, by key."""

@@ -107,9 +107,21 @@ class SqlOperatorStore:
                 for row in connection.execute(self._mine(operator_openings))
             }
 
-    def forget(self, *, filings: Sequence[bytes] = (), opened: Sequence[bytes] = ()) -> None:
-        """Delete filings, and what opens submissions."""
+    def forget(
+        self,
+        *,
+        filings: Sequence[bytes] = (),
+        opened: Sequence[bytes] = (),
+        certificates: Sequence[bytes] = (),
+    ) -> None:
+        """Delete filings, what opens submissions, and certificates."""
+        if not (filings or opened or certificates):
+            return
         with writing(self._engine) as connection:
+            for key in certificates:
+                noted = operator_notes.c
+                same = (noted.kind == "certificate") & (noted.key == key)
+                connection.execute(delete(operator_notes).where(self._owned(operator_notes) & same))
             for table, keys in ((operator_filings, filings), (operator_openings, opened)):
                 for key in keys:
                     connection.execute(
@@ -121,6 +133,14 @@ class SqlOperatorStore:
         with writing(self._engine) as connection:
             values = {"data": data, "noted_at": now}
             self._add(connection, operator_notes, {"kind": kind, "key": key}, values)
+
+    def find_note(self, kind: str, key: bytes) -> bytes | None:
+        """Return what is kept under a kind and key."""
+        noted = operator_notes.c
+        same = (noted.kind == kind) & (noted.key == key)
+        query = select(noted.data).where(self._owned(operator_notes) & same)
+        with reading(self._engine) as connection:
+            return connection.scalar(query)
 
     def notes(self, kind: str) -> dict[bytes, bytes]:
         """Return everything kept under a kind, by key."""

@@ -22,6 +22,7 @@ from oracle.errors import (
     ConfigError,
     GatewayBusy,
     GatewayRefusal,
+    NotFollowed,
     PeerUnavailable,
     SignatureError,
 )
@@ -90,11 +91,11 @@ class Caller:
             )
         try:
             data = self._answered(method, path, body, seconds)
+        except (GatewayRefusal, NotFollowed):
+            self._breaker.succeeded()  # it answers: other campaigns may be asked about
+            raise
         except PeerUnavailable:
             self._breaker.failed()
-            raise
-        except GatewayRefusal:
-            self._breaker.succeeded()
             raise
         self._breaker.succeeded()
         return data
@@ -131,6 +132,8 @@ class Caller:
             raise GatewayBusy(code, message, wait)
         if status == HTTPStatus.CONFLICT:
             raise GatewayRefusal(code, message)
+        if status == HTTPStatus.NOT_FOUND:
+            raise NotFollowed(f"{self.url}: {code}: {message}")
         raise self._unavailable(f"status {status}: {code}: {message}")
 
     def _send(

@@ -195,7 +195,7 @@ def test_page__asks_operators_about_its_lease__and_files_what_the_gateway_hides(
         expect(vouched).to_have_text(
             re.compile(r"^[23] of 3 operators vouch for this lease: its pay is backed\.$")
         )
-        assert sum(len(one.peer(1).holding().certificates) for one in network.operators) >= 2
+        assert sum(len(one._member(1).intake.certificates) for one in network.operators) >= 2
         look(page, "vouched")
         label_all(page)
         expect(page.locator("#handed-in")).to_have_text(

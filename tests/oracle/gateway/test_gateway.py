@@ -696,6 +696,20 @@ def test_submit__not_sealed_to_exactly_the_operators__is_refused(
     refused(scene, "SUBMISSION-OPENING", scene.gateway.submit, **changed)
 
 
+def test_seal_to__other_operators__takes_what_was_sealed_before_and_nothing_older(
+    scene: GatewayScene,
+) -> None:
+    scene.join("ann")
+    before = scene.submission("ann", scene.lease("ann", 1))
+    older = scene.submission("ann", scene.lease("ann", 1))
+    newcomer = encryption_key(key_of("newcomer"))
+    scene.gateway.seal_to([newcomer])
+    scene.gateway.seal_to([newcomer])  # the same again changes nothing
+    assert scene.gateway.submit(**before).row.entry == before["entry"]
+    scene.gateway.seal_to([newcomer, encryption_key(key_of("another"))])
+    refused(scene, "SUBMISSION-OPENING", scene.gateway.submit, **older)
+
+
 def test_submit__a_box_that_holds_more__is_refused(scene: GatewayScene) -> None:
     scene.join("ann")
     sent = scene.submission("ann", scene.lease("ann", 1))

@@ -28,13 +28,14 @@ class Campaigns:
         self.steps = {1: 0, 2: 0}
         self.tried = {1: 0, 2: 0}
         self.signed = 0
+        self.over: set[int] = set()
 
     def discover(self) -> None:
         if SHARED in self.faults:
             raise self.faults[SHARED]
 
     def served(self) -> list[int]:
-        return [1, 2]
+        return [one for one in (1, 2) if one not in self.over]
 
     def step_campaign(self, campaign: int) -> Progress:
         self.tried[campaign] += 1
@@ -201,3 +202,17 @@ def test_loop__each_round__measures_how_far_campaigns_are(campaigns: Campaigns) 
     assert counted in {campaigns.signed, campaigns.signed - 1}
     differ = sample(metrics, "ddlp_disagreements_total", campaign="1", code="RECEIPT-DIFFERS")
     assert differ == 2
+
+
+def test_loop__campaign_that_is_over__is_stepped_and_told_of_no_more(campaigns: Campaigns) -> None:
+    metrics = Metrics()
+    loop = Loop(campaigns, metrics)
+    loop._round()
+    assert sample(metrics, "ddlp_epoch_age_seconds", campaign="1") is not None
+    campaigns.over.add(1)
+    steps = campaigns.steps[1]
+    loop._round()
+    assert campaigns.steps[1] == steps
+    for name in ("epoch_age_seconds", "lag_blocks", "log_position", "circuit_open"):
+        assert sample(metrics, f"ddlp_{name}", campaign="1") is None
+        assert sample(metrics, f"ddlp_{name}", campaign="2") is not None

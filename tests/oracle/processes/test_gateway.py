@@ -10,6 +10,7 @@ import pytest
 from oracle.config import load_settings
 from oracle.errors import ChainError
 from oracle.operations.health import OK, WARN, Check, is_ready
+from oracle.processes import gateway as module
 from oracle.processes.commands import page_origins
 from oracle.processes.gateway import GatewayProcess
 from oracle.service.epochs import Step
@@ -22,10 +23,13 @@ class Scene:
 
     def __init__(self) -> None:
         self.empty, self.followed, self.claimed = True, 0, 0
+        self.complete, self.waiting = False, 0
         self.manifest = SimpleNamespace(anchor_blocks=4)
         deployment = SimpleNamespace(chain_id=1, escrow=bytes(20))
         self.platform = SimpleNamespace(
-            reader=None,
+            reader=self,
+            resting=set(),
+            served=lambda: [7],
             content=None,
             relayer=None,
             w3=None,
@@ -36,8 +40,20 @@ class Scene:
             checks=lambda **limits: [Check("chain", OK, "well")],
         )
 
+    def operators(self) -> Any:
+        return SimpleNamespace(encryption_keys={bytes(20): bytes(32)})
+
+    def seal_to(self, keys: Any) -> None:
+        self.keys = [*keys]
+
     def follow(self) -> None:
         self.followed += 1
+
+    def facts(self, campaign: int, anchor_blocks: int) -> Scene:
+        return self
+
+    def waiting_of(self, campaign: int) -> int:
+        return self.waiting
 
     def step(self, campaign: int, anchor_blocks: int) -> int:
         if self.empty:
@@ -47,7 +63,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene() -> Scene:
+def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
+    monkeypatch.setattr(module, "is_complete", lambda facts: facts.complete)
     return Scene()
 
 
@@ -65,7 +82,23 @@ def test_step_campaign__relayer_without_ether__labels_are_taken_on_and_ready_war
     scene.empty = False
     process.step_campaign(7)
     assert (scene.followed, scene.claimed) == (2, 1)
+    assert scene.keys == [bytes(32)]  # as the chain has them now, not as at the start
     assert process.checks(max_head_age=1, max_lag=1)[1].status == OK
+
+
+def test_served__campaign_that_is_over__is_claimed_for_to_its_end_and_then_rests(
+    scene: Scene,
+) -> None:
+    process = GatewayProcess(cast(Any, scene.platform), claim_below=50)
+    process._relay = cast(Any, scene)
+    scene.empty, scene.complete, scene.waiting = False, True, 1
+    process.step_campaign(7)
+    assert process.served() == [7]
+    scene.waiting = 0
+    process.step_campaign(7)
+    assert process.served() == []
+    scene.complete = False  # blocks were undone
+    assert process.served() == [7]
 
 
 def test_page_origins__behind_a_proxy__are_the_proxys_alone() -> None:

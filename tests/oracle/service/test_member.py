@@ -203,6 +203,20 @@ def test_openings__more_than_one_answer_takes__come_in_several(
     assert len(taker.opened) > 1
 
 
+def test_step__receipt_is_final__drops_certificates_up_to_its_cut() -> None:
+    schedule = calm()
+    member = schedule.members[0]
+    while len(member.results) < 2:
+        schedule.tick()
+        member = schedule.members[0]
+        held = member.intake.certificates
+        assert set(member._store.notes("certificate")) == set(held)
+        assert all(one.row.position > member.log.settled for one in held.values())
+    old = next(row for row in member.log.rows if isinstance(row.entry, log.Lease))
+    member.certify(LeaseCertificate(old, ()))  # too late to matter, so not even looked at
+    assert old.entry_hash not in member._store.notes("certificate")
+
+
 def test_exchange__two_logs__are_proven_on_chain_and_close_the_campaign() -> None:
     schedule = calm("ForksUnevenly")
     while not schedule.chain.forked:

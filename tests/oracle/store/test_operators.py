@@ -118,6 +118,17 @@ def test_forget__named__leaves_the_others(store: OperatorStore) -> None:
     assert set(store.opened()) == {opened(1).entry_hash}
 
 
+def test_certificates__forgotten__leave_other_notes(store: OperatorStore) -> None:
+    one, two = b"\x01" * 32, b"\x02" * 32
+    for kind in ("signed", "certificate"):
+        store.note(kind, one, b"first", now=10)
+        store.note(kind, two, b"second", now=20)
+    store.forget(certificates=[two])
+    assert store.notes("certificate") == {one: b"first"}
+    assert store.find_note("certificate", two) is None
+    assert store.find_note("signed", two) == b"second"
+
+
 def test_stores__of_others__stay_apart(engine: Engine | None) -> None:
     if engine is None:
         one, other, third = (MemoryOperatorStore() for _ in range(3))

@@ -6,7 +6,7 @@ import pytest
 import requests
 from flask import Flask
 
-from oracle.errors import PeerUnavailable, SignatureError
+from oracle.errors import NotFollowed, PeerUnavailable, SignatureError
 from oracle.evidence.signing import address_of
 from oracle.transport import authentication, server, wire
 from oracle.transport.authentication import WINDOW_SECONDS, Doorkeeper
@@ -204,6 +204,16 @@ def test_caller__peer_that_is_down__is_left_alone_for_a_while(app: Flask) -> Non
     with pytest.raises(PeerUnavailable, match="failed 3 times: it is asked again in"):
         HttpPeer(caller, CAMPAIGN).vote(PROPOSAL)
     assert adapter.sent == 3
+
+
+def test_caller__peer_that_takes_no_part_in_a_campaign__is_asked_about_others(
+    app: Flask, operator: FixedOperator
+) -> None:
+    caller, _ = caller_to(app, HERE, identity_of(operator_key(0)))
+    for _ in range(5):
+        with pytest.raises(NotFollowed):
+            HttpPeer(caller, CAMPAIGN + 1).holding()
+    assert HttpPeer(caller, CAMPAIGN).holding() == operator.holding()
 
 
 # -- rates -----------------------------------------------------------------------------------------
