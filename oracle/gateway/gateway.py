@@ -46,7 +46,7 @@ from oracle.evidence.codec import DAG_CBOR, MAX_BLOCK, RAW, Link, decode_json
 from oracle.evidence.entries import LogRow, encode_entry, next_head
 from oracle.evidence.hashing import ZERO32, keccak256, sha256
 from oracle.evidence.manifest import Manifest
-from oracle.evidence.results import Evidence, supplement_of
+from oracle.evidence.results import Evidence, ItemResults, supplement_of
 from oracle.evidence.signing import address_of, sign
 from oracle.evidence.structs import Receipt
 from oracle.evidence.supplement import GoldOpening, Opening, Supplement
@@ -218,7 +218,7 @@ class Gateway:
                 f"{last.position if last is not None else 0} may have been signed before: run "
                 "`ddlp rebuild`, and once nothing newer can be found, with --nothing-newer"
             )
-        self._evidence: tuple[bytes, Evidence] | None = None
+        self._opened: tuple[bytes, dict[int, int]] = (b"", {})  # by evidence: item, its epoch
         self._unread = self._uncut = ""
         self._cuts: tuple[tuple[int, Block, Filings], ...] = ()
         self._cuts_read = 0  # finalized receipts that they are read from
@@ -932,15 +932,15 @@ class Gateway:
         self._unread = ""
         if posted is None:
             return {}
-        if self._evidence is None or self._evidence[0] != posted.evidence:
+        if self._opened[0] != posted.evidence:
             try:
                 block = self._content.get(posted.evidence, DAG_CBOR)
-                self._evidence = posted.evidence, Evidence.decode(block, self._fetch)
+                items = ItemResults.of(Evidence.decode(block, self._fetch).items)
+                opened = zip(items.items.tolist(), items.epochs.tolist(), strict=True)
+                self._opened = posted.evidence, dict(opened)
             except (ContentMissing, ContentCorrupt, ContentUnavailable, FormatError) as error:
                 self._unread = f"the evidence of epoch {posted.epoch} can't be read: {error}"
-        if self._evidence is None:
-            return {}
-        return {row.item: row.epoch for row in self._evidence[1].items}
+        return self._opened[1]
 
     def _finalized_cuts(self, facts: ChainFacts) -> tuple[tuple[int, Block, Filings], ...]:
         """Return where finalized receipts have cut the log, and what was filed for each: of those
