@@ -33,7 +33,7 @@ test: $(VENV) $(NPM) $(BUNDLE) ## all tests but those that need a browser or oth
 	  --ignore tests/invariants/test_faults.py # of `make invariants`
 	.ci/with-node npm test
 
-test-browser: $(VENV) $(NPM) $(BUNDLE) ## tests in a real Chromium (apt install chromium)
+test-browser: $(VENV) $(NPM) $(BUNDLE) ## tests in a real Chromium (apt install chromium); pictures of every page in build/screenshots
 	.venv/bin/pytest -m browser
 
 servers: $(VENV) ## build Kubo and geth from their Go modules, unless they are on PATH (needs Go 1.26)

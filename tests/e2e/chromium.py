@@ -149,7 +149,7 @@ def watch(page: Page, origin: str) -> list[str]:
 
 
 def screenshot(page: Page, name: str) -> None:
-    """Keep a full-page picture under DDLP_SCREENSHOTS, by default build/screenshots."""
+    """Keep a full-page picture under SCREENSHOTS, by default build/screenshots."""
     folder = Path(os.environ.get("SCREENSHOTS", ROOT / "build" / "screenshots"))
     folder.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=str(folder / f"{name}.png"), full_page=True)

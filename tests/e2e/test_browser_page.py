@@ -11,9 +11,11 @@ from playwright.sync_api import Browser, Page, expect
 
 from oracle.errors import StoreError
 from oracle.transport.listening import listening
+from tests.e2e.accessibility import violations
 from tests.e2e.chromium import (
     DESKTOP,
     PHONE,
+    SMALL_PHONE,
     TestWallet,
     free_port,
     screenshot,
@@ -341,3 +343,45 @@ def test_everything_labeled__says_thank_you(visit: Callable[..., Visit]) -> None
     one.panel("wait")
     expect(one.page.locator("#wait-reason")).to_contain_text("You have labeled everything")
     screenshot(one.page, "desktop-nothing-left")
+    one.page.get_by_role("link", name="Find other work").click()
+    expect(one.page.get_by_role("heading", name="Find work")).to_be_visible()
+
+
+def test_campaign__each_panel__has_no_barrier_in_any_theme_and_size(
+    visit: Callable[..., Visit],
+) -> None:
+    one = visit(items=3, viewport=SMALL_PHONE)
+    page, found = one.page, []
+
+    def look(panel: str) -> None:
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            for name, size in (("phone", SMALL_PHONE), ("desktop", DESKTOP)):
+                page.set_viewport_size(size)  # type: ignore[arg-type]
+                screenshot(page, f"{name}-{theme}-panel-{panel}")
+                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    found.append(f"{panel}: wider than the screen")
+            found.extend(f"{panel}: {fault}" for fault in violations(page))
+
+    expect(page.get_by_role("button", name="Use Test Wallet")).to_be_visible()
+    look("connect")
+    one.wallet.declines = {"personal_sign"}
+    page.get_by_role("button", name="Use Test Wallet").click()
+    expect(page.locator("#error")).to_contain_text("You declined")
+    look("declined")
+    one.wallet.declines = set()
+    one.sign_in()
+    look("agree")
+    page.get_by_role("button", name="I agree").click()
+    one.panel("label")
+    one.press("0s2")
+    one.panel("review")
+    look("review")
+    page.keyboard.press("Enter")
+    one.panel("wait")
+    look("nothing-left")
+    one.desk.finalize()
+    page.get_by_role("button", name="Claim 0.1 LABEL").click()
+    expect(page.locator("#claim-result")).to_contain_text("moved to your wallet")
+    look("claimed")
+    assert found == []
