@@ -135,7 +135,7 @@ class OperatorProcess:
             elif campaign not in self._passed_over:
                 self._passed_over.add(campaign)
                 log.warning(
-                    "campaign %d isn't followed: name gateway 0x%s in peers.json",
+                    "campaign %d isn't followed: name gateway 0x%s in peers.json, and start again",
                     campaign,
                     gateway.hex(),
                 )

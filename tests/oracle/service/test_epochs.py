@@ -19,7 +19,7 @@ from oracle.ports import LogPage, Sent
 from oracle.protocol.facts import Block as ChainBlock
 from oracle.protocol.facts import Settlement
 from oracle.service.epochs import EpochService, Operator, Step
-from oracle.service.evidence import recompute
+from oracle.service.evidence import first_difference, recompute
 from tests.support.world import BLOCK_SECONDS, START, World, key_of
 
 NAMES = ("ann", "ben", "cat", "dan")
@@ -283,8 +283,24 @@ def test_recompute__receipt_that_says_otherwise__is_named(scene: Scene) -> None:
     fetch = lambda link: content.get(link.digest, link.codec)  # noqa: E731
     assert recompute(world.campaign, None, receipt, fetch).receipt == receipt
     padded = replace(receipt, payout_total=receipt.payout_total + 1)
-    with pytest.raises(ProtocolFault, match="RECEIPT-DIFFERS"):
+    with pytest.raises(ProtocolFault, match="RECEIPT-DIFFERS at epoch 1, payout_total"):
         recompute(world.campaign, None, padded, fetch)
+
+
+def test_first_difference__item_then_account__is_named(scene: Scene) -> None:
+    world, chain, content, service = scene
+    label_epoch(world)
+    service.step()
+    receipt, _ = chain.posted[0]
+    fetch = lambda link: content.get(link.digest, link.codec)  # noqa: E731
+    result = recompute(world.campaign, None, receipt, fetch)
+    evidence, items = result.evidence, list(result.evidence.items)
+    leaf = evidence.leaves[1]
+    padded = replace(evidence, leaves=(replace(leaf, cumulative=leaf.cumulative + 1),))
+    assert first_difference(receipt, padded, result).startswith("leaves, 0x")
+    items[2:5] = [replace(one, answer=one.answer + 1) for one in items[2:5]]
+    altered = replace(padded, items=items)
+    assert first_difference(receipt, altered, result) == f"item {items[2].item}"
 
 
 @pytest.mark.parametrize("threshold", [0, 1, 4])
