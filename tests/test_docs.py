@@ -1,6 +1,7 @@
 """The documents: links lead somewhere, named tests and commands exist, decisions are whole."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import click.testing
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from oracle.cli import COMMANDS, cli
+from oracle.config import PREFIX, Settings
 from oracle.requester.commands import campaign
 from oracle.requester.plan import read_plan
 
@@ -110,3 +112,24 @@ def test_changelog__unreleased__comes_first_and_has_entries() -> None:
     first = re.split(r"^## ", text, flags=re.M)[1]
     assert first.startswith("[Unreleased]\n")
     assert re.search(r"^### Added\n\n- \S", first, flags=re.M)
+
+
+def test_examples__units_and_compose_file__name_commands_and_settings_that_exist() -> None:
+    folder = ROOT / "docs" / "examples"
+    compose = yaml.safe_load((folder / "compose.yaml").read_text(encoding="utf-8"))
+    services = compose["services"].values()
+    commands = [one["command"] for one in services if "command" in one]
+    units = [path.read_text(encoding="utf-8") for path in (folder / "systemd").iterdir()]
+    for unit in units:
+        commands += [line.split() for line in re.findall(r"^ExecStart=(.*)$", unit, flags=re.M)]
+    assert len(commands) == 4
+    runner = click.testing.CliRunner()
+    for program, *words in commands:
+        assert Path(program).name == "ddlp"
+        result = runner.invoke(cli, [*words, "--help"])
+        assert result.exit_code == 0
+        assert " ".join(words) in result.output
+    given = {name for one in services for name in one.get("environment", {})}
+    given |= {name for unit in units for name in re.findall(r"DDLP_\w+", unit)}
+    known = {f"{PREFIX}{one.name.upper()}" for one in fields(Settings)}
+    assert {name for name in given if name.startswith(PREFIX)} <= known
