@@ -7,6 +7,7 @@ error that it names. Answers are believed to be the peer's only by its signature
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -45,6 +46,7 @@ from oracle.transport.authentication import Identity
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 CONNECT_SECONDS, READ_SECONDS = 3.0, 20.0
 LONGEST_SECONDS = 60.0  # for a whole answer, however slowly it drips
+SLOW_PART = 6  # of the seconds that an answer may take: then it was slow
 VOTE_SECONDS = 600.0  # a peer derives the whole epoch before it answers
 MAX_ANSWER = 64 << 20  # bytes
 ATTEMPTS = 2  # a connection that was kept open may have been closed meanwhile
@@ -58,7 +60,9 @@ class Caller:
     """Signed requests to one process: at `url`, run by `address`, from `identity`.
 
     After three failures in a row it isn't asked for a second, then for longer, up to 15 s: a dead
-    peer must not slow every step down. For one thread.
+    peer must not slow every step down. An answer that took a sixth of the time that it may take is
+    believed, but counts as a failure, so that nobody is held up by one slow page after another.
+    Threads may share it.
     """
 
     def __init__(self, url: str, address: bytes, identity: Identity) -> None:
@@ -71,6 +75,7 @@ class Caller:
         # A proxy for the outside never stands before this machine's own processes.
         self._session.trust_env = parts.hostname not in LOOPBACK
         self._session.mount(f"{parts.scheme}://", HTTPAdapter(pool_maxsize=2))
+        self._lock = threading.Lock()  # of the breaker
         self._breaker = CircuitBreaker(
             failures=BREAKER_FAILURES, first_pause=FIRST_PAUSE, longest_pause=LONGEST_PAUSE
         )
@@ -84,21 +89,32 @@ class Caller:
         return self._ask("POST", path, body, seconds)
 
     def _ask(self, method: str, path: str, body: bytes, seconds: float) -> bytes:
-        if not self._breaker.allows():
-            raise PeerUnavailable(
-                f"{self.url} failed {self._breaker.failures} times: it is asked again in "
-                f"{self._breaker.remaining:.0f} s"
-            )
+        with self._lock:
+            if not self._breaker.allows():
+                raise PeerUnavailable(
+                    f"{self.url} failed, or was slow, {self._breaker.failures} times: it is asked "
+                    f"again in {self._breaker.remaining:.0f} s"
+                )
+        started = time.monotonic()
         try:
             data = self._answered(method, path, body, seconds)
-        except (GatewayRefusal, NotFollowed):
-            self._breaker.succeeded()  # it answers: other campaigns may be asked about
+        except (GatewayRefusal, NotFollowed):  # it answers: other campaigns may be asked about
+            self._note(started, seconds)
             raise
         except PeerUnavailable:
-            self._breaker.failed()
+            with self._lock:
+                self._breaker.failed()
             raise
-        self._breaker.succeeded()
+        self._note(started, seconds)
         return data
+
+    def _note(self, started: float, seconds: float) -> None:
+        """Note an answer that came."""
+        with self._lock:
+            if time.monotonic() - started > seconds / SLOW_PART:
+                self._breaker.failed()
+            else:
+                self._breaker.succeeded()
 
     def _answered(self, method: str, path: str, body: bytes, seconds: float) -> bytes:
         # Signed anew each time: what was sent may have arrived, and a nonce is taken once.

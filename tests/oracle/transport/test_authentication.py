@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import requests
 from flask import Flask
 
 from oracle.errors import NotFollowed, PeerUnavailable, SignatureError
 from oracle.evidence.signing import address_of
-from oracle.transport import authentication, server, wire
+from oracle.transport import authentication, client, server, wire
 from oracle.transport.authentication import WINDOW_SECONDS, Doorkeeper
 from oracle.transport.client import HttpPeer
 from oracle.transport.rates import CALLERS, RateLimit
@@ -201,9 +204,29 @@ def test_caller__peer_that_is_down__is_left_alone_for_a_while(app: Flask) -> Non
         with pytest.raises(PeerUnavailable, match="ConnectTimeout"):
             HttpPeer(caller, CAMPAIGN).holding()
     assert adapter.sent == 3  # no second attempt where connecting takes too long
-    with pytest.raises(PeerUnavailable, match="failed 3 times: it is asked again in"):
+    with pytest.raises(PeerUnavailable, match="failed, or was slow, 3 times: it is asked again in"):
         HttpPeer(caller, CAMPAIGN).vote(PROPOSAL)
     assert adapter.sent == 3
+
+
+def test_caller__peer_that_is_slow_each_time__is_believed_and_left_alone_for_a_while(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller, adapter = caller_to(app, HERE, identity_of(operator_key(0)))
+    takes = iter((11.0, 11.0, 9.0, 11.0, 11.0, 11.0))  # one that is in time makes up for two
+    now, sends = [0.0], adapter.send
+    monkeypatch.setattr(client, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def send(*args: Any, **more: Any) -> requests.Response:
+        now[0] += next(takes)
+        return sends(*args, **more)
+
+    monkeypatch.setattr(adapter, "send", send)
+    for _ in range(6):
+        assert HttpPeer(caller, CAMPAIGN).rows(0, 1)
+    with pytest.raises(PeerUnavailable, match="was slow, 3 times"):
+        HttpPeer(caller, CAMPAIGN).rows(0, 1)
+    assert adapter.sent == 6
 
 
 def test_caller__peer_that_takes_no_part_in_a_campaign__is_asked_about_others(

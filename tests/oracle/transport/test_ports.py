@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oracle.errors import DDLPError, GatewayBusy, GatewayRefusal, PeerUnavailable
+from oracle.errors import GatewayBusy, GatewayRefusal, NotFollowed, PeerUnavailable
 from oracle.evidence.signing import address_of
 from oracle.ports import FilingDesk, LogFeed, LogPage, Peer
 from oracle.transport.client import HttpFeed, HttpFilingDesk, HttpPeer
@@ -136,6 +136,6 @@ def test_peer__campaign_that_it_does_not_follow__is_unavailable_there(
 ) -> None:
     app = create_operator_app(identity_of(operator_key(1)), Offer(operator), lambda: OPERATORS)
     caller, _ = caller_to(app, operator.address, identity_of(operator_key(0)))
-    with pytest.raises(PeerUnavailable, match="status 404: UnknownCampaign"):
+    with pytest.raises(NotFollowed, match="UnknownCampaign: campaign 8 isn.t followed here"):
         HttpPeer(caller, CAMPAIGN + 1).holding()
-    assert issubclass(PeerUnavailable, DDLPError)
+    assert issubclass(NotFollowed, PeerUnavailable)
