@@ -136,6 +136,6 @@ def test_peer__campaign_that_it_does_not_follow__is_unavailable_there(
 ) -> None:
     app = create_operator_app(identity_of(operator_key(1)), Offer(operator), lambda: OPERATORS)
     caller, _ = caller_to(app, operator.address, identity_of(operator_key(0)))
-    with pytest.raises(NotFollowed, match="UnknownCampaign: campaign 8 isn.t followed here"):
+    with pytest.raises(NotFollowed, match="UnknownCampaign: campaign 8 isn't followed"):
         HttpPeer(caller, CAMPAIGN + 1).holding()
     assert issubclass(NotFollowed, PeerUnavailable)
