@@ -17,7 +17,6 @@ from tests.network.invariants import Outcome, check
 from tests.network.report import Report
 from tests.network.schedule import Plan, Schedule, Violation
 
-
 TOLD_SECONDS = 60.0
 
 
