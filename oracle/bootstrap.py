@@ -233,6 +233,10 @@ class Platform:
                 else:
                     self._unserved.add(campaign)
 
+    def head(self) -> int:
+        """Return the number of the newest block that counts."""
+        return self.reader.head().number
+
     def served(self) -> list[int]:
         """Return the campaigns that are this process' to serve, opened or not, ascending."""
         with self._lock:

@@ -14,6 +14,7 @@ from oracle.evidence.codec import DAG_CBOR, Link
 from oracle.evidence.results import Evidence
 from oracle.gateway.desk import payout_claims
 from oracle.ports import ChainReader, ContentStore, PayoutClaim, ReceiptPoster
+from oracle.protocol.facts import ChainFacts
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +49,13 @@ class ClaimRelay:
         """How many leaves wait to be claimed, or to be found paid already."""
         return sum(map(len, self._due.values()))
 
-    def waiting_of(self, campaign: int) -> int:
-        """How many of them are of one campaign."""
-        return len(self._due.get(campaign, ()))
+    def is_done(self, facts: ChainFacts) -> bool:
+        """Say whether every leaf of a campaign's newest finalized receipt is claimed or left."""
+        receipt = facts.last_finalized(self._reader.head().number)
+        if receipt is None:
+            return True
+        taken = self._taken.get(facts.campaign) == receipt.epoch
+        return taken and not self._due[facts.campaign]
 
     def step(self, campaign: int, anchor_blocks: int) -> int:
         """Take in a newly finalized receipt; claim one batch if gas is cheap. Return how many

@@ -53,6 +53,10 @@ class Stepped(Protocol):
         """Look for campaigns that came since; raises where what all campaigns share fails."""
         ...
 
+    def head(self) -> int:
+        """Return the number of the newest block that counts."""
+        ...
+
     def served(self) -> Collection[int]:
         """Return the campaigns to step: those that are over rest."""
         ...
@@ -159,6 +163,8 @@ class Loop:
         if not self._before():
             return False
         self._stepped.discover()
+        if not self._stepped.served():  # no campaign's step tells it
+            self._metrics.head_block.set(self._stepped.head())
         return True
 
     def _step(self, campaign: int) -> bool:

@@ -56,6 +56,10 @@ class GatewayProcess:
         """Look for campaigns that came since."""
         self.platform.discover()
 
+    def head(self) -> int:
+        """Return the number of the newest block that counts."""
+        return self.platform.head()
+
     def served(self) -> list[int]:
         """Return the campaigns whose logs follow the chain, ascending: one that is over has pages
         alone."""
@@ -74,11 +78,12 @@ class GatewayProcess:
     def step_campaign(self, campaign: int) -> Progress:
         """Follow the chain into a campaign's log; claim for others what is cheap to claim."""
         gateway = self.platform.gateway(campaign)
+        # Asked first: whatever says that it is over is then followed, and claimed for.
+        facts = self._facts(campaign)
         gateway.seal_to(self.platform.reader.operators().encryption_keys.values())
         gateway.follow()
         self._claim(campaign, gateway.manifest.anchor_blocks)
-        unclaimed = self._relay is not None and self._relay.waiting_of(campaign)
-        if is_complete(self._facts(campaign)) and not unclaimed:
+        if is_complete(facts) and (self._relay is None or self._relay.is_done(facts)):
             self.platform.resting.add(campaign)
         self.platform.catch_up(self.platform.content)
         return Progress(Step.NOTHING)

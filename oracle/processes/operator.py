@@ -140,6 +140,10 @@ class OperatorProcess:
                     gateway.hex(),
                 )
 
+    def head(self) -> int:
+        """Return the number of the newest block that counts."""
+        return self.reader.head().number
+
     def served(self) -> list[int]:
         """Return the campaigns that this operator follows, ascending: those that are over rest."""
         with self._lock:

@@ -25,6 +25,8 @@ def leaves(epoch: int, count: int) -> list[PayoutClaim]:
 class Chain:
     """A chain whose newest finalized receipt is of `epoch`; 0 for none."""
 
+    campaign = 7
+
     def __init__(self) -> None:
         self.epoch = 0
 
@@ -107,6 +109,23 @@ def test_step__dear_gas__waits_until_it_is_cheap(
     fee[0] = 50
     assert relay.step(7, 4) == 1
     assert relay.waiting == 36
+
+
+def test_is_done__newest_receipt_not_taken_or_not_claimed__is_not(
+    scene: tuple[Chain, Paying, list[int], ClaimRelay],
+) -> None:
+    chain, _, fee, relay = scene
+    facts = cast(Any, chain)
+    assert relay.is_done(facts)
+    chain.epoch = 1
+    assert not relay.is_done(facts)
+    relay.step(7, 4)
+    assert not relay.is_done(facts)
+    relay.step(7, 4)
+    assert relay.is_done(facts)
+    chain.epoch, fee[0] = 2, 51
+    relay.step(7, 4)
+    assert not relay.is_done(facts)
 
 
 def test_step__newer_receipt_meanwhile__claims_its_leaves_instead(

@@ -34,6 +34,9 @@ class Campaigns:
         if SHARED in self.faults:
             raise self.faults[SHARED]
 
+    def head(self) -> int:
+        return 95
+
     def served(self) -> list[int]:
         return [one for one in (1, 2) if one not in self.over]
 
@@ -216,3 +219,6 @@ def test_loop__campaign_that_is_over__is_stepped_and_told_of_no_more(campaigns: 
     for name in ("epoch_age_seconds", "lag_blocks", "log_position", "circuit_open"):
         assert sample(metrics, f"ddlp_{name}", campaign="1") is None
         assert sample(metrics, f"ddlp_{name}", campaign="2") is not None
+    campaigns.over.add(2)
+    loop._round()
+    assert sample(metrics, "ddlp_head_block") == campaigns.head()  # told though nothing is stepped

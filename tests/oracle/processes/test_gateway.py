@@ -23,7 +23,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.empty, self.followed, self.claimed = True, 0, 0
-        self.complete, self.waiting = False, 0
+        self.complete, self.completes, self.waiting = False, False, 0
         self.manifest = SimpleNamespace(anchor_blocks=4)
         deployment = SimpleNamespace(chain_id=1, escrow=bytes(20))
         self.platform = SimpleNamespace(
@@ -48,12 +48,13 @@ class Scene:
 
     def follow(self) -> None:
         self.followed += 1
+        self.complete = self.complete or self.completes
 
-    def facts(self, campaign: int, anchor_blocks: int) -> Scene:
-        return self
+    def facts(self, campaign: int, anchor_blocks: int) -> Any:
+        return SimpleNamespace(complete=self.complete)
 
-    def waiting_of(self, campaign: int) -> int:
-        return self.waiting
+    def is_done(self, facts: Any) -> bool:
+        return not self.waiting
 
     def step(self, campaign: int, anchor_blocks: int) -> int:
         if self.empty:
@@ -99,6 +100,19 @@ def test_served__campaign_that_is_over__is_claimed_for_to_its_end_and_then_rests
     assert process.served() == []
     scene.complete = False  # blocks were undone
     assert process.served() == [7]
+
+
+def test_step_campaign__receipt_that_is_final_meanwhile__is_followed_before_the_campaign_rests(
+    scene: Scene,
+) -> None:
+    process = GatewayProcess(cast(Any, scene.platform), claim_below=50)
+    process._relay = cast(Any, scene)
+    scene.empty, scene.completes = False, True
+    process.step_campaign(7)
+    assert process.served() == [7]
+    process.step_campaign(7)
+    assert process.served() == []
+    assert scene.followed == 2
 
 
 def test_page_origins__behind_a_proxy__are_the_proxys_alone() -> None:
