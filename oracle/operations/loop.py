@@ -58,7 +58,7 @@ class Stepped(Protocol):
         ...
 
     def served(self) -> Collection[int]:
-        """Return the campaigns to step: those that are over rest."""
+        """Return the campaigns to step: those that are over rest; raises as `discover`."""
         ...
 
     def step_campaign(self, campaign: int) -> Progress:
@@ -106,6 +106,7 @@ class Loop:
         self._step_seconds = STEP_SECONDS if step_seconds is None else step_seconds
         self._shared = new_breaker(self._step_seconds)
         self._breakers: dict[int, CircuitBreaker] = {}
+        self._served: list[int] = []  # campaigns of this round
         self._measured: dict[int, Measured] = {}
         self._reasons: dict[int | str, str] = {}
         self._lock = threading.Lock()
@@ -145,12 +146,11 @@ class Loop:
 
     def _round(self) -> None:
         if self._attempt(SHARED, self._shared, self._prepare):
-            served = sorted(self._stepped.served())
-            for over in self._measured.keys() - set(served):
+            for over in self._measured.keys() - set(self._served):
                 del self._measured[over]
                 self._breakers.pop(over, None)
                 self._metrics.forget(over)
-            for campaign in served:
+            for campaign in self._served:
                 if self._stop.is_set():
                     return
                 fresh = new_breaker(self._step_seconds)
@@ -163,7 +163,8 @@ class Loop:
         if not self._before():
             return False
         self._stepped.discover()
-        if not self._stepped.served():  # no campaign's step tells it
+        self._served = sorted(self._stepped.served())
+        if not self._served:  # no campaign's step tells it
             self._metrics.head_block.set(self._stepped.head())
         return True
 

@@ -29,6 +29,7 @@ class Campaigns:
         self.tried = {1: 0, 2: 0}
         self.signed = 0
         self.over: set[int] = set()
+        self.asked = 0  # what is served
 
     def discover(self) -> None:
         if SHARED in self.faults:
@@ -38,6 +39,9 @@ class Campaigns:
         return 95
 
     def served(self) -> list[int]:
+        self.asked += 1
+        if "served" in self.faults and self.asked > 1:
+            raise self.faults["served"]
         return [one for one in (1, 2) if one not in self.over]
 
     def step_campaign(self, campaign: int) -> Progress:
@@ -205,6 +209,17 @@ def test_loop__each_round__measures_how_far_campaigns_are(campaigns: Campaigns) 
     assert counted in {campaigns.signed, campaigns.signed - 1}
     differ = sample(metrics, "ddlp_disagreements_total", campaign="1", code="RECEIPT-DIFFERS")
     assert differ == 2
+
+
+def test_loop__node_fails_when_asked_what_is_served__is_tried_again(campaigns: Campaigns) -> None:
+    loop = Loop(campaigns, Metrics())
+    campaigns.faults["served"] = ChainError("the node is gone: start it")
+    loop._round()
+    loop._round()
+    assert (campaigns.asked, campaigns.steps[1]) == (2, 1)  # once a round, and no error comes out
+    del campaigns.faults["served"]
+    loop._round()
+    assert campaigns.steps[1] == 2
 
 
 def test_loop__campaign_that_is_over__is_stepped_and_told_of_no_more(campaigns: Campaigns) -> None:
